@@ -2,5 +2,7 @@ package modules
 
 // Kinds lists every kind, resources first. A new kind is one line here and one file.
 func Kinds() []Kind {
-	return []Kind{}
+	return []Kind{
+		packageKind(),
+	}
 }

@@ -77,9 +77,6 @@ func describeProcess(pid int) Holder {
 	if h.Name == "" {
 		h.Name = "a process"
 	}
-	if info, err := os.Stat(proc); err == nil {
-		h.Since = info.ModTime() // the kernel dates the folder when it is first looked at
-	}
 	stat, _ := os.ReadFile(proc + "/stat")
 	system, _ := os.ReadFile("/proc/stat")
 	if since, ok := processStart(stat, system); ok {

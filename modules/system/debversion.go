@@ -1,6 +1,8 @@
 package system
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -9,15 +11,40 @@ import (
 
 // CompareDebVersions orders two versions by dpkg's own rules: -1, 0 or 1.
 func CompareDebVersions(a, b string) (int, error) {
-	x, err := debversion.NewVersion(a)
+	x, err := readDebVersion(a)
 	if err != nil {
-		return 0, fmt.Errorf("cannot read the version %q: %w", a, err)
+		return 0, err
 	}
-	y, err := debversion.NewVersion(b)
+	y, err := readDebVersion(b)
 	if err != nil {
-		return 0, fmt.Errorf("cannot read the version %q: %w", b, err)
+		return 0, err
 	}
-	return x.Compare(y), nil
+	return cmp.Compare(x.Compare(y), 0), nil // the library also returns larger numbers
+}
+
+// readDebVersion refuses what the library would order wrongly without a word: it takes all
+// numbers beyond an int as equal.
+func readDebVersion(text string) (debversion.Version, error) {
+	version, err := debversion.NewVersion(text)
+	if err == nil && longestNumber(text) > 18 {
+		err = errors.New("a number in it is too long")
+	}
+	if err != nil {
+		return version, fmt.Errorf("cannot read the version %q: %w", text, err)
+	}
+	return version, nil
+}
+
+func longestNumber(text string) int {
+	longest, run := 0, 0
+	for _, c := range []byte(text) {
+		run++
+		if c < '0' || c > '9' {
+			run = 0
+		}
+		longest = max(longest, run)
+	}
+	return longest
 }
 
 // DebConstraint is what a version has to meet: "1.2-3" or "= 1.2-3" exactly, or a list of
@@ -38,7 +65,7 @@ func ParseDebConstraint(text string) (DebConstraint, error) {
 	var c DebConstraint
 	for part := range strings.SplitSeq(text, ",") {
 		term := splitTerm(strings.TrimSpace(part))
-		if term.version == "" || strings.ContainsAny(term.version, " \t") || !debversion.Valid(term.version) {
+		if _, err := readDebVersion(term.version); err != nil || strings.ContainsAny(term.version, " \t") {
 			return DebConstraint{}, fmt.Errorf("%q is not a version or a comparison such as \">= 1.2\"", part)
 		}
 		c.terms = append(c.terms, term)

@@ -3,10 +3,8 @@ package system
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -151,7 +149,7 @@ func readDpkg(s *System) (*Dpkg, error) {
 	d := &Dpkg{packages: map[string][]Package{}}
 	found := false
 	for _, name := range dpkgFiles(s) {
-		raw, err := s.readSystemFile(name, dpkgMaxLen)
+		raw, err := s.Files().Read(name, dpkgMaxLen)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -173,12 +171,12 @@ func readDpkg(s *System) (*Dpkg, error) {
 // file a package on images without dpkg, and the journal of a dpkg that did not finish.
 func dpkgFiles(s *System) []string {
 	files := []string{dpkgDir + "/status"}
-	for _, name := range s.listSystemDir(dpkgDir + "/status.d") {
+	for _, name := range s.systemNames(dpkgDir + "/status.d") {
 		if !strings.HasSuffix(name, ".md5sums") {
 			files = append(files, dpkgDir+"/status.d/"+name)
 		}
 	}
-	for _, name := range s.listSystemDir(dpkgDir + "/updates") {
+	for _, name := range s.systemNames(dpkgDir + "/updates") {
 		if strings.Trim(name, "0123456789") == "" {
 			files = append(files, dpkgDir+"/updates/"+name)
 		}
@@ -211,39 +209,15 @@ func (d *Dpkg) nativeArch() string {
 	return ""
 }
 
-// readSystemFile reads a file of the operating system below the root, limit bytes at most.
-// On the running host links lead where they lead; below another root they cannot lead out.
-func (s *System) readSystemFile(name string, limit int64) ([]byte, error) {
-	f, err := s.openSystemFile(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(raw)) > limit {
-		return nil, fmt.Errorf("%s is larger than %d bytes", name, limit)
-	}
-	return raw, nil
-}
-
-func (s *System) openSystemFile(name string) (*os.File, error) {
-	if s.Running() {
-		return os.Open(name)
-	}
-	return os.OpenInRoot(s.Root, strings.TrimPrefix(name, "/"))
-}
-
-// listSystemDir returns the sorted names in a folder, none when it cannot be read.
-func (s *System) listSystemDir(name string) []string {
-	f, err := s.openSystemFile(name)
+// systemNames returns the sorted names in a folder, none when it cannot be read.
+func (s *System) systemNames(name string) []string {
+	entries, err := s.Files().List(name)
 	if err != nil {
 		return nil
 	}
-	defer f.Close()
-	names, _ := f.Readdirnames(-1)
-	slices.Sort(names)
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = path.Base(e.Path)
+	}
 	return names
 }
