@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"syscall"
 )
@@ -23,14 +22,13 @@ func Inside() bool { return os.Getenv(disksVariable) != "" }
 // Enter runs this very program again, with the same arguments, in new network, mount, process,
 // IPC and UTS namespaces, and returns its exit code. Hosts, mounts and networks that it makes in
 // there end with it, however it ends. There is no way out to any network from inside.
-// Only the cgroups of hosts remain; Enter takes them away.
+// Only empty cgroups and an empty folder remain; Enter takes them away, or the next one does.
 func Enter(cache Cache, env ...string) (int, error) {
-	disks, err := os.MkdirTemp(string(cache), "disks-")
+	disks, err := claimDisks(cache)
 	if err != nil {
-		return 1, fmt.Errorf("cannot make a place for the disks: %w", err)
+		return 1, err
 	}
-	defer os.Remove(disks) // what was mounted on it is gone by then
-	defer removeCgroups(filepath.Base(disks))
+	defer dropDisks(disks)
 
 	self, err := os.Executable()
 	if err != nil {
@@ -38,7 +36,7 @@ func Enter(cache Cache, env ...string) (int, error) {
 	}
 	cmd := exec.Command("sh", append([]string{"-c", insideScript, "inside.sh", self}, os.Args[1:]...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(append(os.Environ(), env...), disksVariable+"="+disks)
+	cmd.Env = append(append(os.Environ(), env...), disksVariable+"="+disks.Name())
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
 		Pdeathsig:  syscall.SIGKILL,
