@@ -18,9 +18,13 @@ type System struct {
 	Tree fs.FS
 	// State is the agent's own folder (0700, root): backups and private temporary files.
 	State string
+	// Managed holds the paths that the running catalog provides ("path:" names of Linker,
+	// without the prefix). A directory that purges leaves them alone; nil forbids purging.
+	Managed map[string]bool
 
-	dpkg dpkgMemory
-	apt  aptMemory
+	owners ownerMemory
+	dpkg   dpkgMemory
+	apt    aptMemory
 }
 
 // Running tells whether this is the running host and not a folder that looks like one.
