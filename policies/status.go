@@ -39,7 +39,7 @@ func (s Status) InScope() bool { return s != NotApplicable && s != Pending }
 func Worst(list ...Status) Status {
 	worst := -1
 	for _, s := range list {
-		worst = max(worst, rank(s))
+		worst = max(worst, s.Rank())
 	}
 	if worst < 0 {
 		return Unknown
@@ -47,7 +47,8 @@ func Worst(list ...Status) Status {
 	return Statuses[worst]
 }
 
-func rank(s Status) int {
+// Rank is the status's place in [Statuses]: the higher, the worse. What it does not know is the worst.
+func (s Status) Rank() int {
 	for i, known := range Statuses {
 		if known == s {
 			return i

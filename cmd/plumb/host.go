@@ -1,0 +1,133 @@
+package main
+
+import (
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"plumb/policies"
+	"plumb/server/views"
+)
+
+func hostCommand(t *terminal) *cobra.Command {
+	var history bool
+	cmd := &cobra.Command{
+		Use:   "host NAME",
+		Short: "Show one host: what is wrong, since when, from which line of policy",
+		Long:  "Shows one host. Exits with 2 when a resource of it does not pass.",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			print := t.printHost
+			if history {
+				print = func(d views.Detail) { t.printEvents(d.Events) }
+			}
+			d, err := get(cmd.Context(), t, "/v1/hosts/"+url.PathEscape(args[0]), print)
+			if err == nil && !fine(d.Status) {
+				return errDiffers
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&history, "history", false, "what happened to it, the newest first")
+	return cmd
+}
+
+func fine(s policies.Status) bool { return s.Passing() || s == policies.NotApplicable }
+
+func (t *terminal) printHost(d views.Detail) {
+	now := time.Now()
+	t.say("%s is %s since %s", d.Name, words(d.Status), ago(d.Since, now))
+	t.say("release %s, commit %s, last seen %s, %d reports", releaseWord(d.Release), short(d.Commit), ago(d.LastSeen, now), d.Reports)
+	if n := note(d.Host); n != "" {
+		t.say("%s", n)
+	}
+	t.say("%s", countResources(d.Resources))
+	for _, r := range d.Resources {
+		if !fine(r.Status) || r.Status == policies.Repaired {
+			t.printResource(r)
+		}
+	}
+}
+
+func countResources(rows []views.Resource) string {
+	counts := map[policies.Status]int{}
+	for _, r := range rows {
+		counts[r.Status]++
+	}
+	var parts []string
+	for _, s := range policies.Statuses {
+		if counts[s] > 0 {
+			parts = append(parts, plural(counts[s], words(s)))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing reported yet"
+	}
+	return "resources: " + strings.Join(parts, ", ")
+}
+
+func (t *terminal) printResource(r views.Resource) {
+	t.say("\n%s: %s%s", r.Address, words(r.Status), causeWords(r.Cause))
+	if r.Source.File != "" {
+		t.say("  declared at %s:%d", r.Source.File, r.Source.Line)
+	}
+	if r.Message != "" {
+		t.say("  %s", r.Message)
+	}
+	t.printChanges(r.Changes)
+}
+
+func causeWords(c policies.Cause) string {
+	if c == "" {
+		return ""
+	}
+	return " (" + string(c) + ")"
+}
+
+func (t *terminal) printChanges(changes []policies.Change) {
+	for _, c := range changes {
+		t.say("  %s: %s → %s", c.Attribute, orNothing(c.Before), orNothing(c.After))
+		for line := range strings.Lines(c.Diff) {
+			t.say("    %s", strings.TrimRight(line, "\n"))
+		}
+	}
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
+}
+
+func (t *terminal) printEvents(events []views.Event) {
+	if len(events) == 0 {
+		t.say("nothing happened yet")
+		return
+	}
+	rows := [][]string{{"WHEN (UTC)", "HOST", "WHAT", "CAUSE", "RESOURCE", "DETAIL"}}
+	for _, e := range events {
+		rows = append(rows, []string{e.At.Format("2006-01-02 15:04:05"), e.Host, e.Kind, dash(string(e.Cause)), dash(e.Address), detail(e)})
+	}
+	t.table(rows)
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func detail(e views.Event) string {
+	parts := make([]string, 0, len(e.Changes)+1)
+	for _, c := range e.Changes {
+		parts = append(parts, c.Attribute+": "+orNothing(c.Before)+" → "+orNothing(c.After))
+	}
+	if e.Message != "" {
+		parts = append(parts, e.Message)
+	}
+	return strings.Join(parts, "; ")
+}

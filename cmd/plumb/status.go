@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"plumb/policies"
+	"plumb/server/views"
+)
+
+func statusCommand(t *terminal) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Are we fine? Hosts by status, what is wrong, which release is out",
+		Long:  "Shows how the whole fleet stands. Exits with 2 when something needs a person.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			fleet, err := get(cmd.Context(), t, "/v1/status", t.printFleet)
+			if err == nil && !fleet.Fine() {
+				return errDiffers
+			}
+			return err
+		},
+	}
+}
+
+func (t *terminal) printFleet(f views.Fleet) {
+	t.say("%s", countHosts(f))
+	if f.Policy.Release == 0 {
+		t.say("no release yet: push a policy to main")
+	} else {
+		t.say("release %d, commit %s, %s", f.Policy.Release, short(f.Policy.Commit), modeWords(f.Policy))
+	}
+	if f.Policy.Problem != "" {
+		t.say("policy repository: %s", f.Policy.Problem)
+	}
+	if f.Mismatch > 0 {
+		t.say("ALARM: %s compiled another catalog than this server", hostWord(f.Mismatch))
+	}
+	if f.Problems > 0 {
+		t.say("%s refused or could not use the newest release; `plumb hosts` names them", hostWord(f.Problems))
+	}
+	t.printWorst(f.Findings)
+}
+
+// countHosts is the one line that matters: "3 hosts: 2 compliant, 1 stale".
+func countHosts(f views.Fleet) string {
+	var parts []string
+	for _, s := range policies.Statuses {
+		if n := f.Status[s]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, words(s)))
+		}
+	}
+	if f.Hosts == 0 {
+		return "no hosts yet: `plumb token create` makes a token to enrol one"
+	}
+	return hostWord(f.Hosts) + ": " + strings.Join(parts, ", ")
+}
+
+func words(s policies.Status) string { return strings.ReplaceAll(string(s), "_", " ") }
+
+func hostWord(n int) string {
+	if n == 1 {
+		return "1 host"
+	}
+	return fmt.Sprintf("%d hosts", n)
+}
+
+func modeWords(p views.Policy) string {
+	if p.Mode == "trial" {
+		return "trial mode: this server's own key signs releases"
+	}
+	return "author mode: signed by " + strings.Join(p.Signers, ", ")
+}
+
+const worstShown = 10
+
+// printWorst lists the resources that are wrong on the most hosts.
+func (t *terminal) printWorst(findings map[string]int) {
+	addresses := slices.SortedFunc(maps.Keys(findings), func(a, b string) int {
+		if findings[a] != findings[b] {
+			return findings[b] - findings[a]
+		}
+		return strings.Compare(a, b)
+	})
+	for i, address := range addresses {
+		if i == worstShown {
+			t.say("  and %d more; `plumb drift` lists them all", len(addresses)-i)
+			return
+		}
+		t.say("  %s on %s", address, hostWord(findings[address]))
+	}
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"plumb/server/api"
+)
+
+// terminal is where a command reads and writes, and the flags that all commands share.
+type terminal struct {
+	in   io.Reader
+	out  io.Writer
+	errs io.Writer
+	data string
+	json bool
+}
+
+// client finds the server: over the network when PLUMB_ADDR is set, else by the socket.
+func (t *terminal) client() (*api.Client, error) {
+	if addr := os.Getenv("PLUMB_ADDR"); addr != "" {
+		return api.RemoteClient(addr, os.Getenv("PLUMB_TOKEN"), os.Getenv("PLUMB_CACERT"))
+	}
+	return api.LocalClient(t.data), nil
+}
+
+// get asks the server and shows the answer: as JSON with --json, else by print.
+func get[T any](ctx context.Context, t *terminal, path string, print func(T)) (T, error) {
+	return call(ctx, t, "GET", path, nil, print)
+}
+
+func call[T any](ctx context.Context, t *terminal, method, path string, in any, print func(T)) (T, error) {
+	var answer T
+	c, err := t.client()
+	if err != nil {
+		return answer, err
+	}
+	if err := c.Call(ctx, method, path, in, &answer); err != nil {
+		return answer, err
+	}
+	return answer, t.show(answer, func() { print(answer) })
+}
+
+// show prints a value as JSON or for a person.
+func (t *terminal) show(value any, print func()) error {
+	if !t.json {
+		print()
+		return nil
+	}
+	enc := json.NewEncoder(t.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(value)
+}
+
+// table prints rows of cells in columns; the first row is the head.
+func (t *terminal) table(rows [][]string) {
+	w := tabwriter.NewWriter(t.out, 0, 8, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(w, strings.TrimRight(strings.Join(row, "\t"), "\t "))
+	}
+	w.Flush()
+}
+
+func (t *terminal) say(format string, args ...any) { fmt.Fprintf(t.out, format+"\n", args...) }
+
+// ago tells a time as people do: how long since.
+func ago(then *time.Time, now time.Time) string {
+	if then == nil {
+		return "never"
+	}
+	switch d := now.Sub(*then); {
+	case d < 2*time.Second:
+		return "now"
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s ago", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h ago", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+	}
+}
+
+// short is the head of a commit or digest.
+func short(hash string) string {
+	if len(hash) > 8 {
+		return hash[:8]
+	}
+	return hash
+}
+
+func plural(n int, word string) string { return fmt.Sprintf("%d %s", n, word) }

@@ -1,0 +1,77 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"plumb/agent/protocol"
+)
+
+// Route is one line of the table: the whole of what can be asked of a server.
+type Route struct {
+	Method string
+	Path   string
+	// Access is demanded before anything of the request is read.
+	Access Access
+	// Handle returns what is sent: a value as JSON, a [Raw] as it is, nil as an empty object.
+	Handle func(*Call) (any, error)
+	// Body is the most that the handler may read, in bytes; 0 means that there is no body.
+	Body int64
+	// Trouble shows an error in another form than JSON; pages set it.
+	Trouble func(code int, p protocol.Problem) Raw
+}
+
+// routes is the table of the API itself; pages bring their own lines.
+func (a *API) routes() []Route {
+	const small, large = 64 << 10, protocol.MaxObject
+	return []Route{
+		{"GET", "/healthz", Open, a.health, 0, nil},
+		{"GET", "/metrics", Viewer, a.metrics, 0, nil},
+		{"GET", "/ca.pem", Open, a.caPEM, 0, nil},
+
+		{"POST", protocol.PathEnroll, Open, a.enroll, small, nil},
+		{"POST", protocol.PathCheckIn, Host, a.checkIn, protocol.MaxBody, nil},
+		{"POST", protocol.PathRenew, Host, a.renew, small, nil},
+		{"PUT", protocol.PathObjects + ":digest", Host, a.putObject, large, nil},
+		{"GET", protocol.PathTags + ":digest", Host, a.tag, 0, nil},
+		{"GET", protocol.PathBundles + ":digest", Host, a.bundle, 0, nil},
+
+		{"GET", "/v1/status", Viewer, a.status, 0, nil},
+		{"GET", "/v1/hosts", Viewer, a.hosts, 0, nil},
+		{"GET", "/v1/hosts/:name", Viewer, a.host, 0, nil},
+		{"POST", "/v1/hosts/:name/revoke", Operator, a.revokeHost, small, nil},
+		{"GET", "/v1/drift", Viewer, a.drift, 0, nil},
+		{"GET", "/v1/changes", Viewer, a.changes, 0, nil},
+		{"GET", "/v1/changes/:number", Viewer, a.change, 0, nil},
+		{"GET", "/v1/releases", Viewer, a.releases, 0, nil},
+		{"GET", "/v1/releases/:number", Viewer, a.release, 0, nil},
+		{"GET", "/v1/release-plan", Viewer, a.releasePlan, 0, nil},
+
+		{"GET", "/v1/tokens", Admin, a.tokens, 0, nil},
+		{"POST", "/v1/tokens", Admin, a.createToken, small, nil},
+		{"POST", "/v1/tokens/:id/revoke", Admin, a.revokeToken, small, nil},
+		{"GET", "/v1/authors", Viewer, a.authors, 0, nil},
+		{"POST", "/v1/authors", Admin, a.addAuthor, small, nil},
+		{"POST", "/v1/authors/:name/remove", Admin, a.removeAuthor, small, nil},
+		{"GET", "/v1/acts", Auditor, a.acts, 0, nil},
+
+		{"POST", "/v1/signin-links", Local, a.signInLink, small, nil},
+		{"POST", "/v1/hook", Local, a.hook, large, nil},
+		{"POST", "/v1/webhooks/upstream", Open, a.webhook, protocol.MaxBody, nil},
+	}
+}
+
+// Call is one request on its way through a handler.
+type Call struct {
+	// Request is the request; its body is capped, its context ends with the client.
+	Request *http.Request
+	// Caller is who asks.
+	Caller Caller
+	// Now is when it was asked.
+	Now time.Time
+	// Param returns a part of the path by its name in the route.
+	Param func(name string) string
+}
+
+// Query returns the first value of a query parameter.
+func (c *Call) Query(name string) string { return c.Request.URL.Query().Get(name) }

@@ -1,0 +1,150 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// serve turns a line of the table into a handler: who is it, may they, how often, how much;
+// only then does the route's own code run.
+func (a *API) serve(r Route) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		began := a.Now()
+		value, err := a.guarded(r, c)
+		if err == nil {
+			err = a.send(c, value)
+		}
+		if err != nil {
+			a.refuse(r, c, err)
+		}
+		a.answered.WithLabelValues(r.Method, r.Path, strconv.Itoa(c.Writer.Status())).Inc()
+		a.Log.Debug("answered", "method", c.Request.Method, "route", r.Path, "status", c.Writer.Status(), "took", a.Now().Sub(began))
+	}
+}
+
+func (a *API) guarded(r Route, c *gin.Context) (value any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the handler panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	harden(c.Writer.Header())
+	caller, err := a.identify(c.Request)
+	if busy := a.limits.allow(caller, c.Request, a.Now()); busy != nil {
+		return nil, busy
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !caller.May(r.Access) {
+		return nil, denied(caller, r.Access)
+	}
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, r.Body)
+	return r.Handle(&Call{Request: c.Request, Caller: caller, Now: a.Now(), Param: c.Param})
+}
+
+// harden sets what every answer carries, so that a page cannot be framed, sniffed or made
+// to load anything from elsewhere.
+func harden(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+}
+
+func denied(c Caller, need Access) error {
+	if c.Role == "" && c.Host == "" {
+		return &Error{Code: http.StatusUnauthorized, Text: "nobody is signed in",
+			Hint: "use the sign-in link of `plumb web`, or an API token in PLUMB_TOKEN"}
+	}
+	return &Error{Code: http.StatusForbidden, Text: fmt.Sprintf("this needs the access %q", need),
+		Hint: "ask an administrator of this server"}
+}
+
+func (a *API) send(c *gin.Context, value any) error {
+	raw, ok := value.(Raw)
+	if !ok {
+		body, err := json.MarshalIndent(orEmpty(value), "", "  ")
+		if err != nil {
+			return fmt.Errorf("cannot encode the answer: %w", err)
+		}
+		raw = Raw{Type: "application/json; charset=utf-8", Body: append(body, '\n')}
+	}
+	write(c, raw, max(raw.Code, http.StatusOK))
+	return nil
+}
+
+func orEmpty(value any) any {
+	if value == nil {
+		return struct{}{}
+	}
+	return value
+}
+
+func write(c *gin.Context, raw Raw, code int) {
+	for name, values := range raw.Header {
+		for _, v := range values {
+			c.Writer.Header().Add(name, v)
+		}
+	}
+	if raw.Immutable {
+		c.Header("Cache-Control", "private, max-age=31536000, immutable")
+	}
+	c.Header("Content-Length", strconv.Itoa(len(raw.Body)))
+	c.Data(code, raw.Type, raw.Body)
+}
+
+// refuse sends an error. What the caller could not have caused is logged, and only there.
+func (a *API) refuse(r Route, c *gin.Context, err error) {
+	code, p, known := problemOf(err)
+	if !known && c.Request.Context().Err() == nil {
+		a.Log.Error("request failed", "method", c.Request.Method, "route", r.Path, "error", err)
+	}
+	var own *Error
+	if errors.As(err, &own) && own.After > 0 {
+		c.Header("Retry-After", strconv.Itoa(int(max(own.After, time.Second)/time.Second)))
+	}
+	if r.Trouble != nil {
+		write(c, r.Trouble(code, p), code)
+		return
+	}
+	body, _ := json.Marshal(p) // two strings always encode
+	write(c, Raw{Type: "application/json; charset=utf-8", Body: append(body, '\n')}, code)
+}
+
+// Decode reads a JSON body strictly.
+func (c *Call) Decode(into any) error {
+	dec := json.NewDecoder(c.Request.Body)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return undecodable(err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return badRequest("the body holds more than one JSON value", "")
+	}
+	return nil
+}
+
+func undecodable(err error) error {
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return err
+	}
+	return badRequest("cannot read the body: "+err.Error(), "upgrade whichever of agent and server is older")
+}
+
+// decodeLoosely reads a JSON body and passes over fields that it does not know.
+func (c *Call) decodeLoosely(into any) error {
+	if err := json.NewDecoder(c.Request.Body).Decode(into); err != nil {
+		return undecodable(err)
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+package views
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"plumb/policies"
+)
+
+// Fleet answers: are we fine?
+type Fleet struct {
+	// Hosts counts enrolled hosts, Revoked those that were.
+	Hosts   int `json:"hosts"`
+	Revoked int `json:"revoked"`
+	// Status counts hosts by their worst resource.
+	Status map[policies.Status]int `json:"status"`
+	// Mismatch counts hosts whose catalog is not the one that the server compiled, Problems
+	// those whose newest release was refused, quarantined or did not compile.
+	Mismatch int `json:"mismatch"`
+	Problems int `json:"problems"`
+	// Findings counts the hosts for each resource that does not pass.
+	Findings map[string]int `json:"findings"`
+	Policy   Policy         `json:"policy"`
+	At       time.Time      `json:"at"`
+}
+
+// Fine tells whether nothing needs a person.
+func (f Fleet) Fine() bool {
+	good := f.Status[policies.Compliant] + f.Status[policies.Repaired] + f.Status[policies.NotApplicable]
+	return f.Hosts == good && f.Mismatch == 0 && f.Problems == 0 && f.Policy.Problem == ""
+}
+
+// Fleet returns how the fleet stands.
+func (r Reader) Fleet(ctx context.Context, now time.Time) (Fleet, error) {
+	counts, err := r.Store.FleetCounts(ctx)
+	if err != nil {
+		return Fleet{}, fmt.Errorf("cannot count hosts: %w", err)
+	}
+	findings, err := r.Store.FindingsByAddress(ctx)
+	if err != nil {
+		return Fleet{}, fmt.Errorf("cannot count findings: %w", err)
+	}
+	policy, err := r.Policy(ctx)
+	if err != nil {
+		return Fleet{}, fmt.Errorf("cannot read the policy repository: %w", err)
+	}
+	return Fleet{
+		Hosts: counts.Total, Revoked: counts.Revoked, Status: orEmpty(counts.Status),
+		Mismatch: counts.Mismatch, Problems: counts.Problems,
+		Findings: orEmpty(findings), Policy: policy, At: now.UTC(),
+	}, nil
+}
+
+func orEmpty[K comparable](m map[K]int) map[K]int {
+	if m == nil {
+		return map[K]int{}
+	}
+	return m
+}
