@@ -42,7 +42,7 @@ type Host struct {
 	Since time.Time
 	Ran   time.Time
 	// Status is how the host stands: policies.Stale while it is silent, else the worst of its
-	// resources as Found has it. Empty before the first report.
+	// resources as Found has it. Unknown before the first report.
 	Status policies.Status
 	// Found is the status that its newest report gave it, silent or not.
 	Found policies.Status

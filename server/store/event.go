@@ -1,0 +1,74 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"plumb/policies"
+)
+
+const eventColumns = `e.id, e.host, h.name, e.seq, e.at, e.kind, e.address, e.cause, e.status, e.before, e.changes,
+	e.release, e.commit_id, e.from_commit, e.message`
+
+func scanEvent(scan func(...any) error) (Event, error) {
+	var e Event
+	var when int64
+	var changes string
+	err := scan(&e.ID, &e.Host, &e.HostName, &e.Seq, &when, &e.Kind, &e.Address, &e.Cause, &e.Status, &e.Before, &changes,
+		&e.Release, &e.Commit, &e.FromCommit, &e.Message)
+	if err != nil {
+		return Event{}, err
+	}
+	e.At, e.Changes = at(when), []policies.Change{}
+	return e, decode(changes, &e.Changes)
+}
+
+// standardPage is how many rows a list returns when nobody says.
+const standardPage = 1000
+
+// Events returns the selected events, the newest first.
+func (s *Store) Events(ctx context.Context, f EventFilter) ([]Event, error) {
+	w := f.where()
+	rows, err := s.r.QueryContext(ctx, `SELECT `+eventColumns+` FROM events e JOIN hosts h ON h.id = e.host`+w.String()+
+		` ORDER BY e.id DESC`+limit(f.Limit, standardPage), w.args...)
+	events, err := list(rows, err, scanEvent)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list events: %w", err)
+	}
+	return events, nil
+}
+
+func (f EventFilter) where() *where {
+	w := &where{}
+	if f.Host != "" {
+		w.and(`e.host = ?`, string(f.Host))
+	}
+	if f.Address != "" {
+		w.and(`e.address = ?`, f.Address)
+	}
+	in(w, `e.kind`, f.Kinds)
+	in(w, `e.cause`, f.Causes)
+	if !f.Since.IsZero() {
+		w.and(`e.at >= ?`, ms(f.Since))
+	}
+	if !f.Until.IsZero() {
+		w.and(`e.at < ?`, ms(f.Until))
+	}
+	if f.Before != 0 {
+		w.and(`e.id < ?`, f.Before)
+	}
+	return w
+}
+
+func insertEvent(ctx context.Context, tx *sql.Tx, e Event) error {
+	changes := ""
+	if len(e.Changes) > 0 {
+		changes = encode(e.Changes)
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO events (host, seq, at, kind, address, cause, status, before, changes, release, commit_id, from_commit, message)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		string(e.Host), int64(e.Seq), ms(e.At), e.Kind, e.Address, string(e.Cause), string(e.Status), string(e.Before), changes,
+		int64(e.Release), e.Commit, e.FromCommit, e.Message)
+	return err
+}

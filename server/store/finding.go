@@ -1,0 +1,171 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"plumb/inventory"
+	"plumb/policies"
+)
+
+// detail is the part of a finding by which nobody selects.
+type detail struct {
+	Mode     policies.Mode     `json:"mode"`
+	Cause    policies.Cause    `json:"cause"`
+	Changes  []policies.Change `json:"changes"`
+	Message  string            `json:"message"`
+	Policy   string            `json:"policy"`
+	Controls []string          `json:"controls"`
+	Source   policies.Position `json:"source"`
+}
+
+func (f Finding) detail() string {
+	return encode(detail{Mode: f.Mode, Cause: f.Cause, Changes: f.Changes, Message: f.Message,
+		Policy: f.Policy, Controls: f.Controls, Source: f.Source})
+}
+
+const findingColumns = `f.host, h.name, f.address, f.status, f.since, f.severity, f.detail`
+
+func scanFinding(scan func(...any) error) (Finding, error) {
+	var f Finding
+	var since int64
+	var column string
+	if err := scan(&f.Host, &f.HostName, &f.Address, &f.Status, &since, &f.Severity, &column); err != nil {
+		return Finding{}, err
+	}
+	var d detail
+	if err := decode(column, &d); err != nil {
+		return Finding{}, err
+	}
+	f.Since, f.Mode, f.Cause, f.Message, f.Policy, f.Source = at(since), d.Mode, d.Cause, d.Message, d.Policy, d.Source
+	f.Changes, f.Controls = append([]policies.Change{}, d.Changes...), append([]string{}, d.Controls...)
+	return f, nil
+}
+
+// Findings returns the selected findings by host and address.
+func (s *Store) Findings(ctx context.Context, filter FindingFilter) ([]Finding, error) {
+	w := filter.where()
+	rows, err := s.r.QueryContext(ctx, `SELECT `+findingColumns+` FROM findings f JOIN hosts h ON h.id = f.host`+w.String()+
+		` ORDER BY f.host, f.address`+limit(filter.Limit, standardPage), w.args...)
+	all, err := list(rows, err, scanFinding)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list findings: %w", err)
+	}
+	return all, nil
+}
+
+func (filter FindingFilter) where() *where {
+	w := &where{}
+	if filter.Host != "" {
+		w.and(`f.host = ?`, string(filter.Host))
+	}
+	if filter.Address != "" {
+		w.and(`f.address = ?`, filter.Address)
+	}
+	if filter.Status != "" {
+		w.and(`f.status = ?`, string(filter.Status))
+	}
+	if filter.Control != "" {
+		w.and(`EXISTS (SELECT 1 FROM finding_controls c WHERE c.control = ? AND c.host = f.host AND c.address = f.address)`, filter.Control)
+	}
+	if filter.After != nil {
+		w.and(`(f.host, f.address) > (?, ?)`, string(filter.After.Host), filter.After.Address)
+	}
+	return w
+}
+
+// FindingsByAddress counts, for each address, the hosts on which it does not pass.
+func (s *Store) FindingsByAddress(ctx context.Context) (map[string]int, error) {
+	rows, err := s.r.QueryContext(ctx, `SELECT address, COUNT(*) FROM findings GROUP BY address`)
+	return tally(rows, err)
+}
+
+// FindingsByControl counts, for each control, the hosts on which something about it does not pass.
+func (s *Store) FindingsByControl(ctx context.Context) (map[string]int, error) {
+	rows, err := s.r.QueryContext(ctx, `SELECT control, COUNT(DISTINCT host) FROM finding_controls GROUP BY control`)
+	return tally(rows, err)
+}
+
+func tally(rows *sql.Rows, err error) (map[string]int, error) {
+	type pair struct {
+		key string
+		n   int
+	}
+	pairs, err := list(rows, err, func(scan func(...any) error) (p pair, err error) { return p, scan(&p.key, &p.n) })
+	if err != nil {
+		return nil, fmt.Errorf("cannot count: %w", err)
+	}
+	counts := map[string]int{}
+	for _, p := range pairs {
+		counts[p.key] = p.n
+	}
+	return counts, nil
+}
+
+// replaceFindings makes these the findings of a host, and writes only what differs: most
+// new intervals change a few resources of many.
+func replaceFindings(ctx context.Context, tx *sql.Tx, id inventory.HostID, findings []Finding) error {
+	before, err := storedFindings(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	for _, f := range findings {
+		old, known := before[f.Address]
+		delete(before, f.Address)
+		if known && old == (storedFinding{string(f.Status), f.Severity, f.detail()}) {
+			continue
+		}
+		if err := putFinding(ctx, tx, id, f, known); err != nil {
+			return err
+		}
+	}
+	for address := range before {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM findings WHERE host = $1 AND address = $2`, string(id), address); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type storedFinding struct{ status, severity, detail string }
+
+func storedFindings(ctx context.Context, tx *sql.Tx, id inventory.HostID) (map[string]storedFinding, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT address, status, severity, detail FROM findings WHERE host = $1`, string(id))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := map[string]storedFinding{}
+	for rows.Next() {
+		var address string
+		var f storedFinding
+		if err := rows.Scan(&address, &f.status, &f.severity, &f.detail); err != nil {
+			return nil, err
+		}
+		all[address] = f
+	}
+	return all, rows.Err()
+}
+
+func putFinding(ctx context.Context, tx *sql.Tx, id inventory.HostID, f Finding, known bool) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO findings (host, address, status, since, severity, detail) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (host, address) DO UPDATE SET status = excluded.status, severity = excluded.severity, detail = excluded.detail`,
+		string(id), f.Address, string(f.Status), ms(f.Since), f.Severity, f.detail())
+	if err != nil {
+		return err
+	}
+	if known {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM finding_controls WHERE host = $1 AND address = $2`, string(id), f.Address); err != nil {
+			return err
+		}
+	}
+	for _, control := range f.Controls {
+		_, err := tx.ExecContext(ctx, `INSERT INTO finding_controls (control, host, address) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+			control, string(id), f.Address)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

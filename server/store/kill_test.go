@@ -1,0 +1,5 @@
+package store
+
+const childEnv = "PLUMB_STORE_TEST_CHILD"
+
+func ingestForever() {}

@@ -1,0 +1,121 @@
+package store
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"time"
+
+	"plumb/inventory"
+)
+
+// worthPacking is the size in bytes from which JSON is kept compressed.
+const worthPacking = 512
+
+// Missing returns those of the objects that are not stored.
+func (s *Store) Missing(ctx context.Context, refs []Ref) ([]Ref, error) {
+	missing := []Ref{}
+	for _, ref := range refs {
+		var n int
+		err := s.r.QueryRowContext(ctx, `SELECT COUNT(*) FROM objects WHERE kind = $1 AND digest = $2`, ref.Kind, ref.Digest).Scan(&n)
+		if err != nil {
+			return nil, fmt.Errorf("cannot look for an object: %w", err)
+		}
+		if n == 0 {
+			missing = append(missing, ref)
+		}
+	}
+	return missing, nil
+}
+
+// Want remembers that a host was asked for objects.
+func (s *Store) Want(ctx context.Context, id inventory.HostID, refs []Ref, now time.Time) error {
+	return s.write(ctx, "note what a host was asked for", func(tx *sql.Tx) error {
+		for _, ref := range refs {
+			_, err := tx.ExecContext(ctx, `INSERT INTO wants (host, digest, kind, asked) VALUES ($1, $2, $3, $4)
+				ON CONFLICT (host, digest) DO UPDATE SET kind = excluded.kind, asked = excluded.asked`,
+				string(id), ref.Digest, ref.Kind, ms(now))
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Wanted returns the kind of the object that a host was asked for: ErrNotFound when it was not.
+func (s *Store) Wanted(ctx context.Context, id inventory.HostID, digest string) (kind string, err error) {
+	err = s.r.QueryRowContext(ctx, `SELECT kind FROM wants WHERE host = $1 AND digest = $2`, string(id), digest).Scan(&kind)
+	if err != nil {
+		return "", fmt.Errorf("cannot read what a host was asked for: %w", found(err))
+	}
+	return kind, nil
+}
+
+// PutObject stores an object; to do it again is no error. ErrDigest when the digest is not that of raw.
+func (s *Store) PutObject(ctx context.Context, ref Ref, raw []byte, now time.Time) error {
+	if inventory.Digest(raw) != ref.Digest {
+		return fmt.Errorf("cannot store the object: %w", ErrDigest)
+	}
+	coding, content, err := pack(ref.Kind, raw)
+	if err != nil {
+		return fmt.Errorf("cannot pack the object: %w", err)
+	}
+	return s.write(ctx, "store the object", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO objects (kind, digest, coding, content, stored) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (kind, digest) DO NOTHING`, ref.Kind, ref.Digest, coding, content, ms(now))
+		return err
+	})
+}
+
+// pack compresses JSON; bundles and tags are kept as they are.
+func pack(kind string, raw []byte) (coding string, content []byte, err error) {
+	if kind == KindBundle || kind == KindTag || len(raw) < worthPacking {
+		return "", raw, nil
+	}
+	var packed bytes.Buffer
+	w, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
+	if err != nil {
+		return "", nil, err
+	}
+	if _, err := w.Write(raw); err != nil {
+		return "", nil, err
+	}
+	if err := w.Close(); err != nil {
+		return "", nil, err
+	}
+	return "gzip", packed.Bytes(), nil
+}
+
+// Object returns an object's bytes, which are verified once more: ErrDigest when the
+// database gave back something else.
+func (s *Store) Object(ctx context.Context, ref Ref) ([]byte, error) {
+	var coding string
+	var content []byte
+	err := s.r.QueryRowContext(ctx, `SELECT coding, content FROM objects WHERE kind = $1 AND digest = $2`, ref.Kind, ref.Digest).Scan(&coding, &content)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the %s %.12s: %w", ref.Kind, ref.Digest, found(err))
+	}
+	raw, err := unpack(coding, content)
+	if err != nil {
+		return nil, fmt.Errorf("cannot unpack the %s %.12s: %w", ref.Kind, ref.Digest, err)
+	}
+	if inventory.Digest(raw) != ref.Digest {
+		return nil, fmt.Errorf("cannot read the %s %.12s: %w", ref.Kind, ref.Digest, ErrDigest)
+	}
+	return raw, nil
+}
+
+func unpack(coding string, content []byte) ([]byte, error) {
+	if coding == "" {
+		return content, nil
+	}
+	r, err := gzip.NewReader(bytes.NewReader(content))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}

@@ -1,0 +1,90 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	_ "modernc.org/sqlite"             // the driver "sqlite"
+)
+
+// Store is an open database. It may be used by many goroutines at once.
+type Store struct {
+	// SQLite allows one writer, so that w has one connection and readers have their own; in
+	// PostgreSQL both are the same pool.
+	w, r     *sql.DB
+	postgres bool
+	commits  committer
+}
+
+const (
+	sqliteReaders = 8
+	postgresConns = 16
+)
+
+// Open opens the database, a file path or "postgres://…", and brings its tables up to date.
+// ErrNewerSchema means that a newer Plumb has been at it.
+func Open(ctx context.Context, dsn string) (*Store, error) {
+	s, err := connect(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the database: %w", err)
+	}
+	if err := s.migrate(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("cannot bring the database up to date: %w", err)
+	}
+	return s, nil
+}
+
+func connect(dsn string) (*Store, error) {
+	if strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://") {
+		db, err := sql.Open("pgx", dsn)
+		if err != nil {
+			return nil, err
+		}
+		db.SetMaxOpenConns(postgresConns)
+		db.SetMaxIdleConns(postgresConns)
+		return &Store{w: db, r: db, postgres: true}, nil
+	}
+	path, err := filepath.Abs(dsn)
+	if err != nil {
+		return nil, err
+	}
+	w, err := sql.Open("sqlite", sqliteDSN(path, "synchronous(FULL)", "journal_mode(WAL)"))
+	if err != nil {
+		return nil, err
+	}
+	w.SetMaxOpenConns(1)
+	r, err := sql.Open("sqlite", sqliteDSN(path, "query_only(1)"))
+	if err != nil {
+		return nil, err
+	}
+	r.SetMaxOpenConns(sqliteReaders)
+	r.SetMaxIdleConns(sqliteReaders)
+	return &Store{w: w, r: r}, nil
+}
+
+// sqliteDSN sets what every connection needs. With WAL and synchronous=FULL a commit is on
+// the disk when it returns.
+func sqliteDSN(path string, pragmas ...string) string {
+	query := url.Values{"_txlock": {"immediate"}}
+	query["_pragma"] = append([]string{"busy_timeout(10000)", "foreign_keys(1)"}, pragmas...)
+	u := url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}
+	return u.String()
+}
+
+// Close ends all use of the database.
+func (s *Store) Close() error {
+	err := s.w.Close()
+	if s.r == s.w {
+		return err
+	}
+	if rerr := s.r.Close(); err == nil {
+		err = rerr
+	}
+	return err
+}
