@@ -47,6 +47,8 @@ type Resource struct {
 	Source Position `json:"source"`
 	// AlsoDeclared are the other places that declare the very same thing.
 	AlsoDeclared []Position `json:"also_declared,omitempty"`
+	// Overrides are the places that declare it otherwise, in policies of lower priority.
+	Overrides []Position `json:"overrides,omitempty"`
 }
 
 // Retry repeats an Apply that failed.

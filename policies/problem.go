@@ -18,6 +18,8 @@ type Problem struct {
 	// Snippet is the source line, and Highlight the bytes of it from Column on that matter.
 	Snippet   string `json:"snippet,omitempty"`
 	Highlight int    `json:"highlight,omitempty"`
+	// Context names the block it stands in, such as policy "x".
+	Context string `json:"context,omitempty"`
 	// Host names the host for which it was found, when it is not so for all.
 	Host string `json:"host,omitempty"`
 }

@@ -1,0 +1,83 @@
+package lang
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+
+	"plumb/policies"
+)
+
+// merge settles which declaration holds where several policies declare the same thing.
+func (r *run) merge() {
+	byThing := map[string][]*instance{}
+	var order []string
+	for _, i := range r.instances {
+		if i.Check || i.typed == nil || i.typed.Identity() == "" {
+			continue
+		}
+		thing := i.Kind + "\x00" + i.typed.Identity()
+		if len(byThing[thing]) == 0 {
+			order = append(order, thing)
+		}
+		byThing[thing] = append(byThing[thing], i)
+	}
+	for _, thing := range order {
+		if len(byThing[thing]) > 1 {
+			r.settle(byThing[thing])
+		}
+	}
+}
+
+// settle keeps the declaration of the highest priority. Equal ones are merged into it, those
+// of lower priority that differ are overridden, and a difference between equals is a mistake.
+func (r *run) settle(all []*instance) {
+	slices.SortStableFunc(all, func(a, b *instance) int {
+		return cmp.Or(-cmp.Compare(a.priority, b.priority), comparePlace(a.Source, b.Source))
+	})
+	kept := all[0]
+	for _, other := range all[1:] {
+		switch {
+		case bytes.Equal(kept.Attributes, other.Attributes):
+			kept.absorb(other)
+		case other.priority < kept.priority:
+			kept.Overrides = append(kept.Overrides, other.Source)
+		default:
+			r.report(failure(other.from.at, "Conflicting declarations", conflict(kept, other)))
+		}
+		other.into = kept
+	}
+}
+
+func comparePlace(a, b policies.Position) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+}
+
+func conflict(a, b *instance) string {
+	what := fmt.Sprintf("%s %q is declared here as %s, and otherwise at %s:%d as %s.", b.Kind, b.typed.Identity(), b.Address, a.Source.File, a.Source.Line, a.Address)
+	if a.Policy == b.Policy {
+		return what + " Both stand in the same policy: take one of them out."
+	}
+	return what + fmt.Sprintf(" Make them equal, see to it that only one of the policies %q and %q applies to this host, or give one of them a higher priority.", a.Policy, b.Policy)
+}
+
+// absorb takes what an equal declaration adds. Audit beats enforce between equals.
+func (i *instance) absorb(other *instance) {
+	i.AlsoDeclared = append(i.AlsoDeclared, other.Source)
+	i.Controls = unique(append(i.Controls, other.Controls...))
+	i.Tags = unique(append(i.Tags, other.Tags...))
+	i.Sensitive = unique(append(i.Sensitive, other.Sensitive...))
+	if other.Mode == policies.Audit && other.priority == i.priority {
+		i.Mode = policies.Audit
+	}
+	other.merged = true
+}
+
+// held is the instance that stands for this one in the catalog.
+func (i *instance) held() *instance {
+	if i.into != nil {
+		return i.into
+	}
+	return i
+}
