@@ -6,6 +6,11 @@ func Kinds() []Kind {
 		fileKind(),
 		directoryKind(),
 		symlinkKind(),
+		sysctlKind(),
+		commandKind(),
+		commandCheckKind(),
+		fileContentCheckKind(),
 		packageKind(),
+		serviceKind(),
 	}
 }

@@ -33,7 +33,8 @@ type Command struct {
 	User string
 	// Umask is what new files of it lack; nil is 0022.
 	Umask *int
-	// Timeout ends it and all that it started; 0 is five minutes.
+	// Timeout ends it and all that it started; 0 leaves it to the context, or to five
+	// minutes when that has no deadline.
 	Timeout time.Duration
 	// MaxOutput caps stdout and stderr, each, in bytes; 0 is 1 MiB. The rest is dropped.
 	MaxOutput int
@@ -73,13 +74,18 @@ func (s *System) Run(ctx context.Context, c Command) (Output, error) {
 	if !s.Running() {
 		return Output{}, fmt.Errorf("cannot run %s: %w", c.Argv[0], ErrNotRunning)
 	}
-	if c.Timeout <= 0 {
+	if _, bounded := ctx.Deadline(); c.Timeout <= 0 && !bounded {
 		c.Timeout = commandLimit
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("%w after %s", ErrTimeout, c.Timeout))
-	defer cancel()
+	if c.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
+		defer cancel()
+	}
 	out, err := s.run(ctx, c)
-	if ctx.Err() != nil {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = ErrTimeout
+	} else if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
