@@ -1,0 +1,175 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"plumb/agent/protocol"
+	"plumb/inventory"
+	"plumb/policies"
+	"plumb/server/store"
+)
+
+// CheckIn notes that a host called, takes its reports and answers with a lease. When it has
+// returned without an error, the reports up to Answer.Accepted are on the disk.
+func (f *Fleet) CheckIn(ctx context.Context, id inventory.HostID, in protocol.CheckIn, now time.Time) (protocol.Answer, error) {
+	if err := clean(&in); err != nil {
+		return protocol.Answer{}, err
+	}
+	h, err := f.host(ctx, id)
+	if err != nil {
+		return protocol.Answer{}, err
+	}
+	beat := store.Heartbeat{Agent: in.Agent, Counter: in.Counter, Floor: in.Floor, Paused: in.Paused}
+	if err := f.Store.Seen(ctx, id, beat, now); err != nil {
+		return protocol.Answer{}, err
+	}
+	answer := protocol.Answer{Epoch: h.Epoch, Accepted: h.Seq, Want: []string{}, Interval: int(f.interval().Seconds())}
+	if len(in.Reports) > 0 {
+		if err := f.take(ctx, id, in.Reports, &answer, now); err != nil {
+			return protocol.Answer{}, err
+		}
+	}
+	answer.Lease, err = f.lease(ctx, h, in, now)
+	return answer, err
+}
+
+// attempts is how often reports are tried when the same host delivers twice at once.
+const attempts = 5
+
+func (f *Fleet) take(ctx context.Context, id inventory.HostID, reports []policies.Report, answer *protocol.Answer, now time.Time) error {
+	for range attempts {
+		err := f.takeOnce(ctx, id, reports, answer, now)
+		if !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("cannot take the reports: %w", store.ErrConflict)
+}
+
+// takeOnce accepts the reports that follow without a gap on what is stored, up to the first
+// one that names an object which nobody has sent yet.
+func (f *Fleet) takeOnce(ctx context.Context, id inventory.HostID, reports []policies.Report, answer *protocol.Answer, now time.Time) error {
+	h, err := f.host(ctx, id)
+	if err != nil {
+		return err
+	}
+	epoch := reports[0].Epoch
+	accepted, err := f.Store.Accepted(ctx, id, epoch)
+	if err != nil {
+		return err
+	}
+	answer.Epoch, answer.Accepted, answer.Want = epoch, accepted, []string{}
+	fresh := following(reports, accepted)
+	if len(fresh) == 0 {
+		return nil
+	}
+	ready, err := f.ask(ctx, h, fresh, answer, now)
+	if err != nil || ready == 0 {
+		return err
+	}
+	steps, err := f.steps(ctx, h, fresh[:ready], now)
+	if err != nil {
+		return err
+	}
+	if err := f.Store.Accept(ctx, id, h.Epoch, h.Seq, steps, now); err != nil {
+		return err
+	}
+	answer.Accepted = fresh[ready-1].Seq
+	return nil
+}
+
+// following returns the reports that come right after the stored one, without a gap.
+func following(reports []policies.Report, accepted uint64) []policies.Report {
+	next := []policies.Report{}
+	for _, r := range reports {
+		if r.Seq == accepted+1 {
+			next = append(next, r)
+			accepted++
+		}
+	}
+	return next
+}
+
+// ask lists the objects that are missing for the reports in answer.Want, and returns how many
+// reports from the first on lack nothing.
+func (f *Fleet) ask(ctx context.Context, h store.Host, reports []policies.Report, answer *protocol.Answer, now time.Time) (ready int, err error) {
+	missing, err := f.Store.Missing(ctx, f.unknown(reports))
+	if err != nil {
+		return 0, err
+	}
+	if len(missing) == 0 {
+		return len(reports), nil
+	}
+	if err := f.Store.Want(ctx, h.ID, missing, now); err != nil {
+		return 0, err
+	}
+	lacking := map[store.Ref]bool{}
+	for _, ref := range missing {
+		lacking[ref] = true
+		answer.Want = append(answer.Want, ref.Digest)
+	}
+	for i, r := range reports {
+		for _, ref := range refs(r) {
+			if lacking[ref] {
+				return i, nil
+			}
+		}
+	}
+	return len(reports), nil
+}
+
+// unknown returns the objects, each once, that this process has not seen in the store before.
+func (f *Fleet) unknown(reports []policies.Report) []store.Ref {
+	seen := map[store.Ref]bool{}
+	list := []store.Ref{}
+	for _, r := range reports {
+		for _, ref := range refs(r) {
+			if !seen[ref] && !f.objects.has(ref) {
+				list = append(list, ref)
+			}
+			seen[ref] = true
+		}
+	}
+	return list
+}
+
+func refs(r policies.Report) []store.Ref {
+	all := []store.Ref{}
+	for _, ref := range []store.Ref{{Kind: store.KindFacts, Digest: r.Facts}, {Kind: store.KindCatalog, Digest: r.Catalog}, {Kind: store.KindResult, Digest: r.Result}} {
+		if ref.Digest != "" {
+			all = append(all, ref)
+		}
+	}
+	return all
+}
+
+// lease returns the signed lease for a host, empty while there is no release for it.
+func (f *Fleet) lease(ctx context.Context, h store.Host, in protocol.CheckIn, now time.Time) (string, error) {
+	release, err := f.assigned(ctx, h)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return f.Authority.SignLease(protocol.Lease{
+		Host: h.ID, Counter: max(in.Counter+1, h.Counter+1, uint64(now.UnixMilli())),
+		Release: release.Number, Tag: release.Tag, Bundle: release.Bundle,
+		Issued: now.UTC(), Expires: now.Add(f.expires()).UTC(),
+	})
+}
+
+func (f *Fleet) assigned(ctx context.Context, h store.Host) (store.Release, error) {
+	newest, err := f.Store.LatestRelease(ctx)
+	if err != nil || f.Assign == nil {
+		return newest, err
+	}
+	number := f.Assign(h, newest)
+	if number == newest.Number {
+		return newest, nil
+	}
+	return f.Store.Release(ctx, number)
+}

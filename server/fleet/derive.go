@@ -1,0 +1,220 @@
+package fleet
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"plumb/policies"
+	"plumb/server/store"
+)
+
+// State is what is known of a host before a report.
+type State struct {
+	Host store.Host
+	// Findings are its resources that do not pass, by address.
+	Findings map[string]store.Finding
+}
+
+// Run is one report with what it names. Catalog and Result are nil when the release did not
+// compile on the host.
+type Run struct {
+	Report  policies.Report
+	Catalog *policies.Catalog
+	Result  *policies.Result
+}
+
+// IsOpen tells whether a resource with the status is a finding: it counts, and does not pass.
+func IsOpen(s policies.Status) bool { return s != "" && s.InScope() && !s.Passing() }
+
+// Derive says what a report does to what is known of its host. It is a pure function: now only
+// bounds the host's clock.
+func Derive(prev State, next Run, now time.Time) (store.Step, State) {
+	d := &deriver{prev: prev, next: next, at: happened(prev.Host, next.Report, now)}
+	d.host()
+	d.resources()
+	d.hostEvents()
+	h := d.step.Host
+	// What was true before a report came in is what the server knew then: intervals follow
+	// the server's knowledge, events the host's clock.
+	h.Since = prev.Host.Since
+	d.step.NewInterval = prev.Host.Seq == 0 || changed(prev.Host, h)
+	if d.step.NewInterval {
+		h.Since = later(d.at, prev.Host.Since)
+	}
+	d.step.Host = h
+	findings := map[string]store.Finding{}
+	for _, f := range d.step.Findings {
+		findings[f.Address] = f
+	}
+	return d.step, State{Host: h, Findings: findings}
+}
+
+// happened is when a run ended, as far as we believe its host's clock: not in the future and
+// not before the run that came before it.
+func happened(h store.Host, r policies.Report, now time.Time) time.Time {
+	t := r.Finished
+	if t.IsZero() || t.After(now) {
+		t = now
+	}
+	return later(later(t, h.Ran), h.Enrolled).UTC().Truncate(time.Millisecond)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+func changed(a, b store.Host) bool {
+	return a.Release != b.Release || a.Catalog != b.Catalog || a.Facts != b.Facts || a.Result != b.Result || a.Found != b.Found
+}
+
+type deriver struct {
+	prev State
+	next Run
+	at   time.Time
+	step store.Step
+}
+
+// host is the host as the report leaves it; its status and counts come with the resources.
+func (d *deriver) host() {
+	r := d.next.Report
+	h := d.prev.Host
+	h.Epoch, h.Seq = r.Epoch, r.Seq
+	h.Release, h.Commit = r.Release, r.Commit
+	h.Facts, h.Catalog, h.Result = r.Facts, r.Catalog, r.Result
+	h.Ran, h.Audit, h.Stale, h.Problem, h.BootID = d.at, r.Audit, r.Stale, r.Problem, r.BootID
+	d.step.Report, d.step.Host = r, h
+}
+
+// resources compares the resources with the findings before.
+func (d *deriver) resources() {
+	h := &d.step.Host
+	if d.next.Catalog == nil || d.next.Result == nil {
+		// Nothing was checked, so nothing that was wrong is in order now.
+		h.Found, h.Counts = policies.Failed, map[policies.Status]int{}
+		for _, address := range slices.Sorted(maps.Keys(d.prev.Findings)) {
+			d.step.Findings = append(d.step.Findings, d.prev.Findings[address])
+		}
+		return
+	}
+	list := complete(*d.next.Catalog, *d.next.Result)
+	h.Found, h.Counts = policies.NotApplicable, map[policies.Status]int{}
+	seen := map[string]bool{}
+	for _, one := range list {
+		seen[one.Address] = true
+		h.Counts[one.Status]++
+		h.Found = policies.Worst(h.Found, one.Status)
+		d.resource(one)
+	}
+	for _, address := range slices.Sorted(maps.Keys(d.prev.Findings)) {
+		if !seen[address] {
+			d.add(store.Event{Kind: store.EventClosed, Address: address, Before: d.prev.Findings[address].Status,
+				Message: "no longer wanted"})
+		}
+	}
+}
+
+// entry is one resource of a completed result.
+type entry struct {
+	policies.ResourceResult
+	declared policies.Resource
+}
+
+// complete adds what is missing from a result and marks what nobody expected in it: a
+// missing answer is never a pass.
+func complete(c policies.Catalog, r policies.Result) []entry {
+	answers := make(map[string]policies.ResourceResult, len(r.Resources))
+	for _, one := range r.Resources {
+		answers[one.Address] = one
+	}
+	list := make([]entry, 0, len(c.Resources))
+	for _, declared := range c.Resources {
+		one, ok := answers[declared.Address]
+		delete(answers, declared.Address)
+		if !ok {
+			one = policies.ResourceResult{Address: declared.Address, Status: policies.Missing, Mode: declared.Mode,
+				Message: "the host did not report it"}
+		}
+		list = append(list, entry{ResourceResult: one, declared: declared})
+	}
+	for _, one := range r.Resources {
+		if _, left := answers[one.Address]; left {
+			one.Status, one.Message = policies.Unexpected, "the catalog does not have it"
+			list = append(list, entry{ResourceResult: one})
+		}
+	}
+	return list
+}
+
+func (d *deriver) resource(one entry) {
+	old, was := d.prev.Findings[one.Address]
+	if one.Status == policies.Repaired {
+		d.add(eventOf(store.EventRepaired, one, old))
+	}
+	if one.Status == policies.Failed && d.newFailure(one, old, was) {
+		d.add(eventOf(store.EventFailed, one, old))
+	}
+	switch open := IsOpen(one.Status); {
+	case open && !was:
+		d.add(eventOf(store.EventOpened, one, old))
+	case open && old.Status != one.Status:
+		d.add(eventOf(store.EventChanged, one, old))
+	case !open && was:
+		d.add(eventOf(store.EventClosed, one, old))
+	}
+	if IsOpen(one.Status) {
+		d.step.Findings = append(d.step.Findings, d.finding(one, old, was))
+	}
+}
+
+// newFailure tells whether a failure is news: the same one, told once more, is not, but the
+// same one under another release is an attempt of its own.
+func (d *deriver) newFailure(one entry, old store.Finding, was bool) bool {
+	return !was || old.Status != policies.Failed || old.Message != one.Message || old.Cause != one.Cause ||
+		d.prev.Host.Release != d.next.Report.Release || !cmp.Equal(old.Changes, one.Changes, equalEmpty)
+}
+
+var equalEmpty = cmp.Comparer(func(a, b []policies.Change) bool { return slices.Equal(a, b) })
+
+func eventOf(kind string, one entry, old store.Finding) store.Event {
+	return store.Event{Kind: kind, Address: one.Address, Cause: one.Cause, Status: one.Status, Before: old.Status,
+		Changes: one.Changes, Message: one.Message}
+}
+
+func (d *deriver) finding(one entry, old store.Finding, was bool) store.Finding {
+	since := d.at
+	if was {
+		since = old.Since
+	}
+	r := one.declared
+	return store.Finding{Address: one.Address, Status: one.Status, Since: since, Mode: one.Mode, Cause: one.Cause,
+		Changes: one.Changes, Message: one.Message, Policy: r.Policy, Severity: r.Severity, Controls: r.Controls, Source: r.Source}
+}
+
+// hostEvents are those that concern no single resource.
+func (d *deriver) hostEvents() {
+	before, r := d.prev.Host, d.next.Report
+	if before.Epoch != "" && before.Epoch != r.Epoch {
+		d.add(store.Event{Kind: store.EventReturned, Message: "the agent lost its state and began anew"})
+	}
+	if before.BootID != "" && r.BootID != "" && before.BootID != r.BootID {
+		d.add(store.Event{Kind: store.EventRebooted})
+	}
+	if r.Problem != "" && (before.Problem != r.Problem || before.Release != r.Release) {
+		d.add(store.Event{Kind: store.EventRefused, Message: r.Problem})
+	}
+}
+
+func (d *deriver) add(e store.Event) {
+	r := d.next.Report
+	e.Host, e.Seq, e.At, e.Release, e.Commit = d.prev.Host.ID, r.Seq, d.at, r.Release, r.Commit
+	if d.prev.Host.Commit != r.Commit {
+		e.FromCommit = d.prev.Host.Commit
+	}
+	d.step.Events = append(d.step.Events, e)
+}

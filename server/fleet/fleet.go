@@ -1,0 +1,95 @@
+package fleet
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"plumb/agent/protocol"
+	"plumb/inventory"
+	"plumb/server/store"
+)
+
+// Fleet serves the hosts. Fill the fields and use it from many goroutines.
+type Fleet struct {
+	Store     *store.Store
+	Authority Authority
+	// Compiler compiles catalogs to compare with; nil leaves hosts unverified.
+	Compiler Compiler
+	// Assign picks the release that a host may run; nil gives the newest one to all.
+	Assign Assigner
+	// Interval is how long agents wait between two check-ins; 0 means DefaultInterval.
+	Interval time.Duration
+	// Expires is how long a lease is good; 0 means DefaultExpires.
+	Expires time.Duration
+	// Now is the clock of Watch; nil means time.Now.
+	Now func() time.Time
+	// Log gets what goes wrong in Watch; nil means slog.Default.
+	Log *slog.Logger
+
+	objects cache
+}
+
+// What holds when nobody says otherwise.
+const (
+	DefaultInterval = 5 * time.Minute
+	DefaultExpires  = 24 * time.Hour
+)
+
+// Authority makes certificates and signs leases.
+type Authority interface {
+	IssueHost(id inventory.HostID, csrPEM string, now time.Time) (certPEM []byte, sshFingerprint string, err error)
+	SignLease(protocol.Lease) (string, error)
+	CAPEM() []byte
+}
+
+// Compiler says which catalog a host should have. It remembers what it compiled, so that
+// equal hosts cost it nothing.
+type Compiler interface {
+	// CatalogDigest returns the digest of the catalog that the bundle with the digest makes
+	// of the host; facts is the JSON that the host sent.
+	CatalogDigest(ctx context.Context, bundle string, host inventory.Host, facts []byte) (string, error)
+}
+
+// Assigner returns the number of the release that a host may run, 0 for none.
+type Assigner func(h store.Host, newest store.Release) uint64
+
+// ErrRefused tells a host why it does not get what it asked for.
+type ErrRefused struct {
+	// Message says what is wrong, Hint what to do about it.
+	Message string
+	Hint    string
+}
+
+// Error is the message.
+func (e *ErrRefused) Error() string { return e.Message }
+
+func refuse(message, hint string) error { return &ErrRefused{Message: message, Hint: hint} }
+
+func (f *Fleet) interval() time.Duration {
+	if f.Interval > 0 {
+		return f.Interval
+	}
+	return DefaultInterval
+}
+
+func (f *Fleet) expires() time.Duration {
+	if f.Expires > 0 {
+		return f.Expires
+	}
+	return DefaultExpires
+}
+
+func (f *Fleet) now() time.Time {
+	if f.Now != nil {
+		return f.Now()
+	}
+	return time.Now()
+}
+
+func (f *Fleet) log() *slog.Logger {
+	if f.Log != nil {
+		return f.Log
+	}
+	return slog.Default()
+}

@@ -1,0 +1,176 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"plumb/agent/protocol"
+	"plumb/inventory"
+	"plumb/policies"
+	"plumb/server/store"
+)
+
+// Limits on the objects of hosts.
+const (
+	maxResources = 20_000
+	maxDepth     = 32
+	maxAddress   = 1024
+)
+
+// PutObject stores an object that this host was asked for. Nothing in it is looked at before
+// its digest is right, and nothing is stored that could not be read back.
+func (f *Fleet) PutObject(ctx context.Context, id inventory.HostID, digest string, body []byte, now time.Time) error {
+	kind, err := f.Store.Wanted(ctx, id, digest)
+	if errors.Is(err, store.ErrNotFound) {
+		return refuse("this object was not asked for", "check in first; the answer lists what is wanted")
+	}
+	if err != nil {
+		return err
+	}
+	if inventory.Digest(body) != digest {
+		return refuse("the object does not match its digest", "send it again")
+	}
+	if _, err := decodeObject(kind, body); err != nil {
+		return refuse(fmt.Sprintf("the %s cannot be accepted: %s", kind, err), updateAgent)
+	}
+	return f.Store.PutObject(ctx, store.Ref{Kind: kind, Digest: digest}, body, now)
+}
+
+// decodeObject reads what a host calls facts, a catalog or a result. Fields that we do not
+// know are kept with the bytes and not read: an agent may be newer than its server.
+func decodeObject(kind string, raw []byte) (any, error) {
+	if len(raw) > protocol.MaxObject {
+		return nil, fmt.Errorf("it has %d bytes; %d is the most", len(raw), protocol.MaxObject)
+	}
+	if err := checkText(raw); err != nil {
+		return nil, err
+	}
+	switch kind {
+	case store.KindFacts:
+		var facts inventory.Facts
+		return facts, json.Unmarshal(raw, &facts)
+	case store.KindCatalog:
+		return decodeCatalog(raw)
+	case store.KindResult:
+		return decodeResult(raw)
+	}
+	return nil, fmt.Errorf("a host does not send a %q", kind)
+}
+
+// checkText walks all of the JSON once: depth, well-formed text, no control characters, and
+// nothing behind the one value.
+func checkText(raw []byte) error {
+	if !utf8.Valid(raw) {
+		return errors.New("it is not UTF-8")
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	depth := 0
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return fmt.Errorf("it is not JSON: %w", err)
+		}
+		if depth, err = deeper(depth, token); err != nil {
+			return err
+		}
+		if depth == 0 {
+			break
+		}
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("something follows the JSON value")
+	}
+	return nil
+}
+
+func deeper(depth int, token json.Token) (int, error) {
+	switch t := token.(type) {
+	case json.Delim:
+		if t == '}' || t == ']' {
+			return depth - 1, nil
+		}
+		if depth++; depth > maxDepth {
+			return 0, fmt.Errorf("it is nested deeper than %d", maxDepth)
+		}
+	case string:
+		if i := bytes.IndexFunc([]byte(t), isBad); i >= 0 {
+			return 0, fmt.Errorf("a text in it has a control character: %.60q", t)
+		}
+	}
+	return depth, nil
+}
+
+func isBad(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' }
+
+// catalog is a catalog with an index of its addresses.
+type catalog struct {
+	policies.Catalog
+	at map[string]int
+}
+
+func decodeCatalog(raw []byte) (*catalog, error) {
+	c := &catalog{}
+	if err := json.Unmarshal(raw, &c.Catalog); err != nil {
+		return nil, err
+	}
+	addresses := make([]string, len(c.Resources))
+	for i, r := range c.Resources {
+		addresses[i] = r.Address
+	}
+	var err error
+	c.at, err = index(addresses)
+	return c, err
+}
+
+// result is a result with an index of its addresses.
+type result struct {
+	policies.Result
+	at map[string]int
+}
+
+// reported are the statuses that a host may give a resource.
+var reported = []policies.Status{policies.Compliant, policies.Repaired, policies.Noncompliant, policies.Failed,
+	policies.Skipped, policies.NotApplicable, policies.Waived, policies.Pending, policies.Unknown}
+
+func decodeResult(raw []byte) (*result, error) {
+	r := &result{}
+	if err := json.Unmarshal(raw, &r.Result); err != nil {
+		return nil, err
+	}
+	addresses := make([]string, len(r.Resources))
+	for i, one := range r.Resources {
+		addresses[i] = one.Address
+		if !slices.Contains(reported, one.Status) {
+			return nil, fmt.Errorf("%.100q is no status that a host gives", one.Status)
+		}
+	}
+	var err error
+	r.at, err = index(addresses)
+	return r, err
+}
+
+func index(addresses []string) (map[string]int, error) {
+	if len(addresses) > maxResources {
+		return nil, fmt.Errorf("it has %d resources; %d is the most", len(addresses), maxResources)
+	}
+	at := make(map[string]int, len(addresses))
+	for i, address := range addresses {
+		if address == "" || len(address) > maxAddress {
+			return nil, fmt.Errorf("it has an unusable address: %.100q", address)
+		}
+		if _, twice := at[address]; twice {
+			return nil, fmt.Errorf("it has the address %.100q twice", address)
+		}
+		at[address] = i
+	}
+	return at, nil
+}

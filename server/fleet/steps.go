@@ -1,0 +1,54 @@
+package fleet
+
+import (
+	"context"
+	"time"
+
+	"plumb/policies"
+	"plumb/server/store"
+)
+
+// steps derives what the reports do, one after the other.
+func (f *Fleet) steps(ctx context.Context, h store.Host, reports []policies.Report, now time.Time) ([]store.Step, error) {
+	findings, err := f.Store.Findings(ctx, store.FindingFilter{Host: h.ID, Limit: 2 * maxResources})
+	if err != nil {
+		return nil, err
+	}
+	state := State{Host: h, Findings: map[string]store.Finding{}}
+	for _, one := range findings {
+		state.Findings[one.Address] = one
+	}
+	steps := make([]store.Step, len(reports))
+	for i, r := range reports {
+		run, err := f.run(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		steps[i], state = Derive(state, run, now)
+	}
+	return steps, nil
+}
+
+// run loads what a report names.
+func (f *Fleet) run(ctx context.Context, r policies.Report) (Run, error) {
+	if r.Catalog == "" {
+		if r.Problem == "" {
+			r.Problem = "the host did not say why nothing was run"
+		}
+		return Run{Report: r}, nil
+	}
+	c, err := load[*catalog](ctx, f, store.Ref{Kind: store.KindCatalog, Digest: r.Catalog})
+	if err != nil {
+		return Run{}, err
+	}
+	found, err := load[*result](ctx, f, store.Ref{Kind: store.KindResult, Digest: r.Result})
+	if err != nil {
+		return Run{}, err
+	}
+	if found.Catalog != r.Catalog {
+		// Believing it could show another catalog's good answers. All counts as missing then.
+		r.Problem = "the result belongs to another catalog"
+		return Run{Report: r, Catalog: &c.Catalog, Result: &policies.Result{}}, nil
+	}
+	return Run{Report: r, Catalog: &c.Catalog, Result: &found.Result}, nil
+}
