@@ -10,6 +10,8 @@ func Kinds() []Kind {
 		commandKind(),
 		commandCheckKind(),
 		fileContentCheckKind(),
+		groupKind(),
+		userKind(),
 		packageKind(),
 		serviceKind(),
 	}
