@@ -85,7 +85,8 @@ func (h *Host) Exec(ctx context.Context, name string, args ...string) (string, e
 	return string(out), nil
 }
 
-// Command returns a command that is to run on the host as its root.
+// Command returns a command that is to run on the host as its root. When ctx ends, only the way in is
+// closed; the command itself lives on, as after a lost connection.
 func (h *Host) Command(ctx context.Context, name string, args ...string) (*exec.Cmd, error) {
 	pid, err := h.cgroup().init()
 	if err != nil {

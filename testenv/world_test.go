@@ -3,7 +3,6 @@ package testenv_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -11,40 +10,10 @@ import (
 	"plumb/testenv"
 )
 
-// required names the environment variable that turns "cannot run here" into a failure, for CI.
-const required = "PLUMB_TESTENV_REQUIRED"
-
-// TestMain runs the tests inside of new namespaces when this machine is ready for that, and
-// otherwise here, where those that need a world say why they cannot.
-func TestMain(m *testing.M) {
-	cache, err := testenv.DefaultCache()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	if testenv.Inside() || testenv.Missing(cache) != "" {
-		os.Exit(m.Run())
-	}
-	code, err := testenv.Enter(cache)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(code)
-}
-
 // newWorld starts a world that ends with the test.
 func newWorld(t *testing.T, hosts int) *testenv.World {
 	t.Helper()
-	cache, err := testenv.DefaultCache()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if why := testenv.Missing(cache); why != "" && os.Getenv(required) == "" {
-		t.Skip(why)
-	} else if why != "" {
-		t.Fatal(why)
-	}
-	world := testenv.NewWorld(cache, worldName(t))
+	world := testenv.NewWorld(needCache(t), worldName(t.Name()))
 	if err := world.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -57,18 +26,6 @@ func newWorld(t *testing.T, hosts int) *testenv.World {
 		t.Fatal(err)
 	}
 	return world
-}
-
-// worldName is short, because names of network links are.
-func worldName(t *testing.T) string {
-	return fmt.Sprintf("w%x", uint16(fnv(t.Name())))
-}
-
-func fnv(s string) (sum uint32) {
-	for _, c := range []byte(s) {
-		sum = (sum ^ uint32(c)) * 16777619
-	}
-	return sum
 }
 
 func mustExec(t *testing.T, h *testenv.Host, name string, args ...string) string {

@@ -1,0 +1,40 @@
+package testenv_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestScenarios runs each script of testdata in a world of its own, over each transport.
+// Scripts are what people do, in the words of commands_test.go.
+func TestScenarios(t *testing.T) {
+	cache := needCache(t)
+	products := os.Getenv(productsVariable)
+	if products == "" {
+		t.Fatalf("cannot build the products: %s", os.Getenv(failureVariable))
+	}
+	for _, transport := range []string{"https", "ssh"} {
+		t.Run(transport, func(t *testing.T) {
+			testscript.RunT(scriptT{t}, testscript.Params{
+				Dir:                 "testdata",
+				Cmds:                commands(),
+				RequireUniqueNames:  true,
+				RequireExplicitExec: true,
+				Setup: func(env *testscript.Env) error {
+					return newScene(env, cache, products, transport)
+				},
+			})
+		})
+	}
+}
+
+// scriptT lets a scene see whether its script failed.
+type scriptT struct{ *testing.T }
+
+func (t scriptT) Run(name string, run func(testscript.T)) {
+	t.T.Run(name, func(t *testing.T) { run(scriptT{t}) })
+}
+
+func (t scriptT) Verbose() bool { return testing.Verbose() }
