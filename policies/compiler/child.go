@@ -1,0 +1,103 @@
+package compiler
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"plumb/policies"
+	"plumb/policies/bundle"
+	"plumb/policies/lang"
+)
+
+// Child is the whole life of the child process: it gives up what it may do, reads a request,
+// writes a response and returns the exit code. What goes wrong is said on stderr.
+func Child(stdin io.Reader, stdout io.Writer) int {
+	if err := child(stdin, stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func child(stdin io.Reader, stdout io.Writer) error {
+	r := bufio.NewReader(stdin)
+	head, err := readHeader(r)
+	if err != nil {
+		return err
+	}
+	if err := confine(head); err != nil {
+		return err
+	}
+	req, err := readRequest(r, head)
+	if err != nil {
+		return err
+	}
+	res, err := answer(req)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(stdout).Encode(res)
+}
+
+func answer(req Request) (Response, error) {
+	tree, err := bundle.Unpack(req.Bundle)
+	if err != nil {
+		return Response{}, err
+	}
+	config, problems := lang.Load(tree)
+	res := Response{Problems: problems, Hosts: []Compiled{}}
+	if slices.ContainsFunc(problems, func(p policies.Problem) bool { return p.Severity == "error" }) {
+		return res, nil
+	}
+	m := memory{config: config, done: map[string]Compiled{}}
+	for _, in := range req.Hosts {
+		one, err := m.compile(in)
+		if err != nil {
+			return Response{}, err
+		}
+		res.Hosts = append(res.Hosts, one)
+	}
+	return res, nil
+}
+
+// memory compiles hosts that answer alike to all that the policies read only once.
+type memory struct {
+	config *lang.Config
+	reads  [][]string
+	done   map[string]Compiled
+}
+
+func (m *memory) compile(in lang.Input) (Compiled, error) {
+	for n, reads := range m.reads {
+		if one, ok := m.done[m.key(n, in, reads)]; ok {
+			return one, nil
+		}
+	}
+	out := m.config.Compile(in)
+	raw, digest, err := lang.Digest(out.Catalog)
+	if err != nil {
+		return Compiled{}, err
+	}
+	one := Compiled{Catalog: raw, Digest: digest, Reads: out.Reads, Groups: out.Groups, Problems: out.Problems}
+	if len(out.Problems) == 0 { // problems name their host
+		m.remember(in, one)
+	}
+	return one, nil
+}
+
+func (m *memory) remember(in lang.Input, one Compiled) {
+	n := slices.IndexFunc(m.reads, func(reads []string) bool { return slices.Equal(reads, one.Reads) })
+	if n < 0 {
+		n = len(m.reads)
+		m.reads = append(m.reads, one.Reads)
+	}
+	m.done[m.key(n, in, one.Reads)] = one
+}
+
+func (m *memory) key(n int, in lang.Input, reads []string) string {
+	return fmt.Sprint(n, " ", m.config.Key(in, reads))
+}

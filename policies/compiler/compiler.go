@@ -1,0 +1,114 @@
+// Package compiler runs the policy language in a child process with limits.
+//
+// A policy is foreign text even when its signature is good: a mistake in it must not take the
+// agent or the server down. The child has no network, no privileges, little memory and little
+// time; when it dies, the caller gets an error and lives on. Both mains hand their argument
+// "_compile" to [Child].
+package compiler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"plumb/policies"
+	"plumb/policies/lang"
+)
+
+// Argument is the first argument that makes either main call Child.
+const Argument = "_compile"
+
+// ErrDied is wrapped when the child ended without an answer: too costly, or a fault in it.
+var ErrDied = errors.New("the policy compiler died")
+
+// Request asks for the catalogs of some hosts.
+type Request struct {
+	// Bundle is what bundle.Pack returned; its digest was verified before.
+	Bundle []byte
+	// Hosts are the hosts to compile for; with none the tree is only checked.
+	Hosts []lang.Input
+}
+
+// Response is what the tree makes of the hosts.
+type Response struct {
+	// Problems are the mistakes of the tree itself. With an error among them Hosts is empty.
+	Problems []policies.Problem `json:"problems"`
+	// Hosts has one entry for each host asked for, in the same order.
+	Hosts []Compiled `json:"hosts"`
+}
+
+// Compiled is the outcome for one host.
+type Compiled struct {
+	// Catalog is the canonical JSON, whose SHA-256 is Digest.
+	Catalog json.RawMessage `json:"catalog"`
+	Digest  string          `json:"digest"`
+	// Reads and Groups are as in lang.Output.
+	Reads  []string `json:"reads"`
+	Groups []string `json:"groups"`
+	// Problems are the mistakes that show on this host; with an error the catalog is empty.
+	Problems []policies.Problem `json:"problems"`
+}
+
+// Limits bound the child. A zero stands for the default.
+type Limits struct {
+	// Memory is the address space beyond what the program needs to start, in bytes; 1 GiB.
+	Memory int64
+	// CPU is processor time, in whole seconds; 30 s.
+	CPU time.Duration
+	// Wall is time on the clock; 60 s.
+	Wall time.Duration
+}
+
+// Compiler starts children.
+type Compiler struct {
+	// Exe is the program that calls Child for Argument; empty is the running program.
+	Exe    string
+	Limits Limits
+}
+
+// maxAnswer is how many bytes of the child's answer are read.
+const maxAnswer = 256 << 20
+
+func (l Limits) filled() Limits {
+	if l.Memory == 0 {
+		l.Memory = 1 << 30
+	}
+	if l.CPU == 0 {
+		l.CPU = 30 * time.Second
+	}
+	if l.Wall == 0 {
+		l.Wall = 60 * time.Second
+	}
+	return l
+}
+
+// Compile runs one child. An error means that there is no answer; mistakes in policies are
+// in the response.
+func (c Compiler) Compile(ctx context.Context, req Request) (Response, error) {
+	limits := c.Limits.filled()
+	input, err := encode(req, limits)
+	if err != nil {
+		return Response{}, err
+	}
+	// The kernel kills the child when the thread that started it ends, so keep the thread.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	wall, cancel := context.WithTimeout(ctx, limits.Wall)
+	defer cancel()
+	answer, err := c.run(wall, input, limits)
+	if err != nil {
+		return Response{}, fmt.Errorf("cannot compile the policies: %w", err)
+	}
+	return decode(answer)
+}
+
+func decode(answer []byte) (Response, error) {
+	var res Response
+	if err := json.Unmarshal(answer, &res); err != nil {
+		return Response{}, fmt.Errorf("cannot compile the policies: %w: its answer cannot be read: %v", ErrDied, err)
+	}
+	return res, nil
+}

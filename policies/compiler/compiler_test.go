@@ -1,0 +1,262 @@
+package compiler
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"plumb/inventory"
+	"plumb/policies/bundle"
+	"plumb/policies/lang"
+)
+
+// The test program is its own child, as both mains are. The other words misbehave on purpose,
+// behind the same limits.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == Argument {
+		os.Exit(childOrFault())
+	}
+	os.Exit(m.Run())
+}
+
+// childOrFault looks for the word that a test put before the name of the program.
+func childOrFault() int {
+	fault, ok := strings.CutPrefix(filepath.Base(os.Args[0]), "fault-")
+	if !ok {
+		return Child(os.Stdin, os.Stdout)
+	}
+	seconds := int64(30)
+	if fault == "processor" {
+		seconds = 1
+	}
+	if err := confine(header{Memory: 256 << 20, CPUSeconds: seconds}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	faults()[fault]()
+	return 0
+}
+
+func faults() map[string]func() {
+	return map[string]func(){
+		"memory": func() {
+			var hold [][]byte
+			for {
+				one := make([]byte, 1<<20)
+				for i := range one {
+					one[i] = 1
+				}
+				hold = append(hold, one)
+			}
+		},
+		"processor": func() {
+			for {
+			}
+		},
+		"sleep":  func() { time.Sleep(time.Minute) },
+		"stack":  func() { fmt.Println(deep(0)) },
+		"output": func() { chatter() },
+		"words":  func() { fmt.Println("this is no JSON") },
+		"report": report,
+	}
+}
+
+func deep(n int) int {
+	if n < 0 {
+		return n
+	}
+	return deep(n+1) + deep(n+2)
+}
+
+func chatter() {
+	line := []byte(strings.Repeat("x", 1<<20))
+	for {
+		if _, err := os.Stdout.Write(line); err != nil {
+			os.Exit(3)
+		}
+	}
+}
+
+// report fails with what the child can still do.
+func report() {
+	interfaces, _ := net.Interfaces()
+	up := 0
+	for _, one := range interfaces {
+		if one.Flags&net.FlagUp != 0 {
+			up++
+		}
+	}
+	groups, _ := os.Getgroups()
+	privileges, _ := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
+	writeErr := os.WriteFile(filepath.Join(os.TempDir(), fmt.Sprint("plumb-compiler-test-", os.Getpid())), []byte("x"), 0o600)
+	os.Remove(filepath.Join(os.TempDir(), fmt.Sprint("plumb-compiler-test-", os.Getpid())))
+	folder, _ := os.Getwd()
+	fmt.Fprintf(os.Stderr, "uid=%d gid=%d groups=%d up=%d nnp=%d write=%t env=%d dir=%s\n",
+		os.Getuid(), os.Getgid(), len(groups), up, privileges, writeErr == nil, len(os.Environ()), folder)
+	os.Exit(4)
+}
+
+// faulty returns a compiler whose child does what the word says.
+func faulty(t *testing.T, word string, limits Limits) Compiler {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "fault-"+word)
+	if err := os.Symlink(self, link); err != nil {
+		t.Fatal(err)
+	}
+	return Compiler{Exe: link, Limits: limits}
+}
+
+func pack(t *testing.T, tree bundle.Tree) []byte {
+	t.Helper()
+	raw, err := bundle.Pack(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func TestCompile(t *testing.T) {
+	tree := bundle.Tree{"site.hcl": []byte(`policy "p" {
+  resource "file" "motd" {
+    path    = "/etc/motd"
+    content = "Hello ${host.labels.role}\n"
+  }
+}`)}
+	host := func(name, role string) lang.Input {
+		return lang.Input{Host: inventory.Host{Name: name, Labels: map[string]string{"role": role}}}
+	}
+	req := Request{Bundle: pack(t, tree), Hosts: []lang.Input{host("a", "web"), host("b", "web"), host("c", "db")}}
+	res, err := Compiler{}.Compile(t.Context(), req)
+	if err != nil || len(res.Problems) > 0 || len(res.Hosts) != 3 {
+		t.Fatalf("Compile() = %+v, %v", res, err)
+	}
+	config, _ := lang.Load(tree)
+	for i, in := range req.Hosts {
+		_, want, err := lang.Digest(config.Compile(in).Catalog)
+		if got := res.Hosts[i]; err != nil || got.Digest != want || inventory.Digest(got.Catalog) != want {
+			t.Errorf("host %s: digest = %s, want that of the same compilation in this process, %s", in.Host.Name, got.Digest, want)
+		}
+	}
+	if res.Hosts[0].Digest != res.Hosts[1].Digest || res.Hosts[0].Digest == res.Hosts[2].Digest {
+		t.Error("hosts that differ only in name must share a catalog, and others must not")
+	}
+}
+
+func TestCompileReportsMistakes(t *testing.T) {
+	res, err := Compiler{}.Compile(t.Context(), Request{Bundle: pack(t, bundle.Tree{"site.hcl": []byte(`policey "x" {}`)}), Hosts: []lang.Input{{}}})
+	if err != nil || len(res.Problems) != 1 || len(res.Hosts) != 0 {
+		t.Fatalf("Compile() = %+v, %v, want one problem and no host", res, err)
+	}
+}
+
+func TestChildDies(t *testing.T) {
+	cases := map[string]struct {
+		limits Limits
+		want   string
+	}{
+		"memory":    {Limits{Memory: 256 << 20}, "more than 256 MiB of memory"},
+		"processor": {Limits{CPU: time.Second}, "more than 1s of processor time"},
+		"sleep":     {Limits{Wall: 300 * time.Millisecond}, "took more than 300ms"},
+		"stack":     {Limits{}, "stack overflowed"},
+		"output":    {Limits{}, "more than 256 MiB"},
+		"words":     {Limits{}, "cannot be read"},
+	}
+	for word, c := range cases {
+		t.Run(word, func(t *testing.T) {
+			_, err := faulty(t, word, c.limits).Compile(t.Context(), Request{})
+			if !errors.Is(err, ErrDied) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("Compile() = %v, want an error with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestCancelKillsChild(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if _, err := faulty(t, "sleep", Limits{}).Compile(ctx, Request{}); err == nil || time.Since(start) > 10*time.Second {
+		t.Errorf("Compile() = %v after %s, want an error at once", err, time.Since(start))
+	}
+}
+
+func TestChildIsConfined(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: only root can give it up")
+	}
+	_, err := faulty(t, "report", Limits{}).Compile(t.Context(), Request{})
+	want := "uid=65534 gid=65534 groups=0 up=0 nnp=1 write=false env=0 dir=/"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("the child says %v, want %s", err, want)
+	}
+}
+
+// A program in a folder that only root can enter must still find its way into the child.
+func TestRootOnlyFolder(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: the folder is closed to others")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(t.TempDir(), "closed")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(folder, "plumb")
+	if out, err := exec.Command("cp", self, copied).CombinedOutput(); err != nil {
+		t.Fatalf("cp: %v: %s", err, out)
+	}
+	if _, err := (Compiler{Exe: copied}).Compile(t.Context(), Request{Bundle: pack(t, bundle.Tree{})}); err != nil {
+		t.Errorf("Compile() = %v", err)
+	}
+}
+
+func TestUnprivilegedParent(t *testing.T) {
+	attr := namespaces()
+	if os.Geteuid() == 0 && attr.Cloneflags != unix.CLONE_NEWNET {
+		t.Errorf("namespaces() = %+v, want a network namespace only", attr)
+	}
+	// The way without namespaces is what a kernel that refuses them leaves.
+	input, err := encode(Request{Bundle: pack(t, bundle.Tree{})}, Limits{}.filled())
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := &syscall.SysProcAttr{}
+	if _, err := (Compiler{}).start(t.Context(), input, Limits{}.filled(), plain); err != nil {
+		t.Errorf("start() without namespaces = %v", err)
+	}
+}
+
+func FuzzRequest(f *testing.F) {
+	f.Add([]byte("{\"hosts\":2,\"bundle\":0}\n[]"))
+	f.Add([]byte("{\"hosts\":-1}\n"))
+	f.Add([]byte("{}"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		r := bufio.NewReader(bytes.NewReader(raw))
+		head, err := readHeader(r)
+		if err != nil || head.Hosts > 1<<20 || head.Bundle > 1<<20 {
+			return
+		}
+		if req, err := readRequest(r, head); err == nil && len(req.Bundle) != head.Bundle {
+			t.Errorf("readRequest() has %d bytes of bundle, want %d", len(req.Bundle), head.Bundle)
+		}
+	})
+}
