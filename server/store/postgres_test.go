@@ -24,10 +24,6 @@ var server = struct {
 }{stop: func() {}}
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childEnv) != "" {
-		ingestForever()
-		return
-	}
 	startPostgres()
 	code := m.Run()
 	server.stop()
@@ -62,7 +58,8 @@ func runPostgres(bin string) error {
 		return cmd
 	}
 	data := filepath.Join(dir, "data")
-	if out, err := command("initdb", "-D", data, "-U", "plumb", "-A", "trust", "--no-sync").CombinedOutput(); err != nil {
+	if out, err := command("initdb", "-D", data, "-U", "plumb", "-A", "trust", "--no-sync",
+		"-E", "UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US").CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %.200s", err, out)
 	}
 	port, err := freePort()

@@ -1,5 +1,0 @@
-package store
-
-const childEnv = "PLUMB_STORE_TEST_CHILD"
-
-func ingestForever() {}
