@@ -56,9 +56,9 @@ func (c Compiler) start(ctx context.Context, input [][]byte, limits Limits, attr
 		return nil, fmt.Errorf("%w: its answer has more than %d MiB", ErrDied, maxAnswer>>20)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", ErrDied, reason(ctx, cmd, limits, problems.String()))
+		return nil, fmt.Errorf("%w: %s", ErrDied, reason(ctx, cmd, limits, problems.kept.String()))
 	}
-	return out.Bytes(), nil
+	return out.kept.Bytes(), nil
 }
 
 // reason says in words why a child ended.
@@ -85,20 +85,21 @@ func firstLine(s string) string {
 	return cmp.Or(line, "it said nothing")
 }
 
-// capped keeps the first bytes, and calls stop for the rest.
+// capped keeps the first bytes, and calls stop for the rest. The buffer is no embedded one:
+// its ReadFrom would be used in place of Write.
 type capped struct {
-	bytes.Buffer
+	kept bytes.Buffer
 	most int
 	stop func()
 	over bool
 }
 
 func (c *capped) Write(p []byte) (int, error) {
-	room := c.most - c.Len()
+	room := c.most - c.kept.Len()
 	if len(p) <= room {
-		return c.Buffer.Write(p)
+		return c.kept.Write(p)
 	}
-	c.Buffer.Write(p[:max(room, 0)])
+	c.kept.Write(p[:max(room, 0)])
 	c.over = true
 	c.stop()
 	return len(p), nil
