@@ -53,7 +53,7 @@ func (s *spot) mayTouch() bool {
 	if isFolder && parent.safe() {
 		return true // folders cannot be hard-linked, and in a sticky folder not be moved
 	}
-	return len(parent.owners) == 1 && parent.owners[0] == s.st.Uid && parent.ruledBy(s.st.Uid)
+	return len(parent.owners) > 0 && parent.ruledBy(s.st.Uid)
 }
 
 // setInode works on an O_PATH descriptor, so on the inode that was looked at and no other.
