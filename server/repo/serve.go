@@ -66,10 +66,10 @@ func pipeAndWait(cmd *exec.Cmd, stdin io.Reader, stderr io.Writer) int {
 
 // Client says who wants which service.
 type Client struct {
-	// Service is UploadPack or ReceivePack.
-	Service string
 	// Author is the registered name behind the key, never a word of the client's.
 	Author string
+	// Service is UploadPack or ReceivePack.
+	Service string
 	// Protocol is the client's GIT_PROTOCOL; anything but version=N is dropped.
 	Protocol string
 }
