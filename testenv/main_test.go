@@ -43,12 +43,13 @@ func enter(cache testenv.Cache) (int, error) {
 		return 1, err
 	}
 	defer os.RemoveAll(products)
+	env := []string{productsVariable + "=" + products}
 	build := exec.Command("go", "build", "-o", products, "../cmd/plumb", "../cmd/plumb-agent")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		return testenv.Enter(cache, fmt.Sprintf("%s=%v: %s", failureVariable, err, out))
+		env = append(env, fmt.Sprintf("%s=%v: %s", failureVariable, err, out))
 	}
-	return testenv.Enter(cache, productsVariable+"="+products)
+	return testenv.Enter(cache, env...)
 }
 
 // needCache skips a test that cannot run on this machine, saying why.

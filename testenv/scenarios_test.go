@@ -11,10 +11,13 @@ import (
 // Scripts are what people do, in the words of commands_test.go.
 func TestScenarios(t *testing.T) {
 	cache := needCache(t)
-	products := os.Getenv(productsVariable)
-	if products == "" {
-		t.Fatalf("cannot build the products: %s", os.Getenv(failureVariable))
+	if testing.Short() {
+		t.Skip("needs minutes: run it without -short")
 	}
+	if why := os.Getenv(failureVariable); why != "" {
+		t.Fatalf("cannot build the products: %s", why)
+	}
+	products := os.Getenv(productsVariable)
 	for _, transport := range []string{"https", "ssh"} {
 		t.Run(transport, func(t *testing.T) {
 			testscript.RunT(scriptT{t}, testscript.Params{
