@@ -25,12 +25,14 @@ const (
 	maxAddress   = 1024
 )
 
+const notAsked = "this object was not asked for"
+
 // PutObject stores an object that this host was asked for. Nothing in it is looked at before
 // its digest is right, and nothing is stored that could not be read back.
 func (f *Fleet) PutObject(ctx context.Context, id inventory.HostID, digest string, body []byte, now time.Time) error {
 	kind, err := f.Store.Wanted(ctx, id, digest)
 	if errors.Is(err, store.ErrNotFound) {
-		return refuse("this object was not asked for", "check in first; the answer lists what is wanted")
+		return refuse(notAsked, "check in first; the answer lists what is wanted")
 	}
 	if err != nil {
 		return err
