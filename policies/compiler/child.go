@@ -53,6 +53,7 @@ func answer(req Request) (Response, error) {
 	if slices.ContainsFunc(problems, func(p policies.Problem) bool { return p.Severity == "error" }) {
 		return res, nil
 	}
+	res.Policies = len(config.Policies())
 	m := memory{config: config, done: map[string]Compiled{}}
 	for _, in := range req.Hosts {
 		one, err := m.compile(in)

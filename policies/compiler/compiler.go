@@ -36,6 +36,8 @@ type Request struct {
 type Response struct {
 	// Problems are the mistakes of the tree itself. With an error among them Hosts is empty.
 	Problems []policies.Problem `json:"problems"`
+	// Policies counts the policy blocks of the tree.
+	Policies int `json:"policies"`
 	// Hosts has one entry for each host asked for, in the same order.
 	Hosts []Compiled `json:"hosts"`
 }

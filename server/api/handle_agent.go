@@ -93,4 +93,3 @@ func (a *API) health(c *Call) (any, error) {
 func (a *API) caPEM(*Call) (any, error) {
 	return Raw{Type: "application/x-pem-file", Body: a.Authority.CAPEM()}, nil
 }
-

@@ -1,0 +1,59 @@
+# Plumb's commands. `make help` lists them.
+
+SHELL       := /bin/bash
+VERSION     ?= 0.1.0-dev
+LDFLAGS     := -s -w -X main.version=$(VERSION)
+export CGO_ENABLED := 0
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the commands
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/plumb and bin/plumb-agent, static and stripped
+	@mkdir -p bin
+	@echo "building bin/plumb and bin/plumb-agent (the first time takes a few minutes)"
+	@go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/plumb ./cmd/plumb-agent
+
+.PHONY: demo
+demo: build ## The whole story on this machine, no root, changes nothing; ONCE=1 ends by itself
+	@go run ./testenv/demo -bin bin $(if $(ONCE),-once)
+
+.PHONY: test
+test: ## Everything, on a fresh Debian machine; as root it installs what it needs by apt
+	@.ci/test
+
+.PHONY: check
+check: ## The fast loop: format, vet, lint when it is built, short tests
+	@.ci/check
+
+.PHONY: lint
+lint: ## golangci-lint, built from source the first time
+	@go tool -modfile=.ci/lint/go.mod golangci-lint run ./...
+
+.PHONY: vuln
+vuln: ## govulncheck; says so when it cannot reach its data
+	@.ci/vulncheck
+
+.PHONY: bench
+bench: ## Performance, compared within one run
+	@go test -run '^$$' -bench . -benchtime 1s ./...
+
+.PHONY: soak
+soak: ## The campaigns in full: kill points, races, fuzzing (hours)
+	@PLUMB_SOAK=1 go test -timeout 0 -count 1 ./...
+	@.ci/fuzz 10m
+
+.PHONY: fuzz
+fuzz: ## Every fuzz test for a few seconds
+	@.ci/fuzz 5s
+
+.PHONY: fmt
+fmt: ## Format the Go files
+	@gofmt -l -w $$(git ls-files '*.go')
+
+.PHONY: clean
+clean: ## Remove what was built
+	@rm -rf bin
