@@ -12,9 +12,9 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"plumb/agent/protocol"
-	"plumb/inventory"
 	"plumb/policies"
 	"plumb/policies/bundle"
+	"plumb/policies/compiler"
 	"plumb/server/repo"
 	"plumb/server/store"
 )
@@ -28,28 +28,10 @@ const (
 	Author Mode = "author" // the people in the allowed signers file
 )
 
-// Compiler compiles a tree in a limited child. Problems are the authors' mistakes; an error
-// means that it could not be found out, and then nothing is released.
+// Compiler compiles a bundle for some hosts in a limited child; compiler.Compiler does. An
+// error means that there is no answer, and then nothing is released.
 type Compiler interface {
-	Compile(ctx context.Context, tree bundle.Tree, hosts []Known) (Compiled, error)
-}
-
-// Known is a host with the facts that it last reported.
-type Known struct {
-	Host  inventory.Host
-	Facts inventory.Facts
-}
-
-// Compiled is what became of a tree.
-type Compiled struct {
-	// Problems are those of the tree itself and those of single hosts, which name the host.
-	Problems []policies.Problem
-	// Policies counts the policy blocks of the tree.
-	Policies int
-	// Catalogs are in the order of the hosts, their digests with them. Both are empty when
-	// the tree does not even load.
-	Catalogs []policies.Catalog
-	Digests  []string
+	Compile(ctx context.Context, req compiler.Request) (compiler.Response, error)
 }
 
 // Authority is the part of the server's keys that signs in trial mode.

@@ -2,15 +2,11 @@ package release
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 
-	"plumb/inventory"
 	"plumb/policies"
 	"plumb/policies/bundle"
 	"plumb/server/repo"
-	"plumb/server/store"
 )
 
 // maxProblems is how many mistakes one answer shows.
@@ -22,11 +18,11 @@ type verdict struct {
 	tree      bundle.Tree
 	bundle    []byte
 	problems  []policies.Problem
-	next      signing // who may sign after it
-	policies  int
-	resources int
-	hosts     int // compiled for
-	changed   int // of those, get another catalog
+	next      signing         // who may sign after it
+	policies  map[string]bool // names of policies that hold for some host
+	resources map[string]bool // addresses of their resources
+	hosts     int             // compiled for
+	changed   int             // of those, get another catalog
 }
 
 func (v verdict) bad() bool {
@@ -74,62 +70,5 @@ func (d *Desk) judge(ctx context.Context, tree bundle.Tree, now signing) (verdic
 	if v.next = next; fault != nil {
 		v.problems = append(v.problems, *fault)
 	}
-	hosts, digests, err := d.known(ctx)
-	if err != nil {
-		return v, err
-	}
-	out, err := d.Compiler.Compile(ctx, tree, hosts)
-	if err != nil {
-		return v, fmt.Errorf("cannot compile the policies: %w", err)
-	}
-	v.problems = append(v.problems, out.Problems...)
-	v.count(out, digests)
-	return v, nil
-}
-
-func (v *verdict) count(out Compiled, before []string) {
-	v.policies, v.hosts = out.Policies, len(out.Catalogs)
-	addresses := map[string]bool{}
-	for _, c := range out.Catalogs {
-		for _, r := range c.Resources {
-			addresses[r.Address] = true
-		}
-	}
-	v.resources = len(addresses)
-	for i, digest := range out.Digests {
-		if i < len(before) && digest != before[i] {
-			v.changed++
-		}
-	}
-}
-
-// known returns every host that ever reported facts, and the catalog that each has now.
-func (d *Desk) known(ctx context.Context) ([]Known, []string, error) {
-	hosts, err := d.Store.Hosts(ctx, store.HostFilter{})
-	if err != nil {
-		return nil, nil, fmt.Errorf("cannot list the hosts: %w", err)
-	}
-	var list []Known
-	var catalogs []string
-	facts := map[string]inventory.Facts{}
-	for _, h := range hosts {
-		if h.Facts == "" || !h.Revoked.IsZero() {
-			continue
-		}
-		if _, ok := facts[h.Facts]; !ok {
-			if facts[h.Facts], err = d.facts(ctx, h.Facts); err != nil {
-				return nil, nil, fmt.Errorf("cannot read the facts of %s: %w", h.Name, err)
-			}
-		}
-		list, catalogs = append(list, Known{h.Host, facts[h.Facts]}), append(catalogs, h.Catalog)
-	}
-	return list, catalogs, nil
-}
-
-func (d *Desk) facts(ctx context.Context, digest string) (f inventory.Facts, err error) {
-	raw, err := d.Store.Object(ctx, store.Ref{Kind: store.KindFacts, Digest: digest})
-	if err != nil {
-		return f, err
-	}
-	return f, json.Unmarshal(raw, &f)
+	return v, d.compile(ctx, &v)
 }

@@ -17,40 +17,21 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"plumb/policies"
-	"plumb/policies/bundle"
+	"plumb/policies/compiler"
 	"plumb/server/authority"
 	"plumb/server/repo"
 	"plumb/server/store"
 )
 
-// TestMain lets the test binary be the program that git's hooks run.
+// TestMain lets the test binary be the program that git's hooks and the compiler run.
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == compiler.Argument {
+		os.Exit(compiler.Child(os.Stdin, os.Stdout))
+	}
 	if len(os.Args) == 3 && os.Args[1] == "_hook" {
 		os.Exit(repo.HookMain(os.Args[2], os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
-}
-
-// wordCompiler knows one mistake: the word "broken" in a line of a .hcl file.
-type wordCompiler struct{}
-
-func (wordCompiler) Compile(_ context.Context, tree bundle.Tree, hosts []Known) (Compiled, error) {
-	out := Compiled{}
-	for name, data := range tree {
-		if !strings.HasSuffix(name, ".hcl") {
-			continue
-		}
-		for i, line := range strings.Split(string(data), "\n") {
-			if at := strings.Index(line, "broken"); at >= 0 {
-				out.Problems = append(out.Problems, policies.Problem{Severity: "error", Summary: "Unsupported argument", File: name, Line: i + 1, Column: at + 1, Snippet: line})
-			}
-			if strings.HasPrefix(line, "policy ") {
-				out.Policies++
-			}
-		}
-	}
-	return out, nil
 }
 
 // world is a server's repository, store and desk with one author's clone.
@@ -94,7 +75,7 @@ func (w *world) newDesk() *Desk {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return &Desk{Repo: r, Store: st, Authority: keys, Compiler: wordCompiler{}, Now: time.Now}
+	return &Desk{Repo: r, Store: st, Authority: keys, Compiler: compiler.Compiler{}, Now: time.Now}
 }
 
 // answerHooks is the server's unix socket. It asks whichever desk the world has by then.
