@@ -1,0 +1,119 @@
+// Package agent makes one host what its policy says and goes on doing so.
+//
+// A round calls the server, takes the release that its lease names when all signatures hold,
+// runs the release in force, and spools a report. Without the server it goes on with the last
+// good release. Whoever holds an Agent must hold the lock of its state folder.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"plumb/agent/run"
+	"plumb/agent/spool"
+	"plumb/agent/state"
+	"plumb/inventory"
+	"plumb/modules"
+	"plumb/modules/system"
+	"plumb/policies"
+	"plumb/policies/bundle"
+)
+
+// Agent is the agent of one host.
+type Agent struct {
+	// Dir is the locked state folder.
+	Dir *state.Dir
+	// Root is the root folder of the host, "/" on a real one.
+	Root string
+	// Version and Built are those of the program.
+	Version string
+	Built   time.Time
+	// Now is the host's clock.
+	Now func() time.Time
+	// Log takes what an administrator should know.
+	Log *slog.Logger
+	// Compile turns a verified bundle into the host's catalog.
+	Compile Compile
+	// Facts finds out about the host.
+	Facts func(context.Context) (inventory.Facts, error)
+	// Decode makes the resource of a catalog entry; nil means [modules.Decode].
+	Decode func(policies.Resource) (modules.Resource, error)
+	// Audit forces audit mode for every run.
+	Audit bool
+}
+
+// resourceLimit bounds a Check or an Apply that sets no timeout itself: long enough for a large
+// package upgrade, short enough that a host does not hang for good.
+const resourceLimit = time.Hour
+
+// job is one catalog to run.
+type job struct {
+	folder string // in the state folder: what the run remembers lies there
+	tree   bundle.Tree
+	comp   Compiled
+	audit  bool
+	frozen bool
+	since  time.Time // repairs of runs up to here were reported
+}
+
+// ran is what a finished run left.
+type ran struct {
+	catalog policies.Catalog
+	result  policies.Result
+	journal *run.Journal
+}
+
+// run runs one catalog. The caller closes the journal after it has made the result safe.
+func (a *Agent) run(ctx context.Context, j job) (ran, error) {
+	catalog, err := j.comp.Catalog()
+	if err != nil {
+		return ran{}, err
+	}
+	dir, err := a.Dir.Sub(j.folder)
+	if err != nil {
+		return ran{}, err
+	}
+	files, err := a.Dir.Sub("files")
+	if err != nil {
+		return ran{}, err
+	}
+	journal, err := run.OpenJournal(dir, j.since)
+	if err != nil {
+		return ran{}, err
+	}
+	runner := &run.Runner{Decode: a.Decode, Journal: journal, Audit: j.audit, Frozen: j.frozen, Limit: resourceLimit,
+		System: &system.System{Root: a.Root, Tree: j.tree.FS(), State: files}}
+	if _, err := a.Dir.Load(j.folder+"/memory.json", &runner.Memory); err != nil {
+		a.Log.Warn("the memory of the last run is lost", "error", err) // causes start anew, no more
+	}
+	result, err := runner.Run(ctx, catalog, j.comp.Digest, a.Now())
+	if err == nil {
+		err = a.Dir.Save(j.folder+"/memory.json", runner.Memory)
+	}
+	if err != nil {
+		return ran{}, errors.Join(err, journal.Close())
+	}
+	return ran{catalog, result, journal}, nil
+}
+
+// openSpool opens the reports that wait.
+func (a *Agent) openSpool() (*spool.Spool, error) {
+	dir, err := a.Dir.Sub("spool")
+	if err != nil {
+		return nil, err
+	}
+	return spool.Open(dir)
+}
+
+// collect returns the facts of the host with the JSON that the server gets.
+func (a *Agent) collect(ctx context.Context) (inventory.Facts, []byte, error) {
+	f, err := a.Facts(ctx)
+	if err != nil {
+		return f, nil, fmt.Errorf("cannot collect facts: %w", err)
+	}
+	raw, err := encode(f)
+	return f, raw, err
+}

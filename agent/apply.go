@@ -1,0 +1,115 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"plumb/inventory"
+	"plumb/policies/bundle"
+)
+
+// Apply compiles a folder of policies for this host and runs it. No server is needed, and none
+// is told. What it remembers lies apart from what the server's releases left.
+func (a *Agent) Apply(ctx context.Context, dir string) (Last, error) {
+	tree, err := ReadTree(dir)
+	if err != nil {
+		return Last{}, err
+	}
+	raw, err := bundle.Pack(tree)
+	if err != nil {
+		return Last{}, err
+	}
+	facts, _, err := a.collect(ctx)
+	if err != nil {
+		return Last{}, err
+	}
+	comp, err := a.Compile(ctx, raw, a.self(facts), facts)
+	if err != nil {
+		return Last{}, err
+	}
+	started := a.Now()
+	audit := a.Audit || a.Dir.Paused(started) != nil
+	done, err := a.run(ctx, job{folder: "apply", tree: tree, comp: comp, audit: audit})
+	if err != nil {
+		return Last{}, err
+	}
+	defer done.journal.Close()
+	last := Last{Started: started, Finished: a.Now(), Audit: audit, Catalog: done.catalog, Result: done.result}
+	return last, errors.Join(a.Dir.Save("apply/"+lastFile, last), done.journal.Reported())
+}
+
+// self is the host as policies see it: its identity, or what it calls itself.
+func (a *Agent) self(facts inventory.Facts) inventory.Host {
+	if id, err := a.Dir.Identity(); err == nil {
+		return id.Host
+	}
+	name := strings.ToLower(facts.Hostname)
+	if inventory.CheckName(name) != nil {
+		name = "localhost"
+	}
+	return inventory.Host{Name: name, Labels: map[string]string{}}
+}
+
+// ReadTree reads a folder of policies: its regular files but those of Git. A link is left out,
+// for a release cannot hold one either.
+func ReadTree(dir string) (bundle.Tree, error) {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("cannot read the policies: %s is not a folder", dir)
+	}
+	tree, total := bundle.Tree{}, int64(0)
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() && e.Name() != ".git" {
+			return err
+		}
+		if e.IsDir() {
+			return filepath.SkipDir
+		}
+		if !e.Type().IsRegular() || e.Name() == ".git" {
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if total += int64(len(data)); total > bundle.MaxBytes {
+			return fmt.Errorf("they have more than %d bytes", bundle.MaxBytes)
+		}
+		name, err := filepath.Rel(dir, path)
+		tree[filepath.ToSlash(name)] = data
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the policies: %w", err)
+	}
+	return tree, nil
+}
+
+// Newest returns the newest finished run on this host, by the server's release or by apply.
+func (a *Agent) Newest() (Last, bool, error) {
+	var mine, served Last
+	okMine, err := a.Dir.Load("apply/"+lastFile, &mine)
+	if err != nil {
+		return Last{}, false, err
+	}
+	okServed, err := a.Dir.Load(lastFile, &served)
+	if err != nil {
+		return Last{}, false, err
+	}
+	if okMine && mine.Finished.After(served.Finished) {
+		return mine, true, nil
+	}
+	return served, okServed, nil
+}
+
+// Expires is until when the newest lease lets new releases in; zero when there never was one.
+func (a *Agent) Expires() (time.Time, error) {
+	var l lease
+	_, err := a.Dir.Load(leaseFile, &l)
+	return l.Expires, err
+}

@@ -1,0 +1,201 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"plumb/agent/state"
+	"plumb/inventory"
+	"plumb/policies"
+	"plumb/policies/bundle"
+	"plumb/policies/compiler"
+	"plumb/policies/lang"
+)
+
+// Compile turns the bundle of a policy tree into the catalog of one host. It must not trust
+// the bundle's content. The error is a [*Rejected] when the policy itself is at fault.
+type Compile func(ctx context.Context, raw []byte, host inventory.Host, facts inventory.Facts) (Compiled, error)
+
+// InChild compiles in a limited child process.
+func InChild(c compiler.Compiler) Compile {
+	return func(ctx context.Context, raw []byte, host inventory.Host, facts inventory.Facts) (Compiled, error) {
+		tree, err := facts.Tree()
+		if err != nil {
+			return Compiled{}, err
+		}
+		res, err := c.Compile(ctx, compiler.Request{Bundle: raw, Hosts: []lang.Input{{Host: host, Facts: tree}}})
+		if err != nil {
+			return Compiled{}, err
+		}
+		problems := res.Problems
+		for _, one := range res.Hosts {
+			problems = append(problems, one.Problems...)
+		}
+		if slices.ContainsFunc(problems, isError) || len(res.Hosts) != 1 {
+			return Compiled{}, &Rejected{Problems: slices.DeleteFunc(problems, func(p policies.Problem) bool { return !isError(p) })}
+		}
+		one := res.Hosts[0]
+		return Compiled{Raw: one.Catalog, Digest: inventory.Digest(one.Catalog), Reads: one.Reads, Warnings: problems}, nil
+	}
+}
+
+func isError(p policies.Problem) bool { return p.Severity == "error" }
+
+// Compiled is a catalog and what is known of it.
+type Compiled struct {
+	// Raw is the catalog's canonical JSON, and Digest names it.
+	Raw    []byte `json:"raw"`
+	Digest string `json:"digest"`
+	// Reads are the facts that the policy looked at, such as fact.os.family; nil when unknown.
+	Reads []string `json:"reads,omitempty"`
+	// Warnings are what the compiler found that is no error.
+	Warnings []policies.Problem `json:"-"`
+}
+
+// Catalog reads the catalog.
+func (c Compiled) Catalog() (policies.Catalog, error) {
+	var catalog policies.Catalog
+	if err := json.Unmarshal(c.Raw, &catalog); err != nil {
+		return catalog, fmt.Errorf("cannot read the catalog: %w", err)
+	}
+	return catalog, nil
+}
+
+// Rejected is a policy tree with mistakes.
+type Rejected struct{ Problems []policies.Problem }
+
+// Error names the first mistake and counts the others.
+func (r *Rejected) Error() string {
+	switch len(r.Problems) {
+	case 0:
+		return "the policy does not compile"
+	case 1:
+		return "the policy does not compile: " + r.Problems[0].String()
+	default:
+		return fmt.Sprintf("the policy does not compile: %s (and %d more mistakes)", r.Problems[0], len(r.Problems)-1)
+	}
+}
+
+// cached is the newest catalog of a release, with all that it depends on.
+type cached struct {
+	// Key stands for bundle, host, agent and the facts that were read.
+	Key      string   `json:"key"`
+	Bundle   string   `json:"bundle"`
+	Compiled Compiled `json:"compiled"`
+}
+
+// catalog returns the catalog of a held release. It compiles only when something changed that
+// the policy looks at. When that fails for a release that compiled before, it returns
+// the catalog of then together with the error.
+func (a *Agent) catalog(ctx context.Context, h state.Held, raw []byte, host inventory.Host, facts inventory.Facts) (Compiled, error) {
+	name := "catalog-" + h.Bundle[:min(16, len(h.Bundle))] + ".json"
+	var old cached
+	ok, err := a.Dir.Load(name, &old)
+	ok = ok && err == nil && old.Bundle == h.Bundle
+	if ok {
+		if key, err := a.key(h, host, facts, old.Compiled.Reads); err == nil && key == old.Key {
+			return old.Compiled, nil
+		}
+	}
+	fresh, err := a.Compile(ctx, raw, host, facts)
+	if err != nil {
+		return old.Compiled, err // empty when there was none
+	}
+	key, err := a.key(h, host, facts, fresh.Reads)
+	if err != nil {
+		return fresh, err
+	}
+	return fresh, a.Dir.Save(name, cached{Key: key, Bundle: h.Bundle, Compiled: fresh})
+}
+
+// key is equal for equal inputs of the compiler.
+func (a *Agent) key(h state.Held, host inventory.Host, facts inventory.Facts, reads []string) (string, error) {
+	tree, err := facts.Tree()
+	if err != nil {
+		return "", err
+	}
+	seen := any(tree)
+	if reads != nil {
+		picked := map[string]any{}
+		for _, path := range reads {
+			if fact, ok := strings.CutPrefix(path, "fact."); ok {
+				picked[path] = pick(tree, fact)
+			} else if path == "fact" {
+				picked[path] = tree
+			} // all else is about the host, which is in the key as a whole
+		}
+		seen = picked
+	}
+	raw, err := json.Marshal([]any{a.Version, h.Bundle, host, seen})
+	if err != nil {
+		return "", fmt.Errorf("cannot encode what the catalog depends on: %w", err)
+	}
+	return inventory.Digest(raw), nil
+}
+
+// pick walks a path such as packages["openssh-server"] as far as it leads. What it cannot
+// follow it takes as a whole, so that a key is never equal for facts that differ.
+func pick(tree map[string]any, path string) any {
+	var at any = tree
+	for path != "" {
+		branch, ok := at.(map[string]any)
+		if !ok {
+			return at
+		}
+		step, rest := firstStep(path)
+		if at, ok = branch[step]; !ok {
+			return branch
+		}
+		path = rest
+	}
+	return at
+}
+
+func firstStep(path string) (step, rest string) {
+	if quoted, err := strconv.QuotedPrefix(strings.TrimPrefix(path, "[")); err == nil && path[0] == '[' {
+		step, _ = strconv.Unquote(quoted)
+		rest = strings.TrimPrefix(path[1+len(quoted):], "]")
+		return step, strings.TrimPrefix(rest, ".")
+	}
+	end := strings.IndexAny(path, ".[")
+	if end <= 0 {
+		return path, ""
+	}
+	return path[:end], strings.TrimPrefix(path[end:], ".")
+}
+
+// forgetCatalogs removes the catalogs of releases that are no longer held.
+func (a *Agent) forgetCatalogs(r state.Releases) {
+	keep := map[string]bool{}
+	for _, h := range []*state.Held{r.Good, r.Previous} {
+		if h != nil {
+			keep["catalog-"+h.Bundle[:min(16, len(h.Bundle))]+".json"] = true
+		}
+	}
+	if r.Trial != nil {
+		keep["catalog-"+r.Trial.Bundle[:min(16, len(r.Trial.Bundle))]+".json"] = true
+	}
+	a.Dir.Forget("catalog-*.json", keep)
+}
+
+// encode returns the JSON of an object that is named by its digest.
+func encode(v any) ([]byte, error) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode an object: %w", err)
+	}
+	return raw, nil
+}
+
+// unpack is bundle.Unpack with words about the release.
+func unpack(h state.Held, raw []byte) (bundle.Tree, error) {
+	tree, err := bundle.Unpack(raw)
+	if err != nil {
+		return nil, fmt.Errorf("cannot unpack release %d: %w", h.Number, err)
+	}
+	return tree, nil
+}

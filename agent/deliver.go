@@ -1,0 +1,94 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"plumb/agent/protocol"
+	"plumb/agent/transport"
+)
+
+// deliver checks in until no report waits any more, and returns the last answer. It always
+// checks in once: that is the host's sign of life.
+func (r *round) deliver(ctx context.Context) (protocol.Answer, error) {
+	for {
+		waiting := r.spool.Len()
+		answer, err := r.checkIn(ctx)
+		if err != nil {
+			return answer, err
+		}
+		if r.spool.Len() == 0 || r.spool.Len() >= waiting {
+			return answer, nil // all is delivered, or the server takes no more for now
+		}
+	}
+}
+
+// checkIn sends the oldest reports, and the objects that the server lacks for them.
+func (r *round) checkIn(ctx context.Context) (protocol.Answer, error) {
+	sent := map[string]bool{}
+	for {
+		in, err := r.words()
+		if err != nil {
+			return protocol.Answer{}, err
+		}
+		answer, err := r.client.CheckIn(ctx, in)
+		if err != nil {
+			return answer, err
+		}
+		if err := r.spool.Ack(answer.Epoch, answer.Accepted); err != nil {
+			return answer, err
+		}
+		if len(answer.Want) == 0 {
+			return answer, nil
+		}
+		if err := r.put(ctx, answer.Want, sent); err != nil {
+			return answer, err
+		}
+	}
+}
+
+func (r *round) words() (protocol.CheckIn, error) {
+	reports, err := r.spool.Pending(protocol.MaxReports)
+	return protocol.CheckIn{Version: protocol.Version, Agent: r.Version, Counter: r.floors.Counter,
+		Floor: r.floors.Oldest, Reports: reports, Paused: r.pause}, err
+}
+
+// put sends the objects that the server wants. One that the disk lost would be wanted for
+// ever, so its reports go on without it.
+func (r *round) put(ctx context.Context, want []string, sent map[string]bool) error {
+	for _, digest := range want {
+		if sent[digest] {
+			return fmt.Errorf("the server wants the object %.12s again and again", digest)
+		}
+		sent[digest] = true
+		raw, err := r.spool.Object(digest)
+		if err != nil {
+			r.Log.Error("an object of a report is lost", "error", err)
+			if err := r.spool.Lost(digest); err != nil {
+				return err
+			}
+			continue
+		}
+		err = r.client.Put(ctx, digest, raw)
+		if hopeless(err) {
+			r.Log.Error("the server does not take an object of a report", "error", err)
+			err = r.spool.Lost(digest)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hopeless tells whether the server, which has just taken our check-in, will never take the
+// object: no report may wait for that.
+func hopeless(err error) bool {
+	var refused *transport.Refused
+	if !errors.As(err, &refused) {
+		return false
+	}
+	return refused.Code == http.StatusForbidden || refused.Code == http.StatusBadRequest || refused.Code == http.StatusRequestEntityTooLarge || refused.Code == http.StatusUnprocessableEntity
+}

@@ -1,0 +1,158 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"plumb/agent/state"
+)
+
+// maxAttempts is how often a release may begin its first run without coming to its end.
+// What kills the agent or the host each time must not do so for ever.
+const maxAttempts = 3
+
+// enforce runs the release on trial, if there is one that may run, and else the one in force. A
+// release that fails is quarantined, and the one in force runs again at once.
+func (r *round) enforce(ctx context.Context) error {
+	var err error
+	if r.found, r.rawFacts, err = r.collect(ctx); err != nil {
+		return err
+	}
+	if r.mayTry() {
+		if passed, err := r.try(ctx); err != nil || passed {
+			return err
+		}
+	}
+	good := r.releases.Good
+	if good == nil {
+		return r.reportNone()
+	}
+	done, err := r.runRelease(ctx, *good)
+	if isRejected(err) { // it compiled once, but not here and now
+		return r.reportProblem(*good, err)
+	}
+	if err != nil {
+		return err
+	}
+	return r.report(done)
+}
+
+// mayTry tells whether a release on trial may run now: not past the lease, and not in a freeze.
+func (r *round) mayTry() bool {
+	return r.releases.Trial != nil && !r.stale() && !r.lease.Freeze
+}
+
+// try runs the release on trial and tells whether it was the one to run. In audit mode it is
+// measured and stays on trial, for nothing was tried.
+func (r *round) try(ctx context.Context) (bool, error) {
+	t := r.releases.Trial
+	if t.Attempts >= maxAttempts {
+		return false, r.quarantine(t.Held, fmt.Sprintf("its first run was cut off %d times", t.Attempts))
+	}
+	before, err := r.lastGood()
+	if err != nil {
+		return false, err
+	}
+	if !r.auditing() {
+		t.Attempts++
+		if err := r.Dir.SaveReleases(r.releases); err != nil {
+			return false, err
+		}
+	}
+	h := t.Held
+	done, err := r.runRelease(ctx, h)
+	switch {
+	case ctx.Err() != nil: // stopped by an administrator, which is not the release's fault
+		t.Attempts = max(0, t.Attempts-1)
+		return false, errors.Join(err, r.Dir.SaveReleases(r.releases))
+	case isRejected(err):
+		return false, r.reject(h, err)
+	case err != nil:
+		return false, err
+	case r.auditing():
+		return true, r.report(done)
+	}
+	if bad := regressions(before, &done.result); len(bad) > 0 {
+		err = r.quarantine(h, blame(bad))
+		return false, errors.Join(err, r.report(done))
+	}
+	return true, errors.Join(r.promote(h), r.report(done))
+}
+
+func isRejected(err error) bool {
+	var rejected *Rejected
+	return errors.As(err, &rejected)
+}
+
+// auditing tells whether the host itself forbids changes.
+func (r *round) auditing() bool { return r.Audit || r.pause != nil }
+
+// reject quarantines a release whose policy does not compile here, and reports it.
+func (r *round) reject(h state.Held, err error) error {
+	if err := r.quarantine(h, err.Error()); err != nil {
+		return err
+	}
+	return r.reportProblem(h, err)
+}
+
+func (r *round) quarantine(h state.Held, reason string) error {
+	if len(reason) > 600 {
+		reason = reason[:600]
+	}
+	q := state.Quarantine{Number: h.Number, Tag: h.Tag, Bundle: h.Bundle, Reason: reason}
+	r.problem = quarantined(q)
+	if r.releases.Good != nil {
+		r.problem += fmt.Sprintf("; release %d stays in force", r.releases.Good.Number)
+	}
+	r.Log.Error("a release failed on this host", "release", h.Number, "reason", reason)
+	r.releases.Quarantined, r.releases.Trial = &q, nil
+	return r.Dir.SaveReleases(r.releases)
+}
+
+// promote puts a release in force that this host can live with.
+func (r *round) promote(h state.Held) error {
+	r.releases.Previous, r.releases.Good, r.releases.Trial = r.releases.Good, &h, nil
+	if err := r.Dir.SaveReleases(r.releases); err != nil {
+		return err
+	}
+	r.forgetCatalogs(r.releases)
+	r.Log.Info("a release is in force", "release", h.Number)
+	return nil
+}
+
+// finished is a run that came to its end and is not reported yet.
+type finished struct {
+	ran
+	held    state.Held
+	comp    Compiled
+	started time.Time
+}
+
+// runRelease compiles and runs one release. The error is a [*Rejected] when its policy is at fault.
+func (r *round) runRelease(ctx context.Context, h state.Held) (finished, error) {
+	raw, err := r.Dir.Bundle(h)
+	if err != nil {
+		return finished{}, err
+	}
+	tree, err := unpack(h, raw)
+	if err != nil {
+		return finished{}, err
+	}
+	if err := r.adopt(h, tree); err != nil {
+		return finished{}, err
+	}
+	comp, err := r.catalog(ctx, h, raw, r.id.Host, r.found)
+	if err != nil && comp.Digest == "" {
+		return finished{}, err
+	}
+	if err != nil {
+		r.Log.Error("the release no longer compiles; its last catalog goes on", "error", err)
+		r.problem = err.Error()
+	}
+	started := r.Now()
+	done, err := r.run(ctx, job{folder: "runs", tree: tree, comp: comp,
+		audit: r.auditing(), frozen: r.lease.Freeze, since: r.spool.Started()})
+	return finished{done, h, comp, started}, err
+}

@@ -1,0 +1,121 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"plumb/agent/protocol"
+	"plumb/agent/spool"
+	"plumb/agent/state"
+	"plumb/agent/transport"
+	"plumb/agent/trust"
+	"plumb/inventory"
+	"plumb/policies"
+)
+
+// Outcome is what a round came to.
+type Outcome struct {
+	// Release is the number of the release that was run last, 0 when there was none.
+	Release uint64
+	// Counts are the statuses of its resources.
+	Counts map[policies.Status]int
+	// Problem says what is wrong with a release or with the host's trust, if something is.
+	Problem string
+	// Called is the error of the call to the server, nil when it went well or was not due.
+	Called error
+	// Interval is how long the server wants to be left alone, 0 when it did not say.
+	Interval time.Duration
+}
+
+// Worst is how the host stands after the round.
+func (o Outcome) Worst() policies.Status {
+	var list []policies.Status
+	for status := range o.Counts {
+		list = append(list, status)
+	}
+	return policies.Worst(list...)
+}
+
+// round is one round under way.
+type round struct {
+	*Agent
+	id       state.Identity
+	floors   trust.Floors
+	releases state.Releases
+	lease    lease
+	spool    *spool.Spool
+	client   *transport.Client
+	pause    *protocol.Pause
+	tag      []byte // of the release that is being taken
+	problem  string // what stands against the release that the server wants
+	out      Outcome
+
+	found    inventory.Facts
+	rawFacts []byte
+}
+
+// lease is what is remembered of the newest accepted lease.
+type lease struct {
+	Release  uint64    `json:"release"`
+	Expires  time.Time `json:"expires"`
+	Freeze   bool      `json:"freeze,omitempty"`
+	Interval int       `json:"interval,omitempty"` // seconds, as the server last said
+}
+
+const leaseFile = "lease.json"
+
+// Round does one round. With call it talks to the server first; without, or when that fails,
+// it goes on with what the host holds. The error is one of the host itself.
+func (a *Agent) Round(ctx context.Context, call bool) (Outcome, error) {
+	r, err := a.begin()
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer r.hangUp()
+	if call {
+		r.out.Called = r.call(ctx)
+	}
+	if err := ctx.Err(); err != nil {
+		return r.out, err
+	}
+	spooled := r.spool.Len()
+	if err := r.enforce(ctx); err != nil {
+		return r.out, err
+	}
+	if call && r.out.Called == nil && r.spool.Len() > spooled {
+		_, r.out.Called = r.deliver(ctx)
+	}
+	r.out.Problem = r.problem
+	return r.out, nil
+}
+
+// begin reads the state. Damaged floors are not fatal: drift is mended, nothing new is taken.
+func (a *Agent) begin() (*round, error) {
+	r := &round{Agent: a}
+	var err error
+	if r.id, err = a.Dir.Identity(); err != nil {
+		return nil, err
+	}
+	if r.releases, err = a.Dir.Releases(); err != nil {
+		return nil, err
+	}
+	if _, err = a.Dir.Load(leaseFile, &r.lease); err != nil {
+		a.Log.Warn("the newest lease is lost", "error", err)
+	}
+	if r.floors, err = a.Dir.Floors(); err != nil {
+		if !errors.Is(err, state.ErrNoFloors) {
+			return nil, err
+		}
+		r.problem = "no new release is taken: " + err.Error() + "; enrol the host again"
+	}
+	r.pause = a.Dir.Paused(a.Now())
+	r.spool, err = a.openSpool()
+	return r, err
+}
+
+// clock is the time to judge leases and certificates by.
+func (r *round) clock() time.Time { return trust.Clock(r.Now(), r.Built, r.floors) }
+
+// stale tells whether the lease has run out, or whether there never was one.
+func (r *round) stale() bool { return !r.clock().Before(r.lease.Expires) }

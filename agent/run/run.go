@@ -1,0 +1,151 @@
+// Package run makes one host what its catalog says, or measures how far it is from that.
+//
+// A resource is checked, mended where that is allowed, and checked again; the second check
+// decides. A mistake in one kind, even a panic, is an error of that one resource. Run stops
+// between two resources when its context ends, never inside one.
+package run
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"plumb/agent/cause"
+	"plumb/modules"
+	"plumb/modules/system"
+	"plumb/policies"
+)
+
+// Runner runs catalogs on one host.
+type Runner struct {
+	// Decode makes the resource of a catalog entry; nil means [modules.Decode].
+	Decode func(policies.Resource) (modules.Resource, error)
+	// System is the host, fresh for each run.
+	System *system.System
+	// Journal keeps what was begun.
+	Journal *Journal
+	// Memory is what the last run left; Run replaces it by what it leaves itself.
+	Memory cause.Memory
+	// Audit measures only: the host is paused or audit was forced.
+	Audit bool
+	// Frozen lets only drift be mended; every other change waits.
+	Frozen bool
+	// Limit bounds a Check or an Apply whose resource sets no timeout; 0 is no bound.
+	Limit time.Duration
+}
+
+// Run runs the catalog. When ctx ends it finishes the resource at hand, delivers nothing more
+// and returns the context's error: there is no result of half a run, and what was begun
+// is in the journal.
+func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest string, now time.Time) (policies.Result, error) {
+	r.Journal.run = now
+	p := &pass{Runner: r, result: policies.Result{Catalog: digest, Resources: []policies.ResourceResult{}},
+		index: map[string]int{}, left: cause.Memory{}, kinds: map[string]modules.Resource{}, errs: map[string]error{}}
+	p.decode(catalog)
+	for _, res := range catalog.Resources {
+		if err := ctx.Err(); err != nil {
+			return policies.Result{}, fmt.Errorf("the run was stopped: %w", err)
+		}
+		one := p.resource(context.WithoutCancel(ctx), res)
+		p.index[res.Address] = len(p.result.Resources)
+		p.result.Resources = append(p.result.Resources, one)
+	}
+	if err := p.notify(ctx, catalog); err != nil {
+		return policies.Result{}, err
+	}
+	r.Memory = p.left
+	trim(&p.result, maxResult)
+	return p.result, nil
+}
+
+// pass is one run under way.
+type pass struct {
+	*Runner
+	result policies.Result
+	index  map[string]int // address → place in the result
+	left   cause.Memory
+	kinds  map[string]modules.Resource
+	errs   map[string]error // why an entry could not be decoded
+}
+
+// decode reads every entry and tells the system which paths the catalog manages.
+func (p *pass) decode(catalog policies.Catalog) {
+	p.System.Managed = map[string]bool{}
+	for _, res := range catalog.Resources {
+		w := &work{pass: p, res: res}
+		p.errs[res.Address] = w.guard(context.Background(), func(context.Context) (err error) {
+			if p.kinds[res.Address], err = p.entry(res); err != nil || res.NotApplicable {
+				return err
+			}
+			linker, ok := p.kinds[res.Address].(modules.Linker)
+			if !ok {
+				return nil
+			}
+			for _, name := range linker.Provides() {
+				if path, ok := strings.CutPrefix(name, "path:"); ok {
+					p.System.Managed[path] = true
+				}
+			}
+			return nil
+		})
+	}
+}
+
+func (p *pass) entry(res policies.Resource) (modules.Resource, error) {
+	if p.Decode != nil {
+		return p.Decode(res)
+	}
+	return modules.Decode(res)
+}
+
+// resource runs one resource and remembers how it was left.
+func (p *pass) resource(ctx context.Context, res policies.Resource) policies.ResourceResult {
+	wanted, err := cause.Wanted(res)
+	w := &work{pass: p, res: res, secrets: secretsOf(res), wanted: wanted, out: policies.ResourceResult{Address: res.Address, Mode: p.mode(res)}}
+	if err != nil {
+		w.fail(fmt.Errorf("the catalog entry is damaged: %w", err))
+	} else {
+		w.do(ctx)
+	}
+	clean(&w.out, w.secrets)
+	p.remember(w)
+	return w.out
+}
+
+// remember keeps how a resource was left. One that was not looked at in this run is
+// remembered as it was.
+func (p *pass) remember(w *work) {
+	if w.checked {
+		p.left[w.res.Address] = cause.Entry{Wanted: w.wanted, Status: w.out.Status, Cause: w.out.Cause}
+		return
+	}
+	if last, ok := p.Memory[w.res.Address]; ok {
+		p.left[w.res.Address] = last
+	}
+}
+
+// mode is what policy says, lowered by the host's own word.
+func (p *pass) mode(res policies.Resource) policies.Mode {
+	if p.Audit || res.Check || res.Mode == policies.Audit {
+		return policies.Audit
+	}
+	return policies.Enforce
+}
+
+// blocked returns why a dependency keeps the resource from being touched.
+func (p *pass) blocked(res policies.Resource) (policies.Status, string) {
+	for _, address := range res.DependsOn {
+		at, ok := p.index[address]
+		if !ok {
+			continue
+		}
+		switch p.result.Resources[at].Status {
+		case policies.Failed, policies.Skipped:
+			return policies.Skipped, address + " failed"
+		case policies.Pending:
+			return policies.Pending, "waits for " + address
+		}
+	}
+	return "", ""
+}

@@ -1,0 +1,181 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"plumb/modules"
+	"plumb/policies"
+)
+
+// work is one resource of a run.
+type work struct {
+	*pass
+	res     policies.Resource
+	secrets secrets
+	wanted  string
+	checked bool // Check gave an answer
+	one     modules.Resource
+	out     policies.ResourceResult
+}
+
+func (w *work) do(ctx context.Context) {
+	if w.res.NotApplicable {
+		w.out.Status = policies.NotApplicable
+		return
+	}
+	if status, why := w.blocked(w.res); status != "" {
+		w.out.Status, w.out.Message = status, why
+		return
+	}
+	if err := w.errs[w.res.Address]; err != nil {
+		w.fail(err)
+		return
+	}
+	w.one = w.kinds[w.res.Address]
+	changes, err := w.check(ctx)
+	if err != nil {
+		w.fail(err)
+		return
+	}
+	w.checked = true
+	w.settle(ctx, changes)
+}
+
+// settle decides what becomes of the difference that Check found.
+func (w *work) settle(ctx context.Context, changes []policies.Change) {
+	address := w.res.Address
+	before, begun := w.Journal.repairs[address]
+	if len(changes) == 0 {
+		w.out.Status = policies.Compliant
+		if begun { // a run that was killed mended it, and nobody was told
+			w.out.Status, w.out.Changes, w.out.Cause = policies.Repaired, before.Changes, before.Cause
+		}
+		return
+	}
+	w.out.Changes, w.out.Cause = changes, w.Memory.Of(address, w.wanted)
+	if begun {
+		w.out.Cause = before.Cause
+	}
+	applier, can := w.one.(modules.Applier)
+	switch {
+	case !can || w.out.Mode == policies.Audit:
+		w.out.Status = policies.Noncompliant
+	case w.Frozen && w.out.Cause != policies.Corrective:
+		w.out.Status, w.out.Message = policies.Pending, "changes are frozen"
+	default:
+		w.mend(ctx, applier, changes)
+	}
+}
+
+// mend applies the changes and checks again. The journal knows of it before it begins.
+func (w *work) mend(ctx context.Context, applier modules.Applier, changes []policies.Change) {
+	shown := policies.ResourceResult{Changes: append([]policies.Change(nil), changes...)}
+	clean(&shown, w.secrets)
+	waiting := w.Journal.waits(w.res.Address)
+	if err := w.Journal.begin(w.res.Address, w.res.Notify, shown.Changes, w.out.Cause); err != nil {
+		w.fail(err)
+		return
+	}
+	applyErr := w.apply(ctx, applier, changes)
+	left, err := w.check(ctx)
+	if applyErr != nil {
+		err = applyErr
+	}
+	switch {
+	case err == nil && len(left) == 0:
+		w.out.Status = policies.Repaired
+		return
+	case err == nil:
+		err = errors.New("it was applied and still differs")
+		w.out.Changes = left
+	}
+	w.fail(err)
+	if !waiting && sameChanges(changes, left) { // nothing was really changed, so nobody is to be notified
+		w.note(w.Journal.undo(w.res.Address))
+	}
+}
+
+// apply tries as often as the resource says.
+func (w *work) apply(ctx context.Context, applier modules.Applier, changes []policies.Change) (err error) {
+	attempts, delay := 1, 0
+	if w.res.Retry != nil {
+		attempts, delay = max(1, w.res.Retry.Attempts), w.res.Retry.Delay
+	}
+	for i := range attempts {
+		if i > 0 {
+			time.Sleep(time.Duration(delay) * time.Second)
+		}
+		err = w.guard(ctx, func(ctx context.Context) error { return applier.Apply(ctx, w.System, changes) })
+		if err == nil || errors.Is(err, modules.ErrWait) || errors.Is(err, modules.ErrUnknown) {
+			return err
+		}
+	}
+	return err
+}
+
+func (w *work) check(ctx context.Context) (changes []policies.Change, err error) {
+	err = w.guard(ctx, func(ctx context.Context) (err error) {
+		changes, err = w.one.Check(ctx, w.System)
+		return err
+	})
+	return changes, err
+}
+
+// guard bounds a call into a kind in time and turns its panic into an error.
+func (w *work) guard(ctx context.Context, call func(context.Context) error) (err error) {
+	limit := w.Limit
+	if w.res.Timeout > 0 {
+		limit = time.Duration(w.res.Timeout) * time.Second
+	}
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the kind %s broke down, which is a fault of the agent: %v\n%.1500s", w.res.Kind, p, debug.Stack())
+		}
+	}()
+	err = call(ctx)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("it was stopped after %s: %w", limit, err)
+	}
+	return err
+}
+
+// fail sets the status that an error stands for.
+func (w *work) fail(err error) {
+	w.out.Message = err.Error()
+	switch {
+	case errors.Is(err, modules.ErrWait):
+		w.out.Status = policies.Pending
+	case errors.Is(err, modules.ErrUnknown):
+		w.out.Status = policies.Unknown
+	default:
+		w.out.Status = policies.Failed
+	}
+}
+
+// note keeps an error of the journal, which must not be lost and must not hide another.
+func (w *work) note(err error) {
+	if err != nil {
+		w.out.Status, w.out.Message = policies.Failed, w.out.Message+"; "+err.Error()
+	}
+}
+
+func sameChanges(a, b []policies.Change) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,105 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"plumb/agent/protocol"
+)
+
+// SSH returns a client of the SSH endpoint at address (host:port). hostKey is the server's only
+// key, as in authorized_keys; user is [protocol.SSHAgent] or [protocol.SSHEnroll].
+func SSH(address, hostKey, user string, key ssh.Signer) (*Client, error) {
+	pinned, _, _, _, err := ssh.ParseAuthorizedKey([]byte(hostKey))
+	if err != nil {
+		return nil, fmt.Errorf("the pinned SSH host key is damaged: %w", err)
+	}
+	l := &sshLink{address: address, config: &ssh.ClientConfig{
+		User: user, Auth: []ssh.AuthMethod{ssh.PublicKeys(key)},
+		HostKeyCallback: ssh.FixedHostKey(pinned), HostKeyAlgorithms: []string{pinned.Type()},
+		ClientVersion: "SSH-2.0-plumb-agent", Timeout: dialTimeout,
+	}}
+	t := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return l.open(ctx) }}
+	return newClient("http://"+protocol.ServerName, t, l.drop), nil
+}
+
+// sshLink is one SSH connection, made when it is needed and made again when it broke.
+type sshLink struct {
+	address string
+	config  *ssh.ClientConfig
+
+	mu     sync.Mutex
+	client *ssh.Client
+}
+
+// open returns a new channel as a connection.
+func (l *sshLink) open(ctx context.Context) (net.Conn, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.client != nil {
+		if conn, err := l.channel(); err == nil {
+			return conn, nil
+		}
+		l.client.Close() // it broke since
+		l.client = nil
+	}
+	client, err := l.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.client = client
+	return l.channel()
+}
+
+func (l *sshLink) dial(ctx context.Context) (*ssh.Client, error) {
+	dialer := net.Dialer{Timeout: dialTimeout}
+	raw, err := dialer.DialContext(ctx, "tcp", l.address)
+	if err != nil {
+		return nil, err
+	}
+	_ = raw.SetDeadline(time.Now().Add(dialTimeout)) // real time: it bounds a system call
+	conn, channels, requests, err := ssh.NewClientConn(raw, l.address, l.config)
+	if err != nil {
+		raw.Close()
+		return nil, err
+	}
+	_ = raw.SetDeadline(time.Time{})
+	return ssh.NewClient(conn, channels, requests), nil
+}
+
+func (l *sshLink) channel() (net.Conn, error) {
+	ch, requests, err := l.client.OpenChannel(protocol.SSHChannel, nil)
+	if err != nil {
+		return nil, fmt.Errorf("the server's SSH endpoint opens no channel: %w", err)
+	}
+	go ssh.DiscardRequests(requests)
+	return &channelConn{Channel: ch, client: l.client}, nil
+}
+
+func (l *sshLink) drop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.client != nil {
+		l.client.Close()
+		l.client = nil
+	}
+}
+
+// channelConn is a channel as net/http wants a connection. Deadlines are not needed on
+// this side: net/http ends a call by closing its connection.
+type channelConn struct {
+	ssh.Channel
+	client *ssh.Client
+}
+
+func (c *channelConn) LocalAddr() net.Addr              { return c.client.LocalAddr() }
+func (c *channelConn) RemoteAddr() net.Addr             { return c.client.RemoteAddr() }
+func (c *channelConn) SetDeadline(time.Time) error      { return nil }
+func (c *channelConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *channelConn) SetWriteDeadline(time.Time) error { return nil }

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"plumb/agent"
+	"plumb/policies"
+)
+
+func (a *app) run(args []string) error {
+	set := a.flags("run")
+	once := set.Bool("once", false, "do one round and end")
+	audit := set.Bool("audit", false, "change nothing")
+	interval := set.String("interval", "", "the time between two rounds, such as 5m")
+	if _, err := a.parse(set, args); err != nil {
+		return err
+	}
+	every, err := parseDuration(*interval)
+	if *interval != "" && err != nil {
+		return err
+	}
+	one, err := a.open(true)
+	if err != nil {
+		return err
+	}
+	defer one.Dir.Close()
+	one.Audit = *audit
+	id, err := one.Dir.Identity()
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	if *once {
+		return a.once(ctx, one)
+	}
+	watchdog, _ := daemon.SdWatchdogEnabled(false) // a damaged setting means no watchdog
+	d := &agent.Daemon{Round: one.Round, Host: id.Host.ID, Interval: every, Wake: wakes(), Log: one.Log, Watchdog: watchdog,
+		Notify: func(state string) { _, _ = daemon.SdNotify(false, state) }}
+	return d.Run(ctx)
+}
+
+// wakes turns SIGHUP and SIGUSR1 into requests for a round now.
+func wakes() <-chan struct{} {
+	signals, wake := make(chan os.Signal, 1), make(chan struct{}, 1)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
+	go func() {
+		for range signals {
+			select {
+			case wake <- struct{}{}:
+			default: // one is asked for already
+			}
+		}
+	}()
+	return wake
+}
+
+func (a *app) once(ctx context.Context, one *agent.Agent) error {
+	out, err := one.Round(ctx, true)
+	if err != nil {
+		return err
+	}
+	if out.Release == 0 {
+		fmt.Fprintln(a.stdout, "there is no release for this host yet")
+	} else {
+		fmt.Fprintf(a.stdout, "release %d: %s\n", out.Release, counts(out.Counts))
+	}
+	if out.Problem != "" {
+		fmt.Fprintln(a.stderr, "plumb-agent: warning:", out.Problem)
+	}
+	if out.Called != nil {
+		return &failure{err: out.Called, hint: "the last good release stays in force; the agent reports when it reaches the server"}
+	}
+	return differs(out.Counts)
+}
+
+// differs returns errDiffers when not everything is as wanted.
+func differs(counts map[policies.Status]int) error {
+	for status, n := range counts {
+		if n > 0 && !status.Passing() && status != policies.NotApplicable && status != policies.Waived {
+			return errDiffers
+		}
+	}
+	return nil
+}
+
+// counts says how many resources have each status, the worst first.
+func counts(c map[policies.Status]int) string {
+	text := ""
+	for i := len(policies.Statuses) - 1; i >= 0; i-- {
+		if n := c[policies.Statuses[i]]; n > 0 {
+			text += fmt.Sprintf(", %d %s", n, policies.Statuses[i])
+		}
+	}
+	if text == "" {
+		return "nothing to do"
+	}
+	return text[2:]
+}
+
+func (a *app) pause(args []string) error {
+	set := a.flags("pause")
+	length := set.String("for", "", "how long, such as 2h or 7d")
+	reason := set.String("reason", "", "why")
+	if _, err := a.parse(set, args); err != nil {
+		return err
+	}
+	d, err := parseDuration(*length)
+	if err != nil {
+		return err
+	}
+	if *reason == "" {
+		return &failure{err: errors.New("a pause needs a reason"), hint: `plumb-agent pause --for 2h --reason "debugging the database"`}
+	}
+	one, err := a.open(false)
+	if err != nil {
+		return err
+	}
+	until := time.Now().Add(d)
+	if err := one.Dir.Pause(until, *reason); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "nothing is changed on this host until %s; plumb-agent resume ends that\n", until.Format(time.RFC3339))
+	return nil
+}
+
+func (a *app) resume(args []string) error {
+	if _, err := a.parse(a.flags("resume"), args); err != nil {
+		return err
+	}
+	one, err := a.open(false)
+	if err != nil {
+		return err
+	}
+	return one.Dir.Resume()
+}
