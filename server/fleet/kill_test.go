@@ -1,0 +1,193 @@
+package fleet
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"plumb/inventory"
+	"plumb/policies"
+	"plumb/server/store"
+)
+
+// childEnv makes the test binary the server that is killed; its value is the database.
+const childEnv = "PLUMB_FLEET_TEST_DB"
+
+// killHosts is how many hosts report at once.
+const killHosts = 4
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(childEnv); path != "" {
+		fmt.Fprintln(os.Stderr, ingest(path))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// ingest takes reports until it is killed, and prints host and number of each that it has
+// acknowledged. Each host begins a few reports before the newest one, as an agent does that
+// never saw the answer.
+func ingest(path string) error {
+	ctx := context.Background()
+	s, err := store.Open(ctx, path)
+	if err != nil {
+		return err
+	}
+	f := &Fleet{Store: s}
+	errs := make(chan error)
+	for n := range killHosts {
+		go func() { errs <- ingestHost(ctx, f, n) }()
+	}
+	return <-errs
+}
+
+func ingestHost(ctx context.Context, f *Fleet, n int) error {
+	a := &agent{fleet: f, id: killID(n), epoch: "epoch-1", objects: map[string][]byte{}}
+	accepted, err := f.Store.Accepted(ctx, a.id, a.epoch)
+	if err != nil {
+		return err
+	}
+	a.seq = accepted - min(accepted, 3)
+	for {
+		r := killReport(a)
+		answer, err := a.deliver(ctx, r.Finished, r)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%d %d\n", n, answer.Accepted)
+	}
+}
+
+// killReport is the next report: every one repairs something, and two results take turns.
+func killReport(a *agent) policies.Report {
+	found := outcome{"a": policies.Repaired, "b": policies.Noncompliant}
+	if a.seq%2 == 0 {
+		found["b"] = policies.Compliant
+	}
+	return a.report(1, found, killTime(a.seq+1))
+}
+
+func killID(n int) inventory.HostID    { return inventory.HostID(fmt.Sprintf("host%d", n)) }
+func killTime(seq uint64) time.Time    { return start.Add(time.Duration(seq) * time.Second) }
+func (c *killCheck) name(n int) string { return fmt.Sprintf("kill%d", n) }
+
+// killCheck remembers what was checked up to the kill before.
+type killCheck struct {
+	path    string
+	acked   [killHosts]uint64
+	checked [killHosts]uint64
+}
+
+// TestKilledServerLosesAndRepeatsNothing kills a server at random moments. What it has
+// acknowledged must be there, and nothing may be there twice.
+func TestKilledServerLosesAndRepeatsNothing(t *testing.T) {
+	kills := 20
+	if os.Getenv("PLUMB_SOAK") != "" {
+		kills = 2000
+	}
+	c := &killCheck{path: filepath.Join(t.TempDir(), "plumb.db")}
+	c.setUp(t)
+	for range kills {
+		c.kill(t)
+		c.check(t)
+	}
+	for n := range killHosts {
+		if c.checked[n] < uint64(kills)/10 {
+			t.Errorf("host %d got only %d reports stored in %d kills", n, c.checked[n], kills)
+		}
+	}
+}
+
+func (c *killCheck) setUp(t *testing.T) {
+	s, err := store.Open(t.Context(), c.path)
+	must(t, err)
+	defer s.Close()
+	for n := range killHosts {
+		must(t, s.CreateToken(t.Context(), store.Token{ID: c.name(n), Hash: c.name(n)}))
+		h := store.Host{Host: inventory.Host{ID: killID(n), Name: c.name(n)}, Key: c.name(n)}
+		must(t, s.CreateHost(t.Context(), h, c.name(n), start))
+	}
+}
+
+// kill runs a server, kills it after a random time and notes what it had acknowledged.
+func (c *killCheck) kill(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"="+c.path)
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	must(t, cmd.Start())
+	timer := time.AfterFunc(time.Duration(20+rand.IntN(150))*time.Millisecond, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		var n int
+		var seq uint64
+		if _, err := fmt.Sscanf(lines.Text(), "%d %d", &n, &seq); err == nil {
+			c.acked[n] = max(c.acked[n], seq)
+		}
+	}
+	cmd.Wait()
+	if stderr.Len() > 0 {
+		t.Fatalf("the server stopped by itself: %s", stderr.String())
+	}
+}
+
+func (c *killCheck) check(t *testing.T) {
+	s, err := store.Open(t.Context(), c.path)
+	must(t, err)
+	defer s.Close()
+	for n := range killHosts {
+		accepted, err := s.Accepted(t.Context(), killID(n), "epoch-1")
+		must(t, err)
+		if accepted < c.acked[n] {
+			t.Fatalf("host %d: report %d was acknowledged, but only %d are stored", n, c.acked[n], accepted)
+		}
+		c.events(t, s, n, accepted)
+		c.intervals(t, s, n, accepted)
+		c.checked[n] = accepted
+	}
+}
+
+// events must be there for each report since the last check, once and in order.
+func (c *killCheck) events(t *testing.T, s *store.Store, n int, accepted uint64) {
+	events, err := s.Events(t.Context(), store.EventFilter{Host: killID(n), Kinds: []string{store.EventRepaired},
+		Since: killTime(c.checked[n] + 1), Limit: 1_000_000})
+	must(t, err)
+	if uint64(len(events)) != accepted-c.checked[n] {
+		t.Fatalf("host %d: %d repairs are stored for reports %d to %d", n, len(events), c.checked[n]+1, accepted)
+	}
+	for i, e := range events {
+		if want := accepted - uint64(i); e.Seq != want {
+			t.Fatalf("host %d: event %d is of report %d, want %d", n, i, e.Seq, want)
+		}
+	}
+}
+
+// intervals must follow each other without a gap, one for each report.
+func (c *killCheck) intervals(t *testing.T, s *store.Store, n int, accepted uint64) {
+	fresh := int(accepted-c.checked[n]) + 1
+	intervals, err := s.Intervals(t.Context(), killID(n), fresh)
+	must(t, err)
+	if len(intervals) != fresh {
+		t.Fatalf("host %d: %d intervals are stored, want %d", n, len(intervals), fresh)
+	}
+	until := time.Time{}
+	for i, one := range intervals {
+		if !one.Until.Equal(until) {
+			t.Fatalf("host %d: interval %d from %s ends at %s, the next begins at %s", n, i, one.Since, one.Until, until)
+		}
+		if want := killTime(accepted - uint64(i)); accepted > uint64(i) && !one.Since.Equal(want) {
+			t.Fatalf("host %d: interval %d begins at %s, want %s", n, i, one.Since, want)
+		}
+		until = one.Since
+	}
+}
