@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -104,11 +105,13 @@ func agentsTLS(cert tls.Certificate, a *authority.Authority, now func() time.Tim
 }
 
 // serveHTTP serves until ctx ends, then lets open requests finish.
-func serveHTTP(ctx context.Context, ln net.Listener, conf *tls.Config, h http.Handler) error {
+func (s *Server) serveHTTP(ctx context.Context, ln net.Listener, conf *tls.Config, h http.Handler) error {
 	srv := &http.Server{
 		Handler: h, TLSConfig: conf,
 		ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime, WriteTimeout: answerTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: headerBytes,
+		// Failed handshakes are what strangers cause; they must not be able to fill a log.
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	stop := context.AfterFunc(ctx, func() {
 		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"plumb/inventory"
+	"plumb/policies/compiler"
 	"plumb/server/api"
 	"plumb/server/authority"
 	"plumb/server/fleet"
@@ -113,9 +114,8 @@ func (s *Server) open(ctx context.Context) (err error) {
 
 // assemble puts the parts together.
 func (s *Server) assemble(version string, at api.Addresses) error {
-	both := &compilers{store: s.store}
-	s.fleet = &fleet.Fleet{Store: s.store, Authority: s.keys, Compiler: both, Interval: s.config.interval(), Now: s.now, Log: s.log}
-	s.desk = &release.Desk{Repo: s.repo, Store: s.store, Authority: s.keys, Compiler: both, Upstream: s.config.Upstream.follow(), Now: s.now, Log: s.log}
+	s.fleet = &fleet.Fleet{Store: s.store, Authority: s.keys, Compiler: &catalogs{store: s.store}, Interval: s.config.interval(), Now: s.now, Log: s.log}
+	s.desk = &release.Desk{Repo: s.repo, Store: s.store, Authority: s.keys, Compiler: compiler.Compiler{}, Upstream: s.config.Upstream.follow(), Now: s.now, Log: s.log}
 	s.api = &api.API{
 		Store: s.store, Fleet: s.fleet, Authority: s.keys, Policy: policy{s.desk, s.config.Upstream},
 		Log: s.log, Now: s.now, Addresses: at, Release: version,
@@ -163,11 +163,11 @@ func (s *Server) serve(ctx context.Context, doors listeners, ready func(api.Addr
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return serveHTTP(ctx, doors.people, peopleTLS(cert), s.api.Handler(api.PeopleDoor)) })
+	g.Go(func() error { return s.serveHTTP(ctx, doors.people, peopleTLS(cert), s.api.Handler(api.PeopleDoor)) })
 	g.Go(func() error {
-		return serveHTTP(ctx, doors.agents, agentsTLS(cert, s.keys, s.now), s.api.Handler(api.AgentsDoor))
+		return s.serveHTTP(ctx, doors.agents, agentsTLS(cert, s.keys, s.now), s.api.Handler(api.AgentsDoor))
 	})
-	g.Go(func() error { return serveHTTP(ctx, doors.local, nil, s.api.Handler(api.LocalDoor)) })
+	g.Go(func() error { return s.serveHTTP(ctx, doors.local, nil, s.api.Handler(api.LocalDoor)) })
 	g.Go(func() error { return s.ssh.Serve(ctx, doors.ssh) })
 	g.Go(func() error { s.fleet.Watch(ctx); return nil })
 	g.Go(func() error { return s.follow(ctx) })

@@ -142,3 +142,6 @@ func readAnswer(resp *http.Response, out any) error {
 	}
 	return nil
 }
+
+// SocketHTTP is a plain HTTP client of the socket in a server's data folder.
+func SocketHTTP(data string) *http.Client { return LocalClient(data).http }

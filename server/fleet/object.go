@@ -113,14 +113,14 @@ func deeper(depth int, token json.Token) (int, error) {
 
 func isBad(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' }
 
-// catalog is a catalog with an index of its addresses.
-type catalog struct {
+// decodedCatalog is a catalog with an index of its addresses.
+type decodedCatalog struct {
 	policies.Catalog
 	at map[string]int
 }
 
-func decodeCatalog(raw []byte) (*catalog, error) {
-	c := &catalog{}
+func decodeCatalog(raw []byte) (*decodedCatalog, error) {
+	c := &decodedCatalog{}
 	if err := json.Unmarshal(raw, &c.Catalog); err != nil {
 		return nil, err
 	}
@@ -133,8 +133,8 @@ func decodeCatalog(raw []byte) (*catalog, error) {
 	return c, err
 }
 
-// result is a result with an index of its addresses.
-type result struct {
+// decodedResult is a result with an index of its addresses.
+type decodedResult struct {
 	policies.Result
 	at map[string]int
 }
@@ -143,8 +143,8 @@ type result struct {
 var reported = []policies.Status{policies.Compliant, policies.Repaired, policies.Noncompliant, policies.Failed,
 	policies.Skipped, policies.NotApplicable, policies.Waived, policies.Pending, policies.Unknown}
 
-func decodeResult(raw []byte) (*result, error) {
-	r := &result{}
+func decodeResult(raw []byte) (*decodedResult, error) {
+	r := &decodedResult{}
 	if err := json.Unmarshal(raw, &r.Result); err != nil {
 		return nil, err
 	}

@@ -37,11 +37,11 @@ func (f *Fleet) run(ctx context.Context, r policies.Report) (Run, error) {
 		}
 		return Run{Report: r}, nil
 	}
-	c, err := load[*catalog](ctx, f, store.Ref{Kind: store.KindCatalog, Digest: r.Catalog})
+	c, err := load[*decodedCatalog](ctx, f, store.Ref{Kind: store.KindCatalog, Digest: r.Catalog})
 	if err != nil {
 		return Run{}, err
 	}
-	found, err := load[*result](ctx, f, store.Ref{Kind: store.KindResult, Digest: r.Result})
+	found, err := load[*decodedResult](ctx, f, store.Ref{Kind: store.KindResult, Digest: r.Result})
 	if err != nil {
 		return Run{}, err
 	}

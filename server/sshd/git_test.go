@@ -19,8 +19,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"plumb/inventory"
-	"plumb/policies"
-	"plumb/policies/bundle"
+	"plumb/policies/compiler"
 	"plumb/server/authority"
 	"plumb/server/release"
 	"plumb/server/repo"
@@ -28,8 +27,11 @@ import (
 	"plumb/server/store"
 )
 
-// TestMain lets the test binary be the program that git's hooks run.
+// TestMain lets the test binary be the program that git's hooks and the compiler run.
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == compiler.Argument {
+		os.Exit(compiler.Child(os.Stdin, os.Stdout))
+	}
 	if len(os.Args) == 3 && os.Args[1] == "_hook" {
 		os.Exit(repo.HookMain(os.Args[2], os.Stdin, os.Stdout, os.Stderr))
 	}
@@ -62,7 +64,7 @@ func newForge(t *testing.T) *forge {
 	t.Cleanup(func() { st.Close() })
 	f.keys, err = authority.Open(filepath.Join(f.data, "keys"), time.Now())
 	f.must(err)
-	f.desk = &release.Desk{Repo: r, Store: st, Authority: f.keys, Compiler: lineCompiler{}, Now: time.Now}
+	f.desk = &release.Desk{Repo: r, Store: st, Authority: f.keys, Compiler: compiler.Compiler{}, Now: time.Now}
 	f.serveHooks()
 	f.serveSSH()
 	return f
@@ -73,21 +75,6 @@ func (f *forge) must(err error) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-}
-
-// lineCompiler takes any line that begins with "mistake" for one.
-type lineCompiler struct{}
-
-func (lineCompiler) Compile(_ context.Context, tree bundle.Tree, _ []release.Known) (release.Compiled, error) {
-	var out release.Compiled
-	for name, data := range tree {
-		for i, line := range strings.Split(string(data), "\n") {
-			if strings.HasPrefix(line, "mistake") {
-				out.Problems = append(out.Problems, policies.Problem{Severity: "error", Summary: "Unsupported block", File: name, Line: i + 1, Column: 1})
-			}
-		}
-	}
-	return out, nil
 }
 
 func (f *forge) serveHooks() {

@@ -42,6 +42,9 @@ func (f HostFilter) where() *where {
 	if f.Mismatch {
 		w.and(`mismatch = 1`)
 	}
+	if f.Problem {
+		w.and(`problem <> ''`)
+	}
 	if f.After != "" {
 		w.and(`name > ?`, f.After)
 	}

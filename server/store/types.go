@@ -72,6 +72,8 @@ type HostFilter struct {
 	Release uint64
 	// Mismatch selects only hosts whose catalog is not the one that the server compiled.
 	Mismatch bool
+	// Problem selects only hosts whose newest run was refused or did not compile.
+	Problem bool
 	// Revoked adds the hosts that were revoked.
 	Revoked bool
 	// After is the last name of the page before; Limit the most to return, 0 for all.

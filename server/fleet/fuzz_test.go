@@ -1,0 +1,100 @@
+package fleet
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"plumb/agent/protocol"
+	"plumb/policies"
+	"plumb/server/store"
+)
+
+func TestDecodeObjectRefuses(t *testing.T) {
+	for name, c := range map[string]struct{ kind, raw string }{
+		"empty":             {store.KindFacts, ``},
+		"not JSON":          {store.KindFacts, `{`},
+		"two values":        {store.KindFacts, `{} {}`},
+		"not UTF-8":         {store.KindFacts, "{\"hostname\":\"\xff\"}"},
+		"control character": {store.KindFacts, `{"hostname":"\u001b[2J"}`},
+		"in a key":          {store.KindFacts, `{"custom":{"\u0000":1}}`},
+		"too deep":          {store.KindFacts, `{"custom":` + strings.Repeat(`{"a":`, 40) + `1` + strings.Repeat(`}`, 40) + `}`},
+		"wrong type":        {store.KindFacts, `{"os":[]}`},
+		"bundle":            {store.KindBundle, `{}`},
+		"catalog twice":     {store.KindCatalog, `{"resources":[{"address":"a"},{"address":"a"}]}`},
+		"catalog address":   {store.KindCatalog, `{"resources":[{}]}`},
+		"result twice":      {store.KindResult, `{"resources":[{"address":"a","status":"compliant"},{"address":"a","status":"error"}]}`},
+		"result status":     {store.KindResult, `{"resources":[{"address":"a","status":"excellent"}]}`},
+		"server's status":   {store.KindResult, `{"resources":[{"address":"a","status":"stale"}]}`},
+		"too many":          {store.KindResult, `{"resources":[` + strings.Repeat(`{"address":"a","status":"compliant"},`, 20_001) + `{}]}`},
+		"too large":         {store.KindFacts, `"` + strings.Repeat("a", protocol.MaxObject) + `"`},
+	} {
+		if v, err := decodeObject(c.kind, []byte(c.raw)); err == nil {
+			t.Errorf("%s: decodeObject(%s, %.60q) = %v, want an error", name, c.kind, c.raw, v)
+		}
+	}
+}
+
+func FuzzDecodeObject(f *testing.F) {
+	catalog, result := runOf(outcome{"a": policies.Compliant, "b": policies.Noncompliant})
+	for _, v := range []any{catalog, result} {
+		raw, err := json.Marshal(v)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	f.Add([]byte(`{"os":{"kernel":"linux"},"packages":{"a":"1"},"custom":{"x":[1,{"y":null}]}}`))
+	f.Add([]byte(`[[[[`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if _, err := decodeObject(store.KindFacts, raw); err == nil && !utf8.Valid(raw) {
+			t.Fatalf("decodeObject(facts, %q) took text that is not UTF-8", raw)
+		}
+		c, err := decodeObject(store.KindCatalog, raw)
+		if err != nil {
+			return
+		}
+		r, err := decodeObject(store.KindResult, raw)
+		if err != nil {
+			return
+		}
+		run := Run{Report: policies.Report{Epoch: "e", Seq: 1}, Catalog: &c.(*decodedCatalog).Catalog, Result: &r.(*decodedResult).Result}
+		step, _ := Derive(State{}, run, start)
+		total := 0
+		for _, n := range step.Host.Counts {
+			total += n
+		}
+		if total < len(run.Catalog.Resources) {
+			t.Fatalf("%d resources are counted, the catalog has %d", total, len(run.Catalog.Resources))
+		}
+	})
+}
+
+func FuzzCheckIn(f *testing.F) {
+	f.Add([]byte(`{"version":1,"agent":"1.0","counter":7,"floor":1,"reports":[{"epoch":"e","seq":1,"problem":"x\u001b"}],"paused":{"until":"x","reason":"y\u0007"}}`))
+	f.Add([]byte(`{"version":1,"reports":[{"epoch":"e","seq":18446744073709551615}]}`))
+	f.Add([]byte(`{"version":1,"reports":null}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var in protocol.CheckIn
+		if json.Unmarshal(raw, &in) != nil || clean(&in) != nil {
+			return
+		}
+		texts := []string{in.Agent}
+		if in.Paused != nil {
+			texts = append(texts, in.Paused.Until, in.Paused.Reason)
+		}
+		for _, r := range in.Reports {
+			texts = append(texts, r.Epoch, r.Commit, r.BootID, r.Problem, r.Facts, r.Catalog, r.Result)
+			if int64(r.Seq) <= 0 || int64(r.Release) < 0 {
+				t.Fatalf("clean(%q) took the numbers %d and %d", raw, r.Seq, r.Release)
+			}
+		}
+		for _, text := range texts {
+			if len(text) > maxProblem || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
+				t.Fatalf("clean(%q) left the text %q", raw, text)
+			}
+		}
+	})
+}

@@ -1,0 +1,101 @@
+package web
+
+import (
+	"context"
+	"flag"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"plumb/server/api"
+	"plumb/server/store"
+)
+
+var screenshots = flag.String("screenshots", "", "take pictures of every page into this folder")
+
+// browser starts a headless Chromium; its profile goes with the test.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("needs chromium: pages are looked at in a real browser")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
+		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("ignore-certificate-errors", true), chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-background-networking", true))
+	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	ctx, end := context.WithTimeout(ctx, 2*time.Minute)
+	t.Cleanup(end)
+	ctx, shut := chromedp.NewContext(ctx)
+	t.Cleanup(shut)
+	return ctx
+}
+
+// open serves the fleet over TLS and signs the browser in by a one-time link.
+func (f *fleet) open(ctx context.Context) (address string) {
+	f.t.Helper()
+	server := httptest.NewTLSServer(f.serve())
+	f.t.Cleanup(server.Close)
+	code := api.Secret()
+	must(f.t, f.store.CreateSignIn(f.t.Context(), store.SignIn{Hash: api.HashSecret(code), Role: "viewer", Name: "grace", Expires: start.Add(time.Minute)}))
+	must(f.t, chromedp.Run(ctx, chromedp.Navigate(server.URL+"/signin/"+code)))
+	return server.URL
+}
+
+func TestBrowser(t *testing.T) {
+	ctx := browser(t)
+	f := newFleet(t)
+	f.show()
+	address := f.open(ctx)
+	step := func(what, want string, actions ...chromedp.Action) {
+		t.Helper()
+		var text string
+		actions = append(actions, chromedp.WaitVisible("footer"), chromedp.Text("body", &text))
+		must(t, chromedp.Run(ctx, actions...))
+		if !strings.Contains(text, want) {
+			t.Fatalf("%s: the page does not say %q:\n%s", what, want, text)
+		}
+	}
+	click := func(link string) chromedp.Action { return chromedp.Click(link, chromedp.NodeVisible) }
+	step("sign in", "7 of 20 hosts need a look.")
+	step("follow a number", "3 hosts of", click(`.twin a[href="/hosts?status=noncompliant"]`), chromedp.WaitVisible(".filter"))
+	step("open a host", "at most 4", click(`a[href="/hosts/db1.example.org"]`), chromedp.WaitVisible("#wrong"))
+	step("go to drift", "7 differences from policy", click(`nav a[href="/drift"]`), chromedp.WaitVisible("#findings"))
+	step("see its detail", "PermitRootLogin no")
+	step("sign out", "plumb web", click(".who button"), chromedp.WaitVisible(".command"))
+	step("be kept out", "Nobody is signed in", chromedp.Navigate(address+"/hosts"))
+}
+
+// TestScreenshots makes pictures for people to look at.
+func TestScreenshots(t *testing.T) {
+	if *screenshots == "" {
+		t.Skip("needs -screenshots DIR: pictures are for people to look at")
+	}
+	ctx := browser(t)
+	f := newFleet(t)
+	f.show()
+	address := f.open(ctx)
+	pages := map[string]string{"overview": "/", "hosts": "/hosts", "host": "/hosts/build1.example.org", "fine": "/hosts/web01.example.org", "drift": "/drift",
+		"changes": "/changes", "change": "/changes/3", "signin": "/signin/used", "trouble": "/hosts/zebra"}
+	for _, scheme := range []string{"light", "dark"} {
+		for _, width := range []int64{1280, 390} {
+			for name, path := range pages {
+				var picture []byte
+				must(t, chromedp.Run(ctx,
+					emulation.SetDeviceMetricsOverride(width, 900, 1, false),
+					emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
+					chromedp.Navigate(address+path), chromedp.FullScreenshot(&picture, 100)))
+				size := map[int64]string{1280: "wide", 390: "narrow"}[width]
+				must(t, os.WriteFile(filepath.Join(*screenshots, name+"-"+size+"-"+scheme+".png"), picture, 0o600))
+			}
+		}
+	}
+}

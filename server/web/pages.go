@@ -1,0 +1,81 @@
+package web
+
+import (
+	"net/http"
+
+	"plumb/agent/protocol"
+	"plumb/server/api"
+	"plumb/server/views"
+)
+
+// Pages serves the pages of one server.
+type Pages struct {
+	// Read returns the views that the pages show.
+	Read func() views.Reader
+	// Version is the version of this program.
+	Version string
+}
+
+// Routes returns the pages' lines of the route table. A mistake in a template stops the
+// server here, at its start, and not at the first visitor.
+func (p Pages) Routes() []api.Route {
+	s := newSite(p)
+	routes := []api.Route{
+		{Path: "/", Access: api.Viewer, Handle: s.overview},
+		{Path: "/hosts", Access: api.Viewer, Handle: s.hosts},
+		{Path: "/hosts/:name", Access: api.Viewer, Handle: s.host},
+		{Path: "/drift", Access: api.Viewer, Handle: s.drift},
+		{Path: "/changes", Access: api.Viewer, Handle: s.changes},
+		{Path: "/changes/:number", Access: api.Viewer, Handle: s.change},
+
+		{Path: "/signin", Access: api.Open, Handle: s.signInHelp},
+		{Path: "/signin/:code", Access: api.Open, Handle: s.signIn},
+		{Path: "/signout", Access: api.Open, Handle: s.signOut, Method: http.MethodPost},
+		{Path: "/static/:name", Access: api.Open, Handle: s.static},
+	}
+	for i := range routes {
+		if routes[i].Method == "" {
+			routes[i].Method = http.MethodGet
+		}
+		routes[i].Trouble = s.trouble
+	}
+	return routes
+}
+
+// site is the pages with their templates parsed and their static files named.
+type site struct {
+	Pages
+	pages map[string]page
+	files files
+}
+
+func newSite(p Pages) *site {
+	f := readFiles()
+	return &site{Pages: p, files: f, pages: parsePages()}
+}
+
+// troublePage tells of an error.
+type troublePage struct {
+	frame
+	Code int
+	protocol.Problem
+}
+
+// trouble shows an error as a page. Whoever is not signed in learns how to, and no more.
+func (s *site) trouble(code int, p protocol.Problem) api.Raw {
+	if code == http.StatusUnauthorized {
+		return s.must("signin", signinPage{frame: s.strange("Sign in"), Problem: p})
+	}
+	f := s.strange(sentence(p.Error))
+	f.Menu = true
+	return s.must("trouble", troublePage{frame: f, Code: code, Problem: p})
+}
+
+// must renders pages that cannot fail but by a mistake of ours, and then says so in plain text.
+func (s *site) must(name string, value any) api.Raw {
+	raw, err := s.render(name, value)
+	if err != nil {
+		return api.Raw{Type: "text/plain; charset=utf-8", Body: []byte("the server could not show this page\n")}
+	}
+	return raw
+}

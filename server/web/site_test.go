@@ -1,0 +1,122 @@
+package web
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"plumb/server/api"
+	"plumb/server/store"
+	"plumb/server/views"
+)
+
+// policyStub stands in for the policy repository, which pages only ask how it stands.
+type policyStub struct{ f *fleet }
+
+func (p policyStub) Status(context.Context) (views.Policy, error)       { return p.f.policy, nil }
+func (p policyStub) Signers(context.Context) ([]string, error)          { return nil, nil }
+func (p policyStub) Hook(context.Context, []byte) (any, error)          { return nil, nil }
+func (p policyStub) Webhook(context.Context, http.Header, []byte) error { return nil }
+
+// serve serves the pages as the server does, with its own routing, access and headers.
+func (f *fleet) serve() http.Handler {
+	a := &api.API{Store: f.store, Policy: policyStub{f}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return start }}
+	a.Start(Pages{Read: a.Views, Version: "0.1.0"}.Routes()...)
+	return a.Handler(api.PeopleDoor)
+}
+
+// session signs a viewer in and returns the cookie.
+func (f *fleet) session() *http.Cookie {
+	f.t.Helper()
+	secret := api.Secret()
+	must(f.t, f.store.CreateSession(f.t.Context(), store.Session{Hash: api.HashSecret(secret), Name: "grace", Role: "viewer", Expires: start.Add(time.Hour)}))
+	return &http.Cookie{Name: api.SessionCookie, Value: secret}
+}
+
+// answer is what a browser got.
+type answer struct {
+	*http.Response
+	body string
+}
+
+func ask(t testing.TB, h http.Handler, r *http.Request) answer {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	resp := w.Result()
+	raw, err := io.ReadAll(resp.Body)
+	must(t, err)
+	return answer{resp, string(raw)}
+}
+
+// visit opens an address as somebody who is signed in.
+func (f *fleet) visit(address string) answer {
+	f.t.Helper()
+	r := httptest.NewRequest(http.MethodGet, address, nil)
+	r.AddCookie(f.session())
+	return ask(f.t, f.serve(), r)
+}
+
+func TestPagesSay(t *testing.T) {
+	f := newFleet(t)
+	f.show()
+	cases := map[string]struct {
+		address string
+		code    int
+		want    []string
+	}{
+		"overview": {"/", 200, []string{
+			"7 of 20 hosts need a look.", "ALARM:", `href="/hosts?mismatch=1">1 host</a> compiled another catalog than this server`,
+			`href="/hosts?problem=1">1 host</a> refused or could not use the newest release`, `href="/hosts?status=noncompliant">3</a>`,
+			"Trial mode: this server&#39;s own key signs releases", `<title>compliant: 13</title>`, "Keep time with chrony",
+			`href="/drift?address=policy.ssh_baseline.sshd_directive.limits%5b%22MaxAuthTries%22%5d">4</a>`, `href="/hosts?release=3">`}},
+		"hosts":              {"/hosts", 200, []string{"20 hosts", `href="/hosts/web01.example.org"`, "ALARM: compiled another catalog than the server", "role=web"}},
+		"hosts by status":    {"/hosts?status=stale", 200, []string{">1 host ", "cache1.example.org", `value="stale" selected`}},
+		"hosts by name":      {"/hosts?q=web1", 200, []string{">2 hosts ", "web10.example.org", "web11.example.org", `value="web1"`}},
+		"hosts by label":     {"/hosts?label=role%3Ddb", 200, []string{">3 hosts "}},
+		"hosts by release":   {"/hosts?release=2", 200, []string{">1 host ", "cache1.example.org", `type="hidden" name="release" value="2"`}},
+		"hosts of a problem": {"/hosts?problem=1", 200, []string{">1 host ", "edge2.example.org", "Unknown fact"}},
+		"hosts of an alarm":  {"/hosts?mismatch=1", 200, []string{">1 host ", "edge1.example.org"}},
+		"revoked hosts":      {"/hosts?revoked=1&q=retired", 200, []string{"retired1.example.org", ">revoked<"}},
+		"no such hosts":      {"/hosts?q=zebra", 200, []string{"No hosts"}},
+		"bad label":          {"/hosts?label=zebra", 400, []string{"<h1>The label filter &#34;zebra&#34; has no =</h1>"}},
+		"bad release":        {"/hosts?release=-1", 400, []string{"is not the number of a release"}},
+		"host": {"/hosts/build1.example.org", 200, []string{"<h1>build1.example.org</h1>", `s-error`, "since <time datetime=\"2026-11-21T10:00:00Z\"",
+			"declared at <code>time.hcl:12</code>", "adjtimex", "PermitRootLogin no", `class="add"`, `href="/drift?control=cis_debian12%3a5.1.16"`, "waits for the window",
+			"bookworm", "package-07", "policy.laptops.file.vpn"}},
+		"host that never reported": {"/hosts/new1.example.org", 200, []string{"unknown", "Nothing was reported yet."}},
+		"unknown host":             {"/hosts/zebra", 404, []string{"<h1>There is no host &#34;zebra&#34;</h1>", `href="/hosts"`}},
+		"drift":                    {"/drift", 200, []string{"7 differences from policy in 4 resources.", "build1.example.org", "Mended lately", "PermitRootLogin no"}},
+		"drift of a resource":      {"/drift?address=" + "policy.time.service.chrony", 200, []string{"1 difference from policy shown.", "build1.example.org", "time.hcl:12"}},
+		"drift of a host":          {"/drift?host=db1.example.org", 200, []string{"1 difference from policy shown.", "at most 4"}},
+		"drift of a control":       {"/drift?control=cis_debian12:5.1.2", 200, []string{"1 difference from policy shown."}},
+		"drift of no host":         {"/drift?host=zebra", 404, []string{"There is no host"}},
+		"no drift":                 {"/drift?status=missing", 200, []string{"Nothing that this filter selects differs from policy."}},
+		"changes":                  {"/changes", 200, []string{"Trial mode", "Allow only four tries", "Ada Lovelace &lt;ada@example.org&gt;", `href="/hosts?release=3">18</a> of 20`}},
+		"change":                   {"/changes/3", 200, []string{"<h1>Change 3: Keep time with chrony on every server</h1>", "<strong>1</strong> failed", "build1.example.org", "edge2.example.org"}},
+		"change, refusals":         {"/changes/3?kind=refused", 200, []string{"Only what is <strong>refused</strong>", "edge2.example.org"}},
+		"unknown change":           {"/changes/99", 404, []string{"There is no change 99"}},
+		"change without number":    {"/changes/zebra", 400, []string{"is not the number of a release"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := f.visit(c.address)
+			if got.StatusCode != c.code {
+				t.Fatalf("GET %s = %d, want %d\n%s", c.address, got.StatusCode, c.code, got.body)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(got.body, want) {
+					t.Errorf("GET %s does not say %q", c.address, want)
+				}
+			}
+			if t.Failed() {
+				t.Log(got.body)
+			}
+		})
+	}
+}
