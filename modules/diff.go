@@ -140,7 +140,7 @@ func unified(a, b []string) string {
 // hunkEnd goes on as long as the next change is near enough to share its context.
 func hunkEnd(list []edit, from int) int {
 	last := from
-	for i := from; i < len(list) && i-last <= 2*diffContext; i++ {
+	for i := from; i < len(list) && i-last <= 2*diffContext+1; i++ {
 		if list[i].op != ' ' {
 			last = i
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 
 	"plumb/modules/system"
 	"plumb/policies"
@@ -20,16 +21,14 @@ func (d *Directory) Apply(ctx context.Context, sys *system.System, changes []pol
 		return err
 	}
 	if changed(changes, "state") {
-		if err := d.make(sys, attributes); err != nil {
+		return d.make(sys, attributes)
+	}
+	if changed(changes, "recurse", "purge") {
+		if err := d.applyBelow(ctx, sys); err != nil {
 			return err
 		}
-	} else if err := d.set(sys, attributes); err != nil {
-		return err
 	}
-	if !changed(changes, "recurse", "purge") {
-		return nil
-	}
-	return d.applyBelow(ctx, sys)
+	return d.set(sys, attributes)
 }
 
 func (d *Directory) remove(sys *system.System) error {
@@ -78,16 +77,36 @@ func (d *Directory) set(sys *system.System, a system.Attributes) error {
 	return sys.Files().Set(e.Path, a)
 }
 
+// applyBelow purges at once, and changes owners from the deepest entry up: a folder that
+// already belongs to its new owner is no longer safe to work in.
 func (d *Directory) applyBelow(ctx context.Context, sys *system.System) error {
-	return d.visit(sys, func(e entryBelow) error {
+	var entries []entryBelow
+	err := d.visit(sys, func(e entryBelow) error {
 		if d.extra(sys, e) {
 			return skipAfter(sys.Files().RemoveAll(e.path, d.MaxEntries))
 		}
-		if !d.Recurse || e.IsLink() {
-			return nil
+		if d.Recurse && !e.IsLink() {
+			entries = append(entries, e)
 		}
-		return d.mendBelow(ctx, sys, e)
+		return nil
 	})
+	if err != nil {
+		return err
+	}
+	for _, e := range slices.Backward(entries) {
+		if err := d.mendBelow(ctx, sys, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// skipAfter keeps the walk out of a folder that is gone.
+func skipAfter(err error) error {
+	if err != nil {
+		return err
+	}
+	return errSkipBelow
 }
 
 func (d *Directory) mendBelow(ctx context.Context, sys *system.System, e entryBelow) error {
@@ -100,13 +119,6 @@ func (d *Directory) mendBelow(ctx context.Context, sys *system.System, e entryBe
 	if err != nil {
 		return err
 	}
+	a.Own = true
 	return sys.Files().Set(e.Path, a)
-}
-
-// skipAfter keeps the walk out of a folder that is gone.
-func skipAfter(err error) error {
-	if err != nil {
-		return err
-	}
-	return errSkipBelow
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,6 +14,9 @@ import (
 type Attributes struct {
 	Mode     *uint32
 	UID, GID *int
+	// Own says that all of the folder is meant to belong to its owner. Then a file of
+	// another user is touched there too, if the kernel would not have let anybody link it.
+	Own bool
 }
 
 // Set changes owner and mode of a file or folder that is there. A link in the last place is
@@ -36,7 +41,7 @@ func (s *spot) set(a Attributes) error {
 	if s.st.Mode&unix.S_IFMT == unix.S_IFLNK {
 		return fmt.Errorf("%w: it is a symbolic link", ErrNotFile)
 	}
-	if !s.mayTouch() {
+	if !s.mayTouch() && !(a.Own && s.unlinkable()) {
 		return fmt.Errorf("%w: others may swap what lies in %s, so its owner and mode cannot be changed safely",
 			ErrUntrusted, s.folderPath())
 	}
@@ -54,6 +59,23 @@ func (s *spot) mayTouch() bool {
 		return true // folders cannot be hard-linked, and in a sticky folder not be moved
 	}
 	return len(parent.owners) > 0 && parent.ruledBy(s.st.Uid)
+}
+
+// unlinkable tells that nobody but its owner can have linked it to here: folders cannot be
+// linked, and for a file the kernel forbids that (fs.protected_hardlinks) to whoever may
+// not write to it.
+func (s *spot) unlinkable() bool {
+	if s.top().open {
+		return false
+	}
+	if s.st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return true
+	}
+	if s.st.Mode&unix.S_IFMT != unix.S_IFREG || s.st.Nlink != 1 || s.st.Mode&0o022 != 0 {
+		return false
+	}
+	raw, err := os.ReadFile("/proc/sys/fs/protected_hardlinks")
+	return err == nil && strings.TrimSpace(string(raw)) == "1"
 }
 
 // setInode works on an O_PATH descriptor, so on the inode that was looked at and no other.

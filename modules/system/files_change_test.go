@@ -55,6 +55,24 @@ func TestSetChangesOnlyWhatIsSure(t *testing.T) {
 	}
 }
 
+// With Own, a file that root left in a user's folder is given away, a linked one never.
+func TestSetOwn(t *testing.T) {
+	raw, err := os.ReadFile("/proc/sys/fs/protected_hardlinks")
+	if os.Geteuid() != 0 || err != nil || string(raw) != "1\n" {
+		t.Skip("needs root and fs.protected_hardlinks = 1: relies on the kernel's protection")
+	}
+	files := place(t, map[string]string{"/home/left": "x", "/home/open": "x", "/etc/f": "x"})
+	must(t, os.Chown(files.root+"/home", 65534, 65534))
+	must(t, os.Chmod(files.root+"/home/open", 0o664))
+	must(t, os.Link(files.root+"/etc/f", files.root+"/home/linked"))
+	for name, want := range map[string]error{"left": nil, "open": ErrUntrusted, "linked": ErrUntrusted} {
+		err := files.Set("/home/"+name, Attributes{UID: ptr(65534), Own: true})
+		if !errors.Is(err, want) {
+			t.Errorf("Set(%s) = %v, want %v", name, err, want)
+		}
+	}
+}
+
 func TestMkdir(t *testing.T) {
 	files := place(t, map[string]string{"/d": "dir", "/f": "x"})
 	must(t, files.Mkdir("/d/new", Attributes{Mode: ptr[uint32](0o2750)}))
