@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
@@ -46,7 +47,7 @@ func (f *fleet) open(ctx context.Context) (address string) {
 	f.t.Cleanup(server.Close)
 	code := api.Secret()
 	must(f.t, f.store.CreateSignIn(f.t.Context(), store.SignIn{Hash: api.HashSecret(code), Role: "viewer", Name: "grace", Expires: start.Add(time.Minute)}))
-	must(f.t, chromedp.Run(ctx, chromedp.Navigate(server.URL+"/signin/"+code)))
+	must(f.t, chromedp.Do(ctx, chromedp.Navigate(server.URL+"/signin/"+code)))
 	return server.URL
 }
 
@@ -55,24 +56,30 @@ func TestBrowser(t *testing.T) {
 	f := newFleet(t)
 	f.show()
 	address := f.open(ctx)
-	step := func(what, want string, actions ...chromedp.Action) {
+	step := func(what, want string, actions ...chromedp.Action[chromedp.Void]) {
 		t.Helper()
-		var text string
-		actions = append(actions, chromedp.WaitVisible("footer"), chromedp.Text("body", &text))
-		must(t, chromedp.Run(ctx, actions...))
+		must(t, chromedp.Do(ctx, actions...))
+		must(t, chromedp.Do(ctx, chromedp.WaitVisible(css("footer"))))
+		text, err := chromedp.Run(ctx, chromedp.Text(css("body")))
+		must(t, err)
 		if !strings.Contains(text, want) {
 			t.Fatalf("%s: the page does not say %q:\n%s", what, want, text)
 		}
 	}
-	click := func(link string) chromedp.Action { return chromedp.Click(link, chromedp.NodeVisible) }
+	follow := func(link, until string) chromedp.Action[chromedp.Void] {
+		return chromedp.Steps(chromedp.Click(css(link)), chromedp.WaitVisible(css(until)))
+	}
 	step("sign in", "7 of 20 hosts need a look.")
-	step("follow a number", "3 hosts of", click(`.twin a[href="/hosts?status=noncompliant"]`), chromedp.WaitVisible(".filter"))
-	step("open a host", "at most 4", click(`a[href="/hosts/db1.example.org"]`), chromedp.WaitVisible("#wrong"))
-	step("go to drift", "7 differences from policy", click(`nav a[href="/drift"]`), chromedp.WaitVisible("#findings"))
-	step("see its detail", "PermitRootLogin no")
-	step("sign out", "plumb web", click(".who button"), chromedp.WaitVisible(".command"))
+	step("follow a number", "3 hosts that", follow(`.twin a[href="/hosts?status=noncompliant"]`, ".filter"))
+	step("open a host", "at most 4", follow(`a[href="/hosts/db1.example.org"]`, "#wrong"))
+	step("go to drift", "7 differences from policy", follow(`nav a[href="/drift"]`, "#findings"))
+	step("see what was mended", "PermitRootLogin no")
+	step("sign out", "plumb web", follow(".who button", ".command"))
 	step("be kept out", "Nobody is signed in", chromedp.Navigate(address+"/hosts"))
 }
+
+// css selects an element as style sheets do.
+type css = chromedp.CSS
 
 // TestScreenshots makes pictures for people to look at.
 func TestScreenshots(t *testing.T) {
@@ -88,14 +95,21 @@ func TestScreenshots(t *testing.T) {
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int64{1280, 390} {
 			for name, path := range pages {
-				var picture []byte
-				must(t, chromedp.Run(ctx,
-					emulation.SetDeviceMetricsOverride(width, 900, 1, false),
-					emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
-					chromedp.Navigate(address+path), chromedp.FullScreenshot(&picture, 100)))
+				must(t, chromedp.Do(ctx, chromedp.EmulateViewport(width, 900), wanting(scheme), chromedp.Navigate(address+path)))
+				picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+				must(t, err)
 				size := map[int64]string{1280: "wide", 390: "narrow"}[width]
 				must(t, os.WriteFile(filepath.Join(*screenshots, name+"-"+size+"-"+scheme+".png"), picture, 0o600))
 			}
 		}
 	}
+}
+
+// wanting makes the browser say that its user wants a light or a dark page.
+func wanting(scheme string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+		return err
+	})
 }
