@@ -178,6 +178,7 @@ func TestLease(t *testing.T) {
 		"clock went back": {nil, uint64(start.UnixMilli()) + 9, protocol.Lease{Counter: uint64(start.UnixMilli()) + 10, Release: 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			a := f.enrol(t, strings.ReplaceAll(name, " ", "-"))
 			f := &Fleet{Store: f.Store, Authority: f.Authority, Assign: c.assign}
 			answer, err := f.CheckIn(ctx, a.id, protocol.CheckIn{Version: 1, Counter: c.counter}, start)
 			must(t, err)

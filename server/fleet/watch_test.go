@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -72,6 +73,7 @@ func TestVerify(t *testing.T) {
 	for n, bundle := range []string{"same", "other", "broken"} {
 		must(t, f.Store.AddRelease(ctx, store.Release{Number: uint64(n + 1), Bundle: bundle}))
 	}
+	f.Log = slog.New(slog.DiscardHandler)
 	a := f.enrol(t, "web1")
 	_, err := a.deliver(ctx, start, a.report(1, outcome{"a": policies.Compliant}, start))
 	must(t, err)
