@@ -74,6 +74,8 @@ func TestMirror(t *testing.T) {
 	}
 	w.git(w.clone, "push", "-q", "-f", "forge", row.Commit+":main")
 	w.follow("")
+	w.git(w.clone, "reset", "-q", "--hard", row.Commit)
+	w.commit(map[string]string{"d.hcl": "# d\n"})
 	w.refused([]string{"push to the upstream instead"}, "main")
 }
 
