@@ -95,8 +95,15 @@ func (f Files) Exists(name string) (bool, error) {
 
 // Read returns the content of a regular file of at most limit bytes; a trusted link in the
 // last place is followed. A larger file is [ErrTooLarge], never a cut one.
-func (f Files) Read(name string, limit int64) ([]byte, error) {
-	s, err := f.find(name, true)
+func (f Files) Read(name string, limit int64) ([]byte, error) { return f.readFile(name, true, limit) }
+
+// ReadNoFollow is Read that refuses a link in the last place.
+func (f Files) ReadNoFollow(name string, limit int64) ([]byte, error) {
+	return f.readFile(name, false, limit)
+}
+
+func (f Files) readFile(name string, follow bool, limit int64) ([]byte, error) {
+	s, err := f.find(name, follow)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", name, err)
 	}

@@ -77,6 +77,9 @@ func TestReadStaysBelowTheRoot(t *testing.T) {
 	if _, err := files.Read("/usr/bin/tool", 3); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("Read with a limit of 3 = %v, want ErrTooLarge", err)
 	}
+	if _, err := files.ReadNoFollow("/etc/a", 100); !errors.Is(err, ErrNotFile) {
+		t.Errorf("ReadNoFollow of a link = %v, want ErrNotFile", err)
+	}
 	for _, bad := range []string{"", "etc/c", "/etc/../etc/c", "/etc/c\x00"} {
 		if _, err := files.Stat(bad); err == nil {
 			t.Errorf("Stat(%q) = nil, want an error", bad)
