@@ -14,5 +14,6 @@ func Kinds() []Kind {
 		userKind(),
 		packageKind(),
 		serviceKind(),
+		sshdDirectiveKind(),
 	}
 }

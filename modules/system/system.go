@@ -25,6 +25,7 @@ type System struct {
 	owners ownerMemory
 	dpkg   dpkgMemory
 	apt    aptMemory
+	sshd   sshdMemory
 }
 
 // Running tells whether this is the running host and not a folder that looks like one.
