@@ -20,7 +20,7 @@ import (
 // attributes evaluates what the kind itself takes, and lets the kind judge it.
 func (r *run) attributes(i *instance) {
 	all := map[string]json.RawMessage{}
-	complete, before := true, len(r.diags)
+	complete, before := !i.from.broken, len(r.diags)
 	for _, one := range i.from.attrs {
 		a, _ := attribute(i.from.kind, one.name)
 		raw, hidden, known := r.attribute(i, a, one)

@@ -48,6 +48,7 @@ func (l *loader) resource(p *policy, block *hcl.Block) {
 	r.kind = kind
 	content, diags := block.Body.Content(resourceSchema(kind))
 	l.report(diags...)
+	r.broken = diags.HasErrors()
 	for _, name := range sortedKeys(content.Attributes) {
 		l.argument(r, content.Attributes[name])
 	}

@@ -59,6 +59,8 @@ func (l *loader) flag(e hclsyntax.Expression, otherwise bool) bool {
 
 func (l *loader) fallback(v *variable, e hclsyntax.Expression) {
 	for _, t := range e.Variables() {
+		unknown := cty.UnknownVal(v.wants.WithoutOptionalAttributesDeep())
+		v.fallback = &unknown
 		l.report(failure(t.SourceRange(), "Constant wanted", "A default cannot refer to anything. Use a locals block for a value that is derived from others."))
 		return
 	}

@@ -250,8 +250,8 @@ func (r *run) meta(i *instance) {
 	i.Title = r.text(meta["title"], extra)
 	r.text(meta["rationale"], extra)
 	i.Mode = r.mode(meta["mode"], extra, i.Mode)
-	if meta["severity"] != nil {
-		i.Severity = r.severity(meta["severity"], extra)
+	if word := r.severity(meta["severity"], extra); word != "" {
+		i.Severity = word
 	}
 	i.Controls = r.controls(meta["controls"], extra)
 	i.Tags = unique(r.texts(meta["tags"], extra))

@@ -80,6 +80,7 @@ type resource struct {
 	meta   map[string]hclsyntax.Expression
 	refs   map[string][]reference
 	retry  map[string]hclsyntax.Expression
+	broken bool // its block has mistakes, so the kind need not judge it
 	at     hcl.Range
 }
 

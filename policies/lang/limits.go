@@ -11,8 +11,8 @@ const (
 	maxElements   = 10_000   // of one collection
 	maxNodes      = 100_000  // values within one value
 	maxValueText  = 8 << 20  // bytes of all the strings within one value
-	maxIterations = 1 << 20  // of all for expressions of one host
-	maxTemplates  = 128 << 20
+	maxIterations = 1 << 18  // of all for expressions of one host
+	maxTemplates  = 64 << 20
 	maxResources  = 20_000  // of one host
 	maxEdges      = 400_000 // between the resources of one host
 	maxProblems   = 500     // shown; the rest is counted

@@ -141,7 +141,7 @@ func (b boundedText) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	}
 	if left.text -= len(plain.AsString()); left.text < 0 {
 		return cty.DynamicVal, hcl.Diagnostics{failure(b.Range(), "Too much text",
-			"The templates of one host may make 128 MiB of text in all. Ship large texts as files of the repository.")}
+			"The templates of one host may make 64 MiB of text in all. Ship large texts as files of the repository.")}
 	}
 	return v, diags
 }

@@ -1,0 +1,3 @@
+policy "p" {
+  title = "x" "y" # ERROR: Missing newline after argument
+}
