@@ -118,8 +118,8 @@ func (c *FileContentCheck) one(ctx context.Context, sys *system.System, name str
 }
 
 func (c *FileContentCheck) modeDifference(e system.Entry) []policies.Change {
-	limit, err := parseMode(c.MaxMode)
-	if c.MaxMode == "" || err != nil || e.Perm&^limit == 0 {
+	limit, ok := parseMode(c.MaxMode)
+	if !ok || e.Perm&^limit == 0 {
 		return nil
 	}
 	return []policies.Change{{Attribute: "mode", Before: showMode(e.Perm), After: showMode(limit) + " or stricter"}}

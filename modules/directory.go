@@ -136,8 +136,9 @@ func (d *Directory) checkMissing(e system.Entry, missing bool) ([]policies.Chang
 // checkBelow gathers what differs below into one change for each attribute.
 func (d *Directory) checkBelow(ctx context.Context, sys *system.System) ([]policies.Change, error) {
 	var wrong, extra []string
+	kept := d.kept(sys)
 	err := d.visit(sys, func(e entryBelow) error {
-		if d.extra(sys, e) {
+		if d.extra(kept, e) {
 			extra = append(extra, e.path)
 			return errSkipBelow
 		}
@@ -170,16 +171,22 @@ func (d *Directory) below(e system.Entry) ownership {
 }
 
 // extra tells whether purge removes the entry: nobody manages it or anything below it.
-func (d *Directory) extra(sys *system.System, e entryBelow) bool {
-	if !d.Purge || sys.Managed[e.path] {
-		return false
-	}
+func (d *Directory) extra(kept map[string]bool, e entryBelow) bool {
+	return d.Purge && !kept[e.path]
+}
+
+// kept holds what the catalog manages below the folder, and the folders on the way there.
+func (d *Directory) kept(sys *system.System) map[string]bool {
+	kept := map[string]bool{}
 	for managed := range sys.Managed {
-		if strings.HasPrefix(managed, e.path+"/") {
-			return false
+		if !strings.HasPrefix(managed, strings.TrimSuffix(d.Path, "/")+"/") {
+			continue
+		}
+		for name := managed; name != d.Path && !kept[name]; name = path.Dir(name) {
+			kept[name] = true
 		}
 	}
-	return true
+	return kept
 }
 
 // nameSome keeps a change readable when thousands of entries differ.

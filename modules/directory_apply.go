@@ -81,8 +81,9 @@ func (d *Directory) set(sys *system.System, a system.Attributes) error {
 // already belongs to its new owner is no longer safe to work in.
 func (d *Directory) applyBelow(ctx context.Context, sys *system.System) error {
 	var entries []entryBelow
+	kept := d.kept(sys)
 	err := d.visit(sys, func(e entryBelow) error {
-		if d.extra(sys, e) {
+		if d.extra(kept, e) {
 			return skipAfter(sys.Files().RemoveAll(e.path, d.MaxEntries))
 		}
 		if d.Recurse && !e.IsLink() {

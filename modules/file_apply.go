@@ -89,7 +89,7 @@ func (f *File) clear(sys *system.System) error {
 	}
 	e, err := sys.Files().Stat(f.Path)
 	if err != nil || !e.IsDir() {
-		return nil //nolint:nilerr // nothing there: the write itself tells what is wrong
+		return nil // nothing there: the write itself tells what is wrong
 	}
 	return sys.Files().RemoveAll(f.Path, removeLimit)
 }

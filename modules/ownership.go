@@ -32,19 +32,16 @@ func (o ownership) mistakes() []Mistake {
 }
 
 func modeMistakes(attribute, mode string) []Mistake {
-	if _, err := parseMode(mode); err != nil {
-		return []Mistake{{attribute, err.Error()}}
+	if _, ok := parseMode(mode); !ok {
+		return []Mistake{{attribute, fmt.Sprintf("%q is no file mode. Write three or four octal digits in quotes, such as \"0644\".", mode)}}
 	}
 	return nil
 }
 
 // parseMode reads permission bits in octal digits, such as "0644" or "2775".
-func parseMode(text string) (uint32, error) {
+func parseMode(text string) (uint32, bool) {
 	mode, err := strconv.ParseUint(text, 8, 32)
-	if err != nil || mode > 0o7777 || len(text) < 3 || len(text) > 5 {
-		return 0, fmt.Errorf("%q is no file mode. Write three or four octal digits in quotes, such as \"0644\".", text) //nolint:staticcheck // shown as a sentence
-	}
-	return uint32(mode), nil
+	return uint32(mode), err == nil && mode <= 0o7777 && len(text) >= 3 && len(text) <= 5
 }
 
 // differences compares with what is there. An account that does not exist yet differs:
@@ -74,8 +71,8 @@ func (o ownership) differences(ctx context.Context, sys *system.System, e system
 }
 
 func (o ownership) modeDifference(e system.Entry) []policies.Change {
-	want, err := parseMode(o.mode)
-	if o.mode == "" || err != nil || want == e.Perm {
+	want, ok := parseMode(o.mode)
+	if !ok || want == e.Perm {
 		return nil
 	}
 	return []policies.Change{{Attribute: "mode", Before: showMode(e.Perm), After: showMode(want)}}
@@ -112,9 +109,9 @@ func (o ownership) attributes(ctx context.Context, sys *system.System) (system.A
 		a.GID = &id
 	}
 	if o.mode != "" {
-		mode, err := parseMode(o.mode)
-		if err != nil {
-			return a, err
+		mode, ok := parseMode(o.mode)
+		if !ok {
+			return a, fmt.Errorf("cannot read the mode %q", o.mode)
 		}
 		a.Mode = &mode
 	}

@@ -98,11 +98,14 @@ func (s *spot) wantedOwner(uid *int) uint32 {
 	if uid != nil {
 		return uint32(*uid)
 	}
-	if s.target >= 0 {
+	if s.isFile() {
 		return s.st.Uid
 	}
 	return s.files.euid
 }
+
+// isFile tells whether a regular file stands there now.
+func (s *spot) isFile() bool { return s.target >= 0 && s.st.Mode&unix.S_IFMT == unix.S_IFREG }
 
 // staged is what a new file gets before it takes its place.
 type staged struct {
@@ -113,7 +116,7 @@ type staged struct {
 
 func (s *spot) attributes(o WriteOptions) staged {
 	a := staged{mode: 0o644, uid: -1, gid: -1}
-	if s.target >= 0 && s.st.Mode&unix.S_IFMT == unix.S_IFREG {
+	if s.isFile() {
 		a.mode, a.uid, a.gid = s.st.Mode&0o7777, int(s.st.Uid), int(s.st.Gid)
 	}
 	if o.Mode != nil {
@@ -125,7 +128,7 @@ func (s *spot) attributes(o WriteOptions) staged {
 	if o.GID != nil {
 		a.gid = *o.GID
 	}
-	if s.target >= 0 && s.st.Mode&unix.S_IFMT == unix.S_IFREG {
+	if s.isFile() {
 		a.xattrs = keptAttributes(s.target, uint32(a.uid) == s.st.Uid)
 	}
 	return a

@@ -38,10 +38,14 @@ func writeOnce(root, writer string) int {
 	runtime.LockOSThread() // strace counts calls for each thread
 	_ = unix.Access(killMarker, unix.F_OK)
 	var err error
-	if writer == "naive" {
+	files := (&System{Root: root}).Files()
+	switch writer {
+	case "naive":
 		err = naiveWrite(filepath.Join(root, "f"), newContent())
-	} else {
-		err = (&System{Root: root}).Files().Write("/f", newContent(), WriteOptions{})
+	case "link": // the link behind which the content lies is turned
+		err = files.Symlink("new", "/f", true)
+	default:
+		err = files.Write("/f", newContent(), WriteOptions{})
 	}
 	_ = unix.Access(killMarker, unix.F_OK)
 	if err != nil {
@@ -79,15 +83,15 @@ func TestKilledWriterLeavesOldOrNew(t *testing.T) {
 	if err != nil {
 		t.Skip("needs strace: kills the writer at each system call")
 	}
-	for _, writer := range []string{"plumb", "naive"} {
+	for _, writer := range []string{"plumb", "link", "naive"} {
 		t.Run(writer, func(t *testing.T) {
 			points := recordPoints(t, strace, writer)
 			outcome := map[string]int{}
-			for _, p := range thin(points, 60) {
+			for _, p := range thin(points, 50) {
 				outcome[killAt(t, strace, writer, p)]++
 			}
 			t.Logf("%d points: %v", len(points), outcome)
-			if writer == "plumb" && (outcome["torn"] > 0 || outcome["old"] == 0 || outcome["new"] == 0) {
+			if writer != "naive" && (outcome["torn"] > 0 || outcome["old"] == 0 || outcome["new"] == 0) {
 				t.Errorf("outcomes = %v, want old and new and nothing torn", outcome)
 			}
 			if writer == "naive" && outcome["torn"] == 0 {
@@ -115,9 +119,15 @@ func writerCommand(strace string, args []string, root, writer string) *exec.Cmd 
 	return cmd
 }
 
-func killFolder(t *testing.T) string {
+func killFolder(t *testing.T, writer string) string {
 	root := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(root, "f"), oldContent(), 0o640))
+	if writer != "link" {
+		must(t, os.WriteFile(filepath.Join(root, "f"), oldContent(), 0o640))
+		return root
+	}
+	must(t, os.WriteFile(filepath.Join(root, "old"), oldContent(), 0o640))
+	must(t, os.WriteFile(filepath.Join(root, "new"), newContent(), 0o640))
+	must(t, os.Symlink("old", filepath.Join(root, "f")))
 	return root
 }
 
@@ -126,7 +136,7 @@ var tracedCall = regexp.MustCompile(`^(\d+) +(?:<\.\.\. )?([a-z0-9_]+)\((.*)`)
 // recordPoints lists every call that the writing thread makes between the markers.
 func recordPoints(t *testing.T, strace, writer string) []killPoint {
 	trace := filepath.Join(t.TempDir(), "trace")
-	cmd := writerCommand(strace, []string{"-f", "-qq", "-o", trace}, killFolder(t), writer)
+	cmd := writerCommand(strace, []string{"-f", "-qq", "-o", trace}, killFolder(t, writer), writer)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Skipf("needs strace to work here: %v %s", err, out)
 	}
@@ -167,7 +177,7 @@ var noise = map[string]bool{"futex": true, "madvise": true, "mmap": true, "munma
 // killAt kills a writer at the point and says what is in the file afterwards. The writer
 // that comes next must succeed and leave nothing lying about.
 func killAt(t *testing.T, strace, writer string, p killPoint) string {
-	root := killFolder(t)
+	root := killFolder(t, writer)
 	inject := fmt.Sprintf("inject=%s:signal=KILL:when=%d", p.call, p.when)
 	died := false
 	for range 5 {
@@ -175,7 +185,7 @@ func killAt(t *testing.T, strace, writer string, p killPoint) string {
 		if died = wasKilled(cmd.Run()); died {
 			break
 		}
-		must(t, os.WriteFile(filepath.Join(root, "f"), oldContent(), 0o640))
+		root = killFolder(t, writer)
 	}
 	if !died {
 		t.Errorf("the writer was not killed at %v: nothing was tested", p)
@@ -187,7 +197,7 @@ func killAt(t *testing.T, strace, writer string, p killPoint) string {
 	if info.Mode().Perm() != 0o640 {
 		t.Errorf("killed at %v: mode %v, want 0640", p, info.Mode())
 	}
-	must(t, (&System{Root: root}).Files().Write("/f", newContent(), WriteOptions{}))
+	must(t, (&System{Root: root}).Files().Write("/f", newContent(), WriteOptions{Replace: true}))
 	wantNoTemp(t, root)
 	switch {
 	case bytes.Equal(raw, oldContent()):

@@ -150,8 +150,8 @@ func parseAccounts(text string) accountTable {
 }
 
 func parseAccount(line string) (account, bool) {
-	fields := strings.Split(strings.TrimRight(line, "\n"), ":")
-	if len(fields) < 3 || fields[0] == "" || strings.ContainsAny(fields[0][:1], "#+-") {
+	fields, ok := accountFields(line, 3)
+	if !ok {
 		return account{}, false
 	}
 	id, ok := number(fields[2])
