@@ -23,7 +23,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 // run is main without the process, so that tests can be the process.
 func run(args []string, in io.Reader, out, errs io.Writer) int {
-	if len(args) > 0 && args[0] == "_compile" {
+	if len(args) > 0 && args[0] == compiler.Argument {
 		return compiler.Child(in, out)
 	}
 	if len(args) > 1 && args[0] == "_hook" {
@@ -40,7 +40,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	return t.finish(root.ExecuteContext(ctx))
 }
 
-// differs is the error of a command that did its work and found that not all is as wanted.
+// errDiffers is the error of a command that did its work and found that not all is as wanted.
 var errDiffers = errors.New("differs from what is wanted")
 
 // hinted is an error with the next step.

@@ -24,13 +24,13 @@ policy "cis_debian12" {
       hfsplus  = { control = "1.1.1.4" }
       jffs2    = { control = "1.1.1.5" }
     }
-    title          = "The ${each.key} file system cannot be loaded"
-    severity       = "low"
-    command        = ["modprobe", "--showconfig"]
-    must_match     = "^install ${each.key} /(usr/)?bin/(false|true)"
-    controls       = ["cis_debian12:${each.value.control}"]
-    when           = try(fact.virtual, "none") == "none" || try(fact.chassis, "") != "container"
-    max_output     = 16777216
+    title      = "The ${each.key} file system cannot be loaded"
+    severity   = "low"
+    command    = ["modprobe", "--showconfig"]
+    must_match = "^install ${each.key} /(usr/)?bin/(false|true)"
+    controls   = ["cis_debian12:${each.value.control}"]
+    when       = try(fact.virtual, "none") == "none" || try(fact.chassis, "") != "container"
+    max_output = 16777216
   }
 
   # 1.3 to 1.5: what the kernel enforces.

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -116,10 +117,19 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return &Unreachable{Where: c.where, Err: err}
+		return &Unreachable{Where: c.where, Err: withoutURL(err)}
 	}
 	defer resp.Body.Close()
 	return readAnswer(resp, out)
+}
+
+// withoutURL drops the made-up address that a request over the socket has.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
 }
 
 func readAnswer(resp *http.Response, out any) error {
