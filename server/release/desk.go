@@ -56,6 +56,7 @@ type Desk struct {
 	Log *slog.Logger
 
 	making sync.Mutex // held while a release is made
+	stuck  *badCommit // main, when it turned out to be bad after it was taken; under making
 	poke   chan struct{}
 	once   sync.Once
 

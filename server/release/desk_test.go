@@ -1,6 +1,7 @@
 package release
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"plumb/agent/protocol"
 	"plumb/inventory"
 	"plumb/policies/bundle"
+	"plumb/policies/compiler"
+	"plumb/server/repo"
 	"plumb/server/store"
 )
 
@@ -68,7 +71,7 @@ func TestBadCommitIsRefused(t *testing.T) {
 	w.commit(map[string]string{"ssh.hcl": goodPolicy})
 	w.push("main")
 	w.commit(map[string]string{"web/site.hcl": "policy \"web\" {\n  broken = 1\n}\n"})
-	w.refused([]string{"web/site.hcl:2,3: Unsupported", "plumb: hint:", "is not taken: 1 problem"}, "main")
+	w.refused([]string{"on web/site.hcl line 2", "broken = 1", "plumb: hint:", "is not taken: 1 problem"}, "main")
 	w.latest(1)
 	w.git(w.clone, "rm", "-q", "web/site.hcl")
 	w.git(w.clone, "commit", "-q", "--amend", "--allow-empty", "-m", "Mended")
@@ -182,7 +185,7 @@ func TestSignersFile(t *testing.T) {
 	w.commit(map[string]string{"a.hcl": goodPolicy})
 	w.push("main")
 	w.commit(map[string]string{protocol.SignersFile: "# nobody\n"})
-	w.refused([]string{".plumb/allowed_signers:1", "nobody could ever sign"}, "main")
+	w.refused([]string{"on .plumb/allowed_signers line 1", "nobody could ever sign"}, "main")
 	w.commit(map[string]string{protocol.SignersFile: "ann cert-authority " + ann.line})
 	w.refused([]string{"Unusable allowed signers", "line 1"}, "main")
 	w.commit(map[string]string{protocol.SignersFile: ann.line})
@@ -308,7 +311,7 @@ func TestConcurrentMake(t *testing.T) {
 	w.git(w.data, "--git-dir="+w.desk.Repo.Dir(), "fetch", "-q", w.clone, "main:main")
 	errs := make(chan error)
 	for range 4 {
-		go func() { _, err := w.desk.make(w.ctx); errs <- err }()
+		go func() { _, err := w.desk.make(w.ctx, true); errs <- err }()
 	}
 	for range 4 {
 		if err := <-errs; err != nil {
@@ -316,4 +319,48 @@ func TestConcurrentMake(t *testing.T) {
 		}
 	}
 	w.latest(1)
+}
+
+// TestHangUp makes the release of a push whose author hung up once it was taken.
+func TestHangUp(t *testing.T) {
+	w := newWorld(t)
+	head := w.commit(map[string]string{"a.hcl": goodPolicy})
+	w.git(w.data, "--git-dir="+w.desk.Repo.Dir(), "fetch", "-q", w.clone, "main:main")
+	gone, cancel := context.WithCancel(w.ctx)
+	cancel()
+	w.desk.Hook(gone, repo.HookRequest{Kind: repo.PostReceive, Updates: []repo.Update{{Old: repo.Zero, New: head, Ref: repo.Main}}})
+	w.latest(1)
+}
+
+// counting counts how often a compiler was asked.
+type counting struct {
+	Compiler
+	asked int
+}
+
+func (c *counting) Compile(ctx context.Context, req compiler.Request) (compiler.Response, error) {
+	c.asked++
+	return c.Compiler.Compile(ctx, req)
+}
+
+func TestBadMainIsJudgedOnce(t *testing.T) {
+	w := newWorld(t)
+	count := &counting{Compiler: w.desk.Compiler}
+	w.desk.Compiler = count
+	w.commit(map[string]string{"a.hcl": "broken = 1\n"})
+	w.git(w.data, "--git-dir="+w.desk.Repo.Dir(), "fetch", "-q", w.clone, "main:main")
+	for range 3 {
+		if err := w.desk.round(w.ctx, false); err == nil || !strings.Contains(err.Error(), "a.hcl:1") {
+			t.Errorf("round() = %v, want it to name the mistake", err)
+		}
+	}
+	if status, err := w.desk.Status(w.ctx); err != nil || !strings.Contains(status.Problem, "a.hcl:1") {
+		t.Errorf("Status() = %+v, %v", status, err)
+	}
+	if count.asked != 1 {
+		t.Errorf("the bad main was compiled %d times, want once", count.asked)
+	}
+	if err := w.desk.Reconcile(w.ctx); err == nil || count.asked != 2 {
+		t.Errorf("Reconcile() = %v after %d times, want it to judge anew", err, count.asked)
+	}
 }

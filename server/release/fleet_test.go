@@ -60,7 +60,7 @@ func TestPushShowsFleet(t *testing.T) {
 	// What only one host runs into is found before that host sees it.
 	w.host("web3", inventory.Facts{OS: inventory.OS{Kernel: "linux"}, Arch: "amd64"})
 	w.commit(map[string]string{"motd.hcl": strings.Replace(motd, "Runs", "Has", 1)})
-	w.refused([]string{"motd.hcl:6,", "web3", "is not taken"}, "main")
+	w.refused([]string{"on motd.hcl line 6", "for host web3", "is not taken"}, "main")
 	w.commit(map[string]string{"motd.hcl": strings.Replace(motd, "${fact.kernel}", `${try(fact.kernel, "?")}`, 1)})
 	w.push("main")
 	if problems, err := w.desk.Validate(w.ctx, map[string][]byte{"a.hcl": []byte("policy {")}); err != nil || len(problems) == 0 {

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
+	"unicode"
 
 	"plumb/agent/protocol"
 	"plumb/policies"
+	"plumb/policies/lang"
 	"plumb/server/repo"
 	"plumb/server/store"
 )
@@ -26,7 +29,7 @@ func (d *Desk) Hook(ctx context.Context, ask repo.HookRequest) repo.HookAnswer {
 
 // no turns an error into the lines that the author sees.
 func no(err error) repo.HookAnswer {
-	text := []string{"plumb: error: " + err.Error()}
+	text := []string{"plumb: error: " + plain(err.Error())}
 	if r := (*refusal)(nil); errors.As(err, &r) && r.Hint != "" {
 		text = append(text, "plumb: hint: "+r.Hint)
 	}
@@ -178,8 +181,11 @@ func (d *Desk) check(ctx context.Context, view repo.View, r protocol.Release, ma
 type badCommit struct{ verdict verdict }
 
 func (b *badCommit) Error() string {
-	return fmt.Sprintf("the commit %.12s has mistakes:\n%s", b.verdict.commit, strings.Join(problemLines(b.verdict.problems), "\n"))
+	return fmt.Sprintf("the commit %.12s has mistakes: %s", b.verdict.commit, shortList(b.verdict.problems))
 }
+
+// makeTime bounds the making of releases after a push.
+const makeTime = 15 * time.Minute
 
 // afterPush makes what the push calls for. Git does not heed a refusal here any more, so
 // what fails is kept as a problem and tried again at the next start.
@@ -192,7 +198,10 @@ func (d *Desk) afterPush(ctx context.Context, ask repo.HookRequest) repo.HookAns
 	if !moved {
 		return repo.HookAnswer{}
 	}
-	made, err := d.make(ctx)
+	// The push counts already, so its release is made even when the author hangs up now.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), makeTime)
+	defer cancel()
+	made, err := d.make(ctx, true)
 	if err != nil {
 		d.log().Error("cannot make a release", "error", err)
 		return no(fmt.Errorf("the push is stored, but no release was made of it: %w", err))
@@ -208,21 +217,44 @@ func (d *Desk) afterPush(ctx context.Context, ask repo.HookRequest) repo.HookAns
 }
 
 func refusedLines(v verdict) []string {
-	text := problemLines(v.problems)
-	return append(text, fmt.Sprintf("plumb: error: the commit %.12s is not taken: %s", v.commit, count(len(v.problems), "problem")),
+	return append(problemLines(v.problems), fmt.Sprintf("plumb: error: the commit %.12s is not taken: %s", v.commit, count(len(v.problems), "problem")),
 		"plumb: hint: mend it, then `git commit --amend` and push again; `plumb validate` finds the same before you push")
 }
 
 // problemLines shows mistakes as people know them from the command line.
 func problemLines(problems []policies.Problem) []string {
-	var text []string
-	for i, p := range problems {
-		if i == maxProblems {
-			return append(text, fmt.Sprintf("… and %d more", len(problems)-i))
-		}
-		text = append(text, strings.Split(strings.TrimRight(policies.Problem.String(p), "\n"), "\n")...)
+	var out strings.Builder
+	lang.Write(&out, problems[:min(len(problems), maxProblems)], false)
+	if out.Len() == 0 {
+		return nil
 	}
-	return text
+	text := strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
+	if more := len(problems) - maxProblems; more > 0 {
+		text = append(text, fmt.Sprintf("… and %d more", more))
+	}
+	return append(text, "")
+}
+
+// shortList shows mistakes in a line each, for the status.
+func shortList(problems []policies.Problem) string {
+	var text []string
+	for _, p := range problems[:min(len(problems), 5)] {
+		text = append(text, plain(p.String()))
+	}
+	if more := len(problems) - len(text); more > 0 {
+		text = append(text, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(text, "; ")
+}
+
+// plain keeps foreign text from steering the terminal.
+func plain(text string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return ' '
+		}
+		return c
+	}, text)
 }
 
 func count(n int, noun string) string {

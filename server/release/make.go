@@ -32,7 +32,8 @@ func (m made) line() string {
 }
 
 // Reconcile makes up for what a server that died between a push and its release left undone.
-// Call it at start. It can be called at any time and does nothing when all is in order.
+// Call it at start. It can be called at any time and does nothing when all is in order. Its
+// error is in the status, too, and no reason not to start: people have to mend it by a push.
 func (d *Desk) Reconcile(ctx context.Context) error {
 	if err := d.Repo.Sweep(d.Now()); err != nil {
 		return err
@@ -40,18 +41,19 @@ func (d *Desk) Reconcile(ctx context.Context) error {
 	if err := d.restoreTags(ctx); err != nil {
 		return err
 	}
-	_, err := d.make(ctx)
+	_, err := d.make(ctx, true)
 	return err
 }
 
 // make takes in release tags that the store does not know yet and, in trial mode, signs main.
-// One at a time; what another one has done already is not done again.
-func (d *Desk) make(ctx context.Context) ([]made, error) {
+// One at a time; what another one has done already is not done again. A main that was found
+// bad is only judged again when anew is set, since compiling for a fleet is work.
+func (d *Desk) make(ctx context.Context, anew bool) ([]made, error) {
 	d.making.Lock()
 	defer d.making.Unlock()
 	var all []made
 	for {
-		m, err := d.next(ctx)
+		m, err := d.next(ctx, anew)
 		if err != nil {
 			d.setProblem(err.Error())
 			return all, err
@@ -65,7 +67,7 @@ func (d *Desk) make(ctx context.Context) ([]made, error) {
 }
 
 // next makes one release, or none when there is nothing to do.
-func (d *Desk) next(ctx context.Context) (made, error) {
+func (d *Desk) next(ctx context.Context, anew bool) (made, error) {
 	now, last, err := d.state(ctx)
 	if err != nil {
 		return made{}, err
@@ -91,6 +93,9 @@ func (d *Desk) next(ctx context.Context) (made, error) {
 	if now.mode != Trial || head.Hash == last.Commit {
 		return made{}, nil
 	}
+	if !anew && d.stuck != nil && d.stuck.verdict.commit == head.Hash {
+		return made{}, d.stuck
+	}
 	return d.signMain(ctx, view, head.Hash, last, now)
 }
 
@@ -115,8 +120,9 @@ func (d *Desk) signMain(ctx context.Context, view repo.View, main string, last s
 	if err != nil {
 		return made{}, err
 	}
-	if v.bad() {
-		return made{}, &badCommit{v}
+	if d.stuck = nil; v.bad() {
+		d.stuck = &badCommit{v}
+		return made{}, d.stuck
 	}
 	r := describe(last, v, d.Now())
 	raw, err := d.sign(r)

@@ -25,22 +25,20 @@ func (d *Desk) poked() chan struct{} {
 	return d.poke
 }
 
-// Run follows the upstream until ctx ends. Without an upstream it only waits.
+// Run follows the upstream until ctx ends, and makes up for pushes whose hook was killed.
 func (d *Desk) Run(ctx context.Context) {
-	if d.Upstream.URL == "" {
-		<-ctx.Done()
-		return
-	}
 	poll := d.Upstream.Poll
 	if poll <= 0 {
 		poll = defaultPoll
 	}
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
-	anew := true
+	anew, said := true, ""
 	for {
-		if err := d.Follow(ctx, anew); err != nil && ctx.Err() == nil {
-			d.log().Warn("the upstream is not followed", "upstream", d.Upstream.URL, "error", err)
+		err := d.round(ctx, anew)
+		if text := fmt.Sprint(err); err != nil && ctx.Err() == nil && text != said {
+			d.log().Warn("what is in the repository is not released", "upstream", d.Upstream.URL, "error", err)
+			said = text // once is enough; the status goes on telling it
 		}
 		select {
 		case <-ctx.Done():
@@ -51,6 +49,17 @@ func (d *Desk) Run(ctx context.Context) {
 			anew = true
 		}
 	}
+}
+
+func (d *Desk) round(ctx context.Context, anew bool) error {
+	if err := d.Repo.Sweep(d.Now()); err != nil {
+		return err
+	}
+	if d.Upstream.URL != "" {
+		return d.Follow(ctx, anew)
+	}
+	_, err := d.make(ctx, false)
+	return err
 }
 
 // Follow looks upstream once and takes in what is good. A commit that was refused before is
@@ -81,7 +90,7 @@ func (d *Desk) follow(ctx context.Context, anew bool) error {
 	if err := d.copyTag(ctx); err != nil {
 		return err
 	}
-	_, err = d.make(ctx)
+	_, err = d.make(ctx, anew)
 	return err
 }
 
@@ -157,7 +166,7 @@ func (d *Desk) copyTag(ctx context.Context) error {
 		if err != nil || !took {
 			return err
 		}
-		if _, err := d.make(ctx); err != nil {
+		if _, err := d.make(ctx, true); err != nil {
 			return err
 		}
 	}

@@ -67,7 +67,8 @@ func (r *Repo) child(ctx context.Context, env []string, args ...string) *exec.Cm
 	cmd.Dir = r.dir
 	cmd.Env = environment(env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	// Git removes its lock files on SIGTERM only. What does not heed that is killed later.
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }

@@ -143,13 +143,13 @@ var corpus = map[string]struct {
 	}, tree: "too large"},
 	"deep folders": {make: func(h hostile) string {
 		tree := h.tree("100644", "f", h.blob("x"))
-		for range 900 {
-			tree = h.tree("40000", "d", tree)
+		for range 150 {
+			tree = h.tree("40000", "somewhat", tree)
 		}
 		return h.commit(tree)
 	}, tree: "longer than 1024 bytes"},
 	"file that inflates": {make: func(h hostile) string {
-		return h.commit(h.tree("100644", "zeros", h.blob(strings.Repeat("\x00", 200<<20))))
+		return h.commit(h.tree("100644", "zeros", h.blob(strings.Repeat("\x00", 70<<20))))
 	}, tree: "too large"},
 	"commit without an author": {make: func(h hostile) string {
 		return h.object("commit", fmt.Appendf(nil, "tree %s\n\nx\n", h.tree("100644", "a", h.blob("x"))))
@@ -176,6 +176,7 @@ func TestHostileRepositories(t *testing.T) {
 	}
 	for name, c := range corpus {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := newRepo(t)
 			h := hostile{t, t.TempDir()}
 			git(t, h.dir, "init", "-q", "-b", "main")

@@ -209,8 +209,17 @@ func TestSweep(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	lock := filepath.Join(r.dir, "refs", "heads", "main.lock")
+	for _, step := range []error{os.MkdirAll(filepath.Dir(lock), 0o700), os.WriteFile(lock, nil, 0o600), os.Chtimes(lock, now.Add(-2*time.Hour), now.Add(-2*time.Hour))} {
+		if step != nil {
+			t.Fatal(step)
+		}
+	}
 	if err := r.Sweep(now); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := os.Stat(lock); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("an old lock is still there: %v", err)
 	}
 	left, _ := filepath.Glob(filepath.Join(r.dir, "objects", "*", "tmp_*"))
 	more, _ := filepath.Glob(filepath.Join(r.dir, "objects", "tmp_*"))

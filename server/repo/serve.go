@@ -6,6 +6,7 @@ import (
 	"io"
 	"os/exec"
 	"strings"
+	"syscall"
 )
 
 // Services that ServeGit knows.
@@ -54,6 +55,7 @@ func pipeAndWait(cmd *exec.Cmd, stdin io.Reader, stderr io.Writer) int {
 		_ = in.Close()
 	}()
 	err = cmd.Wait()
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what is left of its group, most often nothing
 	if err == nil {
 		return 0
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,6 +77,29 @@ func (r *Repo) Sweep(now time.Time) error {
 				return fmt.Errorf("cannot remove a leftover: %w", err)
 			}
 		}
+	}
+	return r.sweepLocks(old)
+}
+
+// sweepLocks removes lock files that a killed git left; each would stop every later push.
+func (r *Repo) sweepLocks(old time.Time) error {
+	err := filepath.WalkDir(r.dir, func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it went away while we looked
+		}
+		if err != nil {
+			return err
+		}
+		if e.IsDir() && path == filepath.Join(r.dir, "objects") {
+			return fs.SkipDir
+		}
+		if e.Type().IsRegular() && strings.HasSuffix(path, ".lock") {
+			return removeOld(path, old)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("cannot remove an old lock: %w", err)
 	}
 	return nil
 }

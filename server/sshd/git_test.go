@@ -185,7 +185,7 @@ func TestGitOverSSH(t *testing.T) {
 
 	f.write(ann, "web.hcl", "policy \"b\" {}\nmistake {}\n")
 	out, err := f.try(ann, "push")
-	if err == nil || !strings.Contains(out, "remote: web.hcl:2,1: Unsupported block") || !strings.Contains(out, "pre-receive hook declined") {
+	if err == nil || !strings.Contains(out, "remote:   on web.hcl line 2") || !strings.Contains(out, "pre-receive hook declined") {
 		t.Errorf("a bad push ends with %v and says:\n%s", err, out)
 	}
 	f.write(ann, "web.hcl", "policy \"b\" {}\n")

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"plumb/agent/protocol"
 	"plumb/inventory"
 )
 
@@ -24,9 +25,13 @@ var ErrUnknown = errors.New("this key is not known here")
 const (
 	handshakeTime   = 10 * time.Second
 	idleTime        = 15 * time.Minute
-	maxHandshakes   = 8   // unauthenticated connections of one address
-	maxStarting     = 256 // unauthenticated connections of all
-	maxChannels     = 8   // open channels of one connection
+	enrollTime      = 5 * time.Minute // a connection that only enrols, whatever it does
+	maxHandshakes   = 8               // unauthenticated connections of one address
+	maxStarting     = 256             // unauthenticated connections of all
+	maxEnrolling    = 32              // connections of one address that only enrol
+	maxEnrollingAll = 512             // and of all
+	maxKnown        = 16              // connections of one host or author
+	maxChannels     = 8               // open channels of one connection
 	maxHeader       = 16 << 10
 	headerTime      = 10 * time.Second
 	requestTime     = 5 * time.Minute
@@ -48,9 +53,8 @@ type Server struct {
 	// Log gets what an administrator may want to know; nil drops it.
 	Log *slog.Logger
 
-	starting gate
-	mu       sync.Mutex
-	open     map[*session]bool
+	mu   sync.Mutex
+	open map[*session]bool
 }
 
 // Command is what an author asks of Git.
@@ -72,7 +76,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	all.Go(func() { web.serve() })
 	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
 	defer stop()
-	config := s.config(ctx)
+	config, gates := s.config(ctx), newDoors()
 	for {
 		conn, err := ln.Accept()
 		if err != nil && temporary(ctx, err) {
@@ -85,7 +89,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			all.Wait()
 			return endOf(err)
 		}
-		all.Go(func() { s.handle(ctx, conn, config, web) })
+		all.Go(func() { s.handle(ctx, conn, config, gates, web) })
 	}
 }
 
@@ -109,26 +113,37 @@ func endOf(err error) error {
 	return fmt.Errorf("cannot accept SSH connections: %w", err)
 }
 
-func (s *Server) handle(ctx context.Context, conn net.Conn, config *ssh.ServerConfig, web *web) {
+func (s *Server) handle(ctx context.Context, conn net.Conn, config *ssh.ServerConfig, gates *doors, web *web) {
 	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
 	address, _, err := net.SplitHostPort(conn.RemoteAddr().String())
-	if err != nil || !s.starting.enter(address) {
+	if err != nil || !gates.starting.enter(address) {
 		return
 	}
 	server, channels, requests, err := handshake(conn, config)
-	s.starting.leave(address)
+	gates.starting.leave(address)
 	if err != nil {
 		s.log().Debug("ssh handshake failed", "remote", address, "error", err)
 		return
 	}
+	defer server.Close()
+	go refuseGlobal(requests)
 	c := &session{server: s, conn: server, who: who(server.Permissions), web: web}
-	if !s.add(ctx, c) {
-		server.Close()
+	gate, key := gates.of(c.who, address)
+	if !gate.enter(key) {
+		s.log().Warn("too many SSH connections", "of", key, "remote", address)
 		return
 	}
-	defer s.remove(c)
-	go refuseGlobal(requests)
-	c.serve(ctx, channels)
+	defer gate.leave(key)
+	if c.who.user == protocol.SSHEnroll {
+		end := time.AfterFunc(enrollTime, func() { conn.Close() })
+		defer end.Stop()
+	}
+	if s.add(ctx, c) {
+		defer s.remove(c)
+		c.serve(ctx, channels)
+	}
 }
 
 func handshake(conn net.Conn, config *ssh.ServerConfig) (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {

@@ -342,6 +342,39 @@ func TestHandshakeLimit(t *testing.T) {
 	t.Error("no place became free when a connection ended")
 }
 
+func TestKnownLimit(t *testing.T) {
+	d := newDoor(t)
+	for i := range maxKnown + 1 {
+		conn, err := d.dial("web1", protocol.SSHAgent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, _, err = conn.OpenChannel(protocol.SSHChannel, nil)
+		if (err == nil) != (i < maxKnown) {
+			t.Errorf("connection %d of one host: %v", i+1, err)
+		}
+	}
+}
+
+func TestGate(t *testing.T) {
+	g := gate{each: 2, all: 3}
+	for i, step := range []struct {
+		key  string
+		want bool
+	}{{"a", true}, {"a", true}, {"a", false}, {"b", true}, {"c", false}} {
+		if got := g.enter(step.key); got != step.want {
+			t.Errorf("step %d: enter(%q) = %v, want %v", i, step.key, got, step.want)
+		}
+	}
+	for _, key := range []string{"a", "a", "b"} {
+		g.leave(key)
+	}
+	if g.total != 0 || len(g.by) != 0 {
+		t.Errorf("the gate still holds %d, %v", g.total, g.by)
+	}
+}
+
 func TestParseCommand(t *testing.T) {
 	good := map[string]string{
 		"git-upload-pack '/policy'":      "git-upload-pack",
