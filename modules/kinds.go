@@ -15,5 +15,6 @@ func Kinds() []Kind {
 		packageKind(),
 		serviceKind(),
 		sshdDirectiveKind(),
+		listeningPortsCheckKind(),
 	}
 }
