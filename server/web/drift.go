@@ -19,8 +19,8 @@ type driftPage struct {
 	Drift views.Drift
 	// Summary is the answer in one sentence.
 	Summary string
-	// Worst are the resources with the most hosts; only without a filter.
-	Worst []worst
+	// Worst are the resources with the most hosts, More the others; only without a filter.
+	Worst, More []worst
 	// First and Next are the addresses of those pages; empty where this is one of them.
 	First, Next string
 }
@@ -46,6 +46,9 @@ func (s *site) drift(c *api.Call) (any, error) {
 		p.Worst = sortWorst(byAddress)
 	}
 	p.Summary = p.summary()
+	if len(p.Worst) > worstShown {
+		p.Worst, p.More = p.Worst[:worstShown], p.Worst[worstShown:]
+	}
 	return s.show("drift", p)
 }
 

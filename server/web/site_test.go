@@ -71,7 +71,7 @@ func TestPagesSay(t *testing.T) {
 		want    []string
 	}{
 		"overview": {"/", 200, []string{
-			"7 of 20 hosts need a look.", "ALARM:", `href="/hosts?mismatch=1">1 host</a> compiled another catalog than this server`,
+			"6 of 20 hosts need a look.", "ALARM:", `href="/hosts?mismatch=1">1 host</a> compiled another catalog than this server`,
 			`href="/hosts?problem=1">1 host</a> refused or could not use the newest release`, `href="/hosts?status=noncompliant">3</a>`,
 			"Trial mode: this server&#39;s own key signs releases", `<title>compliant: 13</title>`, "Keep time with chrony",
 			`href="/drift?address=policy.ssh_baseline.sshd_directive.limits%5b%22MaxAuthTries%22%5d">4</a>`, `href="/hosts?release=3">`}},
@@ -88,7 +88,7 @@ func TestPagesSay(t *testing.T) {
 		"bad release":        {"/hosts?release=-1", 400, []string{"is not the number of a release"}},
 		"host": {"/hosts/build1.example.org", 200, []string{"<h1>build1.example.org</h1>", `s-error`, "since <time datetime=\"2026-11-21T10:00:00Z\"",
 			"declared at <code>time.hcl:12</code>", "adjtimex", "PermitRootLogin no", `class="add"`, `href="/drift?control=cis_debian12%3a5.1.16"`, "waits for the window",
-			"bookworm", "package-07", "policy.laptops.file.vpn"}},
+			"bookworm", "package-07", "policy.<wbr>laptops.<wbr>file.<wbr>vpn"}},
 		"host that never reported": {"/hosts/new1.example.org", 200, []string{"unknown", "Nothing was reported yet."}},
 		"unknown host":             {"/hosts/zebra", 404, []string{"<h1>There is no host &#34;zebra&#34;</h1>", `href="/hosts"`}},
 		"drift":                    {"/drift", 200, []string{"7 differences from policy in 4 resources.", "build1.example.org", "Mended lately", "PermitRootLogin no"}},
@@ -97,7 +97,7 @@ func TestPagesSay(t *testing.T) {
 		"drift of a control":       {"/drift?control=cis_debian12:5.1.2", 200, []string{"1 difference from policy shown."}},
 		"drift of no host":         {"/drift?host=zebra", 404, []string{"There is no host"}},
 		"no drift":                 {"/drift?status=missing", 200, []string{"Nothing that this filter selects differs from policy."}},
-		"changes":                  {"/changes", 200, []string{"Trial mode", "Allow only four tries", "Ada Lovelace &lt;ada@example.org&gt;", `href="/hosts?release=3">18</a> of 20`}},
+		"changes":                  {"/changes", 200, []string{"Trial mode", "Allow only four tries", "Ada Lovelace</td>", `href="/hosts?release=3">18</a> of 20`}},
 		"change":                   {"/changes/3", 200, []string{"<h1>Change 3: Keep time with chrony on every server</h1>", "<strong>1</strong> failed", "build1.example.org", "edge2.example.org"}},
 		"change, refusals":         {"/changes/3?kind=refused", 200, []string{"Only what is <strong>refused</strong>", "edge2.example.org"}},
 		"unknown change":           {"/changes/99", 404, []string{"There is no change 99"}},
@@ -120,3 +120,6 @@ func TestPagesSay(t *testing.T) {
 		})
 	}
 }
+
+// policyless is for tests that only look at the table of routes.
+func policyless() views.Reader { return views.Reader{} }

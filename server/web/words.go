@@ -16,7 +16,7 @@ import (
 // functions are what templates may call: words and shapes, no decisions.
 func functions() template.FuncMap {
 	return template.FuncMap{
-		"ago": ago, "words": words, "mark": mark, "hosts": hostWord, "number": number, "short": short, "fine": fine,
+		"ago": ago, "words": words, "mark": mark, "hosts": hostWord, "dots": dots, "person": person, "number": number, "short": short, "fine": fine,
 		"note": note, "place": place, "nothing": orNothing, "diff": diffLines, "segment": url.PathEscape,
 		"modewords": modeWords, "events": newEvents, "sentence": sentence, "statuses": statuses,
 	}
@@ -120,6 +120,15 @@ func place(p policies.Position) string {
 		return ""
 	}
 	return fmt.Sprintf("%s:%d", p.File, p.Line)
+}
+
+// dots splits an address where a line may break.
+func dots(address string) []string { return strings.SplitAfter(address, ".") }
+
+// person is an author's name as Git has it, without the mail address where there is a name.
+func person(author string) string {
+	name, _, _ := strings.Cut(author, " <")
+	return name
 }
 
 func orNothing(s string) string {
