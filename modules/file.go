@@ -85,7 +85,15 @@ func (f *File) Validate() []Mistake {
 
 // Check compares content, owner and mode.
 func (f *File) Check(ctx context.Context, sys *system.System) ([]policies.Change, error) {
-	e, raw, err := sys.Files().Load(f.Path, f.Links == "follow", maxFile)
+	wanted, managed, err := f.wanted(sys)
+	if err != nil {
+		return nil, err
+	}
+	limit := int64(0) // content that is not managed is not read
+	if managed && !f.CreateOnly {
+		limit = maxFile
+	}
+	e, raw, err := sys.Files().Load(f.Path, f.Links == "follow", limit)
 	missing := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !missing && !errors.Is(err, system.ErrTooLarge) {
 		return nil, err
@@ -93,15 +101,11 @@ func (f *File) Check(ctx context.Context, sys *system.System) ([]policies.Change
 	if f.State == "absent" {
 		return f.checkAbsent(e, missing)
 	}
-	wanted, managed, err := f.wanted(sys)
-	if err != nil {
-		return nil, err
-	}
 	if missing || !e.IsFile() {
 		return f.checkMissing(e, missing, wanted, managed)
 	}
 	changes, err := f.ownership().differences(ctx, sys, e)
-	if err != nil || !managed || f.CreateOnly || raw != nil && bytes.Equal(raw, wanted) {
+	if err != nil || limit == 0 || raw != nil && bytes.Equal(raw, wanted) {
 		return changes, err
 	}
 	return append([]policies.Change{contentChange(e, raw, wanted)}, changes...), nil

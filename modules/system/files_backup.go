@@ -24,6 +24,8 @@ type Backup struct {
 	GID  int    `json:"gid"`
 	// Content is what was in it.
 	Content []byte `json:"content"`
+	// Missing is true when there was no file before Plumb made one.
+	Missing bool `json:"missing,omitempty"`
 }
 
 // maxBackup is the largest file of which old content is kept, in bytes.
@@ -31,33 +33,58 @@ const maxBackup = 16 << 20
 
 // SaveBackup keeps the present content of a file before it is changed: the newest keep
 // versions, and always the first one, from before Plumb came. Without a state folder, and
-// for a file that is not there or is larger than 16 MiB, nothing is kept.
+// for a file of more than 16 MiB, nothing is kept.
 func (s *System) SaveBackup(name string, keep int) error {
 	if keep <= 0 || s.State == "" {
 		return nil
 	}
-	e, raw, err := s.Files().Load(name, true, maxBackup)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrTooLarge) || err == nil && !e.IsFile() {
-		return nil
-	}
+	old, err := s.present(name)
 	if err != nil {
 		return fmt.Errorf("cannot keep the old content: %w", err)
 	}
-	record, err := json.Marshal(Backup{Path: name, Mode: e.Perm, UID: e.UID, GID: e.GID, Content: raw})
+	versions := s.backupVersions(name)
+	if old == nil || old.Missing && len(versions) > 0 {
+		return nil
+	}
+	record, err := json.Marshal(old)
 	if err != nil {
 		return fmt.Errorf("cannot encode the old content of %s: %w", name, err)
 	}
-	if err := s.storeBackup(name, record, keep); err != nil {
+	if err := s.storeBackup(name, versions, record, keep); err != nil {
 		return fmt.Errorf("cannot keep the old content of %s: %w", name, err)
 	}
 	return nil
 }
 
-func (s *System) storeBackup(name string, record []byte, keep int) error {
+// present is the file as it is now; nil when it is nothing that can be kept.
+func (s *System) present(name string) (*Backup, error) {
+	e, raw, err := s.Files().Load(name, true, maxBackup)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &Backup{Path: name, Missing: true}, nil
+	}
+	if errors.Is(err, ErrTooLarge) || err == nil && !e.IsFile() {
+		return nil, nil
+	}
+	return &Backup{Path: name, Mode: e.Perm, UID: e.UID, GID: e.GID, Content: raw}, err
+}
+
+// Restore brings a file back to what it was before Plumb first changed it, and removes it
+// when it was not there; fs.ErrNotExist when nothing was kept.
+func (s *System) Restore(name string) error {
+	old, err := s.Original(name)
+	if err != nil {
+		return err
+	}
+	if old.Missing {
+		return s.Files().Remove(name)
+	}
+	return s.Files().Write(name, old.Content, WriteOptions{Mode: &old.Mode, UID: &old.UID, GID: &old.GID, Follow: true, Shared: true})
+}
+
+func (s *System) storeBackup(name string, versions []string, record []byte, keep int) error {
 	if err := os.MkdirAll(filepath.Join(s.State, backupFolder(name)), 0o700); err != nil {
 		return err
 	}
-	versions := s.backupVersions(name)
 	next := 1
 	if len(versions) > 0 {
 		_, _ = fmt.Sscanf(path.Base(versions[len(versions)-1]), "%d", &next)

@@ -59,23 +59,3 @@ func FuzzParseAccounts(f *testing.F) {
 		}
 	})
 }
-
-func TestBackups(t *testing.T) {
-	files := place(t, map[string]string{"/etc/f": "0"})
-	sys := &System{Root: files.root, State: t.TempDir()}
-	if _, err := sys.Original("/etc/f"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("Original of nothing = %v, want ErrNotExist", err)
-	}
-	for _, text := range []string{"1", "2", "3", "4", "5"} {
-		must(t, sys.SaveBackup("/etc/f", 2))
-		must(t, files.Write("/etc/f", []byte(text), WriteOptions{}))
-	}
-	if b, err := sys.Original("/etc/f"); err != nil || string(b.Content) != "0" || b.Mode != 0o644 {
-		t.Errorf("Original = %+v, %v, want the first content", b, err)
-	}
-	if got := sys.backupVersions("/etc/f"); len(got) != 3 {
-		t.Errorf("kept %v, want the first and the newest two", got)
-	}
-	must(t, sys.SaveBackup("/etc/nope", 2))
-	must(t, (&System{Root: files.root}).SaveBackup("/etc/f", 2))
-}
