@@ -16,7 +16,7 @@ func (s *Store) Accept(ctx context.Context, id inventory.HostID, epoch string, a
 	if len(steps) == 0 {
 		return nil
 	}
-	return s.write(ctx, "store the report", func(tx *sql.Tx) error {
+	return s.write(ctx, "store the report", func(ctx context.Context, tx *sql.Tx) error {
 		h, err := lockHost(ctx, tx, `id = $1 AND epoch = $2 AND seq = $3 AND revoked = 0`, string(id), epoch, int64(afterSeq))
 		if err == ErrNotFound {
 			return ErrConflict

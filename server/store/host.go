@@ -50,7 +50,7 @@ func (h *Host) decode(labels, counts, paused string) error {
 // CreateHost stores a new host and uses up the enrolment token with the hash, or does neither:
 // ErrNotFound (no such token), ErrTokenUsed, ErrTokenExpired, ErrNameTaken, ErrKeyTaken.
 func (s *Store) CreateHost(ctx context.Context, h Host, tokenHash string, now time.Time) error {
-	return s.write(ctx, "store the new host", func(tx *sql.Tx) error {
+	return s.write(ctx, "store the new host", func(ctx context.Context, tx *sql.Tx) error {
 		if err := useToken(ctx, tx, tokenHash, h.ID, now); err != nil {
 			return err
 		}
@@ -136,7 +136,7 @@ func (s *Store) HostByKey(ctx context.Context, fingerprint string) (Host, error)
 
 // Revoke takes a host's identity away for good: ErrNotFound when it has none.
 func (s *Store) Revoke(ctx context.Context, id inventory.HostID, by string, now time.Time) error {
-	return s.write(ctx, "revoke the host", func(tx *sql.Tx) error {
+	return s.write(ctx, "revoke the host", func(ctx context.Context, tx *sql.Tx) error {
 		row, err := lockHost(ctx, tx, `id = $1 AND revoked = 0`, string(id))
 		if err != nil {
 			return err

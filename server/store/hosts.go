@@ -49,7 +49,7 @@ func (f HostFilter) where() *where {
 		w.and(`name > ?`, f.After)
 	}
 	for label, value := range f.Labels {
-		w.and(`id IN (SELECT host FROM host_labels WHERE label = ? AND value = ?)`, label, value)
+		w.and(`EXISTS (SELECT 1 FROM host_labels l WHERE l.label = ? AND l.value = ? AND l.host = hosts.id)`, label, value)
 	}
 	return w
 }

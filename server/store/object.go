@@ -33,7 +33,7 @@ func (s *Store) Missing(ctx context.Context, refs []Ref) ([]Ref, error) {
 
 // Want remembers that a host was asked for objects.
 func (s *Store) Want(ctx context.Context, id inventory.HostID, refs []Ref, now time.Time) error {
-	return s.write(ctx, "note what a host was asked for", func(tx *sql.Tx) error {
+	return s.write(ctx, "note what a host was asked for", func(ctx context.Context, tx *sql.Tx) error {
 		for _, ref := range refs {
 			_, err := tx.ExecContext(ctx, `INSERT INTO wants (host, digest, kind, asked) VALUES ($1, $2, $3, $4)
 				ON CONFLICT (host, digest) DO UPDATE SET kind = excluded.kind, asked = excluded.asked`,
@@ -64,7 +64,7 @@ func (s *Store) PutObject(ctx context.Context, ref Ref, raw []byte, now time.Tim
 	if err != nil {
 		return fmt.Errorf("cannot pack the object: %w", err)
 	}
-	return s.write(ctx, "store the object", func(tx *sql.Tx) error {
+	return s.write(ctx, "store the object", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO objects (kind, digest, coding, content, stored) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (kind, digest) DO NOTHING`, ref.Kind, ref.Digest, coding, content, ms(now))
 		return err

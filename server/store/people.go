@@ -18,7 +18,7 @@ func scanAuthor(scan func(...any) error) (Author, error) {
 
 // AddAuthor stores an author: ErrConflict when the name or the key is there already.
 func (s *Store) AddAuthor(ctx context.Context, a Author) error {
-	return s.write(ctx, "store the author", func(tx *sql.Tx) error {
+	return s.write(ctx, "store the author", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO authors (`+authorColumns+`) VALUES ($1, $2, $3, $4, $5)`,
 			a.Name, a.Key, a.Fingerprint, ms(a.Added), a.AddedBy)
 		return conflict(err)
@@ -37,7 +37,7 @@ func (s *Store) Authors(ctx context.Context) ([]Author, error) {
 
 // RemoveAuthor forgets an author: ErrNotFound when there is none of that name.
 func (s *Store) RemoveAuthor(ctx context.Context, name string) error {
-	return s.write(ctx, "remove the author", func(tx *sql.Tx) error {
+	return s.write(ctx, "remove the author", func(ctx context.Context, tx *sql.Tx) error {
 		return exec1(ctx, tx, ErrNotFound, `DELETE FROM authors WHERE name = $1`, name)
 	})
 }
@@ -53,7 +53,7 @@ func (s *Store) AuthorByFingerprint(ctx context.Context, fingerprint string) (Au
 
 // AddAct adds to the log of people's acts.
 func (s *Store) AddAct(ctx context.Context, a Act) error {
-	return s.write(ctx, "log the act", func(tx *sql.Tx) error {
+	return s.write(ctx, "log the act", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO acts (at, who, what, detail) VALUES ($1, $2, $3, $4)`, ms(a.At), a.Who, a.What, a.Detail)
 		return err
 	})

@@ -19,7 +19,7 @@ func scanRelease(scan func(...any) error) (Release, error) {
 
 // AddRelease stores a release, whose number must be the next one: ErrConflict otherwise.
 func (s *Store) AddRelease(ctx context.Context, r Release) error {
-	return s.write(ctx, "store the release", func(tx *sql.Tx) error {
+	return s.write(ctx, "store the release", func(ctx context.Context, tx *sql.Tx) error {
 		var last uint64
 		if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(number), 0) FROM releases`).Scan(&last); err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 // Seen notes that a host called: one small UPDATE as a rule. A host that was silent gets an
 // event and its old status back. ErrNotFound when there is no such host, or it is revoked.
 func (s *Store) Seen(ctx context.Context, id inventory.HostID, beat Heartbeat, now time.Time) error {
-	return s.write(ctx, "note the check-in", func(tx *sql.Tx) error {
+	return s.write(ctx, "note the check-in", func(ctx context.Context, tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `UPDATE hosts SET last_seen = $2, agent = $3, counter = $4, floor = $5, paused = $6
 			WHERE id = $1 AND revoked = 0 AND status <> $7`,
 			string(id), ms(now), beat.Agent, int64(beat.Counter), int64(beat.Floor), pauseColumn(beat), string(policies.Stale))
@@ -81,7 +81,7 @@ func (s *Store) MarkStale(ctx context.Context, notSince, now time.Time) ([]inven
 		if err != nil || len(silent) == 0 {
 			return marked, err
 		}
-		err = s.write(ctx, "mark silent hosts", func(tx *sql.Tx) error {
+		err = s.write(ctx, "mark silent hosts", func(ctx context.Context, tx *sql.Tx) error {
 			for _, id := range silent {
 				if err := markStale(ctx, tx, id, notSince, now); err != nil {
 					return err

@@ -9,7 +9,7 @@ import (
 
 // CreateSignIn stores a one-time code.
 func (s *Store) CreateSignIn(ctx context.Context, in SignIn) error {
-	return s.write(ctx, "store the sign-in code", func(tx *sql.Tx) error {
+	return s.write(ctx, "store the sign-in code", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO sign_ins (hash, role, name, expires) VALUES ($1, $2, $3, $4)`, in.Hash, in.Role, in.Name, ms(in.Expires))
 		return conflict(err)
 	})
@@ -19,7 +19,7 @@ func (s *Store) CreateSignIn(ctx context.Context, in SignIn) error {
 func (s *Store) UseSignIn(ctx context.Context, hash string, now time.Time) (SignIn, error) {
 	in := SignIn{Hash: hash}
 	var expires int64
-	err := s.write(ctx, "use the sign-in code", func(tx *sql.Tx) error {
+	err := s.write(ctx, "use the sign-in code", func(ctx context.Context, tx *sql.Tx) error {
 		row := tx.QueryRowContext(ctx, `DELETE FROM sign_ins WHERE hash = $1 RETURNING role, name, expires`, hash)
 		return found(row.Scan(&in.Role, &in.Name, &expires))
 	})
@@ -35,7 +35,7 @@ func (s *Store) UseSignIn(ctx context.Context, hash string, now time.Time) (Sign
 
 // CreateSession stores a session.
 func (s *Store) CreateSession(ctx context.Context, in Session) error {
-	return s.write(ctx, "store the session", func(tx *sql.Tx) error {
+	return s.write(ctx, "store the session", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (hash, role, name, expires) VALUES ($1, $2, $3, $4)`, in.Hash, in.Role, in.Name, ms(in.Expires))
 		return conflict(err)
 	})
@@ -55,7 +55,7 @@ func (s *Store) Session(ctx context.Context, hash string, now time.Time) (Sessio
 
 // DeleteSession ends a session; one that is not there has ended already.
 func (s *Store) DeleteSession(ctx context.Context, hash string) error {
-	return s.write(ctx, "end the session", func(tx *sql.Tx) error {
+	return s.write(ctx, "end the session", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE hash = $1`, hash)
 		return err
 	})
@@ -73,7 +73,7 @@ func (s *Store) Setting(ctx context.Context, key string) (string, error) {
 
 // SetSetting stores a setting.
 func (s *Store) SetSetting(ctx context.Context, key, value string) error {
-	return s.write(ctx, "store the setting "+key, func(tx *sql.Tx) error {
+	return s.write(ctx, "store the setting "+key, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO settings (key, value) VALUES ($1, $2)
 			ON CONFLICT (key) DO UPDATE SET value = excluded.value`, key, value)
 		return err

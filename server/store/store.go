@@ -18,7 +18,7 @@ type Store struct {
 	// PostgreSQL both are the same pool.
 	w, r     *sql.DB
 	postgres bool
-	commits  committer
+	queue    queue
 }
 
 const (

@@ -30,7 +30,7 @@ func (s *Store) CreateToken(ctx context.Context, t Token) error {
 	if t.Labels == nil {
 		t.Labels = map[string]string{}
 	}
-	return s.write(ctx, "store the token", func(tx *sql.Tx) error {
+	return s.write(ctx, "store the token", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO tokens (`+tokenColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 			t.ID, t.Hash, t.Role, t.Name, encode(t.Labels), ms(t.Created), ms(t.Expires), ms(t.Used), t.UsedBy, t.CreatedBy, ms(t.Revoked))
 		return conflict(err)
@@ -66,7 +66,7 @@ func (s *Store) Tokens(ctx context.Context) ([]Token, error) {
 
 // RevokeToken makes a token useless: ErrNotFound when there is none that is not revoked yet.
 func (s *Store) RevokeToken(ctx context.Context, id string, now time.Time) error {
-	return s.write(ctx, "revoke the token", func(tx *sql.Tx) error {
+	return s.write(ctx, "revoke the token", func(ctx context.Context, tx *sql.Tx) error {
 		return exec1(ctx, tx, ErrNotFound, `UPDATE tokens SET revoked = $2 WHERE id = $1 AND revoked = 0`, id, ms(now))
 	})
 }

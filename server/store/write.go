@@ -3,126 +3,120 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
-	"modernc.org/sqlite"
+	"sync"
 )
 
-// committer is where writers will meet to share one commit.
-type committer struct{}
+// work is what a writer does in a transaction. The context that it gets ends only with the
+// process: SQLite rolls a whole transaction back when one of its statements is interrupted.
+type work func(context.Context, *sql.Tx) error
 
-// write runs do in one transaction and commits it; what names the attempt in errors.
-func (s *Store) write(ctx context.Context, what string, do func(*sql.Tx) error) error {
-	tx, err := s.w.BeginTx(ctx, nil)
+// write does the work in a transaction and commits it; what names the attempt in errors.
+func (s *Store) write(ctx context.Context, what string, do work) error {
+	err := ctx.Err()
+	if err == nil && s.postgres {
+		err = s.alone(ctx, do)
+	} else if err == nil {
+		err = s.together(ctx, do)
+	}
 	if err != nil {
-		return fmt.Errorf("cannot %s: %w", what, err)
-	}
-	defer tx.Rollback()
-	if err := do(tx); err != nil {
-		return fmt.Errorf("cannot %s: %w", what, err)
-	}
-	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("cannot %s: %w", what, err)
 	}
 	return nil
 }
 
-// exec1 runs a statement that must touch a row, else it returns otherwise.
-func exec1(ctx context.Context, tx *sql.Tx, otherwise error, query string, args ...any) error {
-	result, err := tx.ExecContext(ctx, query, args...)
+// alone uses a transaction of its own.
+func (s *Store) alone(ctx context.Context, do work) error {
+	tx, err := s.w.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	n, err := result.RowsAffected()
-	if err == nil && n == 0 {
-		return otherwise
+	defer tx.Rollback()
+	if err := do(ctx, tx); err != nil {
+		return err
 	}
-	return err
+	return tx.Commit()
 }
 
-// The codes with which the databases say that a unique key is taken.
-const (
-	sqlitePrimaryKey = 1555
-	sqliteUnique     = 2067
-	postgresUnique   = "23505"
-)
-
-func isTaken(err error) bool {
-	var lite *sqlite.Error
-	if errors.As(err, &lite) {
-		return lite.Code() == sqliteUnique || lite.Code() == sqlitePrimaryKey
-	}
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == postgresUnique
+// queue is where writers to SQLite meet: those that come while a commit is on its way to the
+// disk share the next one.
+type queue struct {
+	mu      sync.Mutex
+	waiting []*writer
+	busy    bool
 }
 
-// found turns the driver's word for no row into ours.
-func found(err error) error {
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNotFound
-	}
-	return err
+type writer struct {
+	ctx  context.Context
+	do   work
+	err  error
+	done chan struct{}
 }
 
-// ms and at turn times into columns and back; zero is 0.
-func ms(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
+// mostTogether bounds how many writers share a commit, and so how long the first one waits.
+const mostTogether = 128
+
+// together does the work in a savepoint of a transaction that other writers share. It returns
+// when that is on the disk.
+func (s *Store) together(ctx context.Context, do work) error {
+	w := &writer{ctx: context.WithoutCancel(ctx), do: do, done: make(chan struct{})}
+	s.queue.mu.Lock()
+	s.queue.waiting = append(s.queue.waiting, w)
+	if !s.queue.busy {
+		s.queue.busy = true
+		go s.drain()
 	}
-	return t.UnixMilli()
+	s.queue.mu.Unlock()
+	<-w.done
+	return w.err
 }
 
-func at(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
-}
-
-func flag(b bool) int64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// encode returns a value of ours as JSON; they all can be encoded.
-func encode(v any) string {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		panic(fmt.Sprintf("cannot encode %T: %v", v, err))
-	}
-	return string(raw)
-}
-
-// decode reads what encode wrote; an empty column leaves v alone.
-func decode(column string, v any) error {
-	if column == "" {
-		return nil
-	}
-	if err := json.Unmarshal([]byte(column), v); err != nil {
-		return fmt.Errorf("cannot read a stored %T: %w", v, err)
-	}
-	return nil
-}
-
-// list reads all rows with scan and closes them. It never returns nil without an error.
-func list[T any](rows *sql.Rows, err error, scan func(func(...any) error) (T, error)) ([]T, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	all := []T{}
-	for rows.Next() {
-		one, err := scan(rows.Scan)
-		if err != nil {
-			return nil, err
+// drain commits for all who wait and ends when nobody does.
+func (s *Store) drain() {
+	for {
+		s.queue.mu.Lock()
+		n := min(len(s.queue.waiting), mostTogether)
+		batch := s.queue.waiting[:n:n]
+		s.queue.waiting = s.queue.waiting[n:]
+		s.queue.busy = n > 0
+		s.queue.mu.Unlock()
+		if n == 0 {
+			return
 		}
-		all = append(all, one)
+		s.commit(batch)
 	}
-	return all, rows.Err()
+}
+
+// commit does the work of the batch. A writer that fails leaves nothing behind and does not
+// harm the others; when the transaction as a whole fails, all of them have failed.
+func (s *Store) commit(batch []*writer) {
+	err := s.alone(context.Background(), func(ctx context.Context, tx *sql.Tx) error {
+		for _, w := range batch {
+			if err := w.run(ctx, tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, w := range batch {
+		if w.err == nil {
+			w.err = err
+		}
+		close(w.done)
+	}
+}
+
+// run does the work in a savepoint. What it returns is fatal to the whole transaction.
+func (w *writer) run(ctx context.Context, tx *sql.Tx) error {
+	if _, err := tx.ExecContext(ctx, `SAVEPOINT writer`); err != nil {
+		return err
+	}
+	if w.err = w.do(w.ctx, tx); w.err != nil {
+		// This fails when SQLite has rolled all of it back already, for want of disk or memory.
+		if _, err := tx.ExecContext(ctx, `ROLLBACK TO writer`); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, `RELEASE writer`)
+	return err
 }

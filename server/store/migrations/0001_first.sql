@@ -90,6 +90,7 @@ CREATE TABLE events (
 );
 CREATE INDEX events_host ON events (host, id);
 CREATE INDEX events_address ON events (address, id);
+CREATE INDEX events_kind ON events (kind, id);
 CREATE INDEX events_at ON events (at);
 
 CREATE TABLE findings (

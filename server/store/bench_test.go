@@ -1,0 +1,164 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"plumb/inventory"
+	"plumb/policies"
+)
+
+// fill makes a fleet with n hosts, five findings on every tenth.
+func fill(b *testing.B, s *Store, n int) {
+	b.Helper()
+	ctx := b.Context()
+	const batch = 1000
+	for from := 0; from < n; from += batch {
+		must(b, s.write(ctx, "fill", func(ctx context.Context, tx *sql.Tx) error {
+			for i := from; i < min(from+batch, n); i++ {
+				if err := fillHost(b, tx, i); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
+	if s.postgres {
+		_, err := s.w.Exec(`ANALYZE`)
+		must(b, err)
+	}
+}
+
+func fillHost(b *testing.B, tx *sql.Tx, i int) error {
+	ctx := b.Context()
+	h := Host{Host: inventory.Host{ID: benchID(i), Name: fmt.Sprintf("web%06d", i), Labels: map[string]string{"env": "prod", "rack": fmt.Sprint(i % 100)}}, Key: fmt.Sprint("SHA256:", i)}
+	if err := insertHost(ctx, tx, h, start); err != nil {
+		return err
+	}
+	one := benchStep(i, 1)
+	if i%10 == 0 {
+		one.Host.Found = policies.Noncompliant
+		for j := range 5 {
+			one.Findings = append(one.Findings, finding(fmt.Sprintf("policy.p.file.f%d", j+i%7), policies.Noncompliant, start, fmt.Sprintf("cis:%d", j)))
+		}
+	}
+	before, err := scanHost(tx.QueryRowContext(ctx, `SELECT `+hostColumns+` FROM hosts WHERE id = $1`, string(h.ID)).Scan)
+	if err != nil {
+		return err
+	}
+	after, err := accept(ctx, tx, before, one)
+	if err != nil {
+		return err
+	}
+	if err := updateHost(ctx, tx, after, true); err != nil {
+		return err
+	}
+	return noteEpochs(ctx, tx, h.ID, []Step{one})
+}
+
+func benchID(i int) inventory.HostID { return inventory.HostID(fmt.Sprintf("host-%06d", i)) }
+
+// benchStep is a report about 300 resources of which one was repaired.
+func benchStep(i int, seq uint64) Step {
+	one := step("e", seq, fmt.Sprintf("result-%d-%d", i, seq), start.Add(time.Duration(seq)*time.Minute))
+	one.Host.Counts = map[policies.Status]int{policies.Compliant: 299, policies.Repaired: 1}
+	one.Events = []Event{{Seq: seq, At: one.Host.Since, Kind: EventRepaired, Address: "policy.p.file.f1", Cause: policies.Corrective,
+		Status: policies.Repaired, Changes: []policies.Change{{Attribute: "mode", Before: "0644", After: "0600"}}, Release: 1, Commit: "c1"}}
+	return one
+}
+
+func benchBoth(b *testing.B, hosts int, run func(b *testing.B, s *Store)) {
+	for name, dsn := range map[string]func(testing.TB) string{
+		"sqlite":   func(t testing.TB) string { return filepath.Join(b.TempDir(), "plumb.db") },
+		"postgres": newDatabase,
+	} {
+		b.Run(name, func(b *testing.B) {
+			s := open(b, dsn(b))
+			fill(b, s, hosts)
+			b.ResetTimer()
+			run(b, s)
+		})
+	}
+}
+
+// BenchmarkAccept takes changed reports of many hosts at once, as a server does.
+func BenchmarkAccept(b *testing.B) {
+	benchBoth(b, 1000, func(b *testing.B, s *Store) {
+		var next atomic.Int64
+		b.SetParallelism(32)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				n := int(next.Add(1)) - 1
+				i, seq := n%1000, uint64(n/1000)+1
+				for { // the same host's report before may still be under way
+					err := s.Accept(b.Context(), benchID(i), "e", seq, []Step{benchStep(i, seq+1)}, start)
+					if err == nil {
+						break
+					}
+				}
+			}
+		})
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "reports/s")
+	})
+}
+
+func BenchmarkSeen(b *testing.B) {
+	benchBoth(b, 1000, func(b *testing.B, s *Store) {
+		var next atomic.Int64
+		b.SetParallelism(32)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				must(b, s.Seen(b.Context(), benchID(int(next.Add(1))%1000), Heartbeat{Agent: "1.0"}, start))
+			}
+		})
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "check-ins/s")
+	})
+}
+
+func BenchmarkFleet(b *testing.B) {
+	for _, hosts := range []int{10_000, 100_000} {
+		b.Run(fmt.Sprint(hosts), func(b *testing.B) {
+			benchBoth(b, hosts, func(b *testing.B, s *Store) {
+				for name, question := range questions(s) {
+					b.Run(name, func(b *testing.B) {
+						for b.Loop() {
+							must(b, question(b))
+						}
+					})
+				}
+			})
+		})
+	}
+}
+
+func questions(s *Store) map[string]func(b *testing.B) error {
+	hosts := func(f HostFilter) func(b *testing.B) error {
+		return func(b *testing.B) error { _, err := s.Hosts(b.Context(), f); return err }
+	}
+	return map[string]func(b *testing.B) error{
+		"FleetCounts":       func(b *testing.B) error { _, err := s.FleetCounts(b.Context()); return err },
+		"FindingsByAddress": func(b *testing.B) error { _, err := s.FindingsByAddress(b.Context()); return err },
+		"FindingsByControl": func(b *testing.B) error { _, err := s.FindingsByControl(b.Context()); return err },
+		"Findings": func(b *testing.B) error {
+			_, err := s.Findings(b.Context(), FindingFilter{Address: "policy.p.file.f3", Limit: 100})
+			return err
+		},
+		"Events": func(b *testing.B) error { _, err := s.Events(b.Context(), EventFilter{Limit: 100}); return err },
+		"EventsOfKind": func(b *testing.B) error {
+			_, err := s.Events(b.Context(), EventFilter{Kinds: []string{EventFailed}, Limit: 100})
+			return err
+		},
+		"HostsPage":     hosts(HostFilter{After: "web005000", Limit: 100}),
+		"HostsStatus":   hosts(HostFilter{Status: policies.Noncompliant, Limit: 100}),
+		"HostsContains": hosts(HostFilter{Contains: "999", Limit: 100}),
+		"HostsLabel":    hosts(HostFilter{Labels: map[string]string{"rack": "7", "env": "prod"}, Limit: 100}),
+		"HostsMismatch": hosts(HostFilter{Mismatch: true, Limit: 100}),
+		"Silent":        func(b *testing.B) error { _, err := s.silent(b.Context(), start); return err },
+		"Unverified":    func(b *testing.B) error { _, err := s.Unverified(b.Context(), 100); return err },
+	}
+}
