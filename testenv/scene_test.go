@@ -128,7 +128,7 @@ func (s *scene) startServer(args ...string) error {
 		return err
 	}
 	defer log.Close()
-	listen := []string{"server", "--listen", ":7443", "--agent-listen", ":7444", "--ssh-listen", ":7022"}
+	listen := []string{"server", "--name", testenv.ServerAddress, "--interval", "2", "--listen", ":7443", "--agent-listen", ":7444", "--ssh-listen", ":7022"}
 	s.server = s.plumb(s.work, append(listen, args...)...)
 	s.server.Stdout, s.server.Stderr = log, log
 	if err := s.server.Start(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -32,7 +33,7 @@ func cmdTorment(ts *testscript.TestScript, s *scene, args []string) error {
 	chance := rand.New(rand.NewPCG(seed, 0))
 	for i := range rounds {
 		for _, name := range args[1:] {
-			if err := s.tormentHost(name, chance); err != nil {
+			if err := s.tormentHost(ts, name, chance); err != nil {
 				return fmt.Errorf("round %d: %w", i, err)
 			}
 		}
@@ -41,7 +42,7 @@ func cmdTorment(ts *testscript.TestScript, s *scene, args []string) error {
 }
 
 // tormentHost lets the agent begin and kills it, or the server under it, somewhere in its run.
-func (s *scene) tormentHost(name string, chance *rand.Rand) error {
+func (s *scene) tormentHost(ts *testscript.TestScript, name string, chance *rand.Rand) error {
 	h, err := s.host(name)
 	if err != nil {
 		return err
@@ -52,26 +53,26 @@ func (s *scene) tormentHost(name string, chance *rand.Rand) error {
 	s.tampered[name]++
 	life := time.Duration(1+chance.IntN(400)) * time.Millisecond
 	if chance.IntN(3) > 0 {
-		return errors.Join(runFor(h, life), runFor(h, patience))
+		ts.Logf("torment: %s's agent dies after %s", name, life)
+		_, _ = h.Exec(context.Background(), "timeout", "--signal=KILL", fmt.Sprintf("%.3f", life.Seconds()), "plumb-agent", "run", "--once")
+		return runInPeace(ts, h)
 	}
+	ts.Logf("torment: the server dies after %s of %s's run", life, name)
 	killed := make(chan error)
 	go func() {
 		time.Sleep(life)
 		s.stopServer(syscall.SIGKILL)
 		killed <- s.startServer()
 	}()
-	return errors.Join(runFor(h, patience), <-killed, runFor(h, patience))
+	_, _ = h.Exec(context.Background(), "plumb-agent", "run", "--once") // it may fail to reach the server
+	return errors.Join(<-killed, runInPeace(ts, h))
 }
 
-// runFor runs the agent once and kills it when it lives too long.
-func runFor(h *testenv.Host, life time.Duration) error {
-	seconds := fmt.Sprintf("%.3f", life.Seconds())
-	agent, err := h.Command(context.Background(), "timeout", "--signal=KILL", seconds, "plumb-agent", "run", "--once")
-	if err != nil {
-		return err
-	}
-	_ = agent.Run() // it is killed, or could not reach the server: both are meant
-	return nil
+// runInPeace runs the agent once, which must go well.
+func runInPeace(ts *testscript.TestScript, h *testenv.Host) error {
+	out, err := h.Exec(context.Background(), "plumb-agent", "run", "--once")
+	ts.Logf("torment: %s", strings.TrimSpace(out))
+	return err
 }
 
 // cmdCounted holds what the server was told against what was done to hosts: one corrective repair
