@@ -73,7 +73,20 @@ func Unpack(raw []byte) (Tree, error) {
 	if len(raw) > MaxBytes {
 		return nil, fmt.Errorf("the bundle has %d bytes; %d is the most", len(raw), MaxBytes)
 	}
+	tree, err := read(raw)
+	if err != nil {
+		return nil, err
+	}
+	// Times, owners, extended records, bytes behind the end: nothing may hide in a bundle.
+	if again, err := Pack(tree); err != nil || !bytes.Equal(again, raw) {
+		return nil, errors.New("the bundle is not in the form that this program packs")
+	}
+	return tree, nil
+}
+
+func read(raw []byte) (Tree, error) {
 	tree, r, last := Tree{}, tar.NewReader(bytes.NewReader(raw)), ""
+	left := int64(len(raw)) // a sparse file could claim far more than there is
 	for {
 		head, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -81,6 +94,9 @@ func Unpack(raw []byte) (Tree, error) {
 		}
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the bundle: %w", err)
+		}
+		if left -= head.Size; left < 0 {
+			return nil, fmt.Errorf("the bundle has %q, which is larger than the bundle", head.Name)
 		}
 		if err := accept(head, last, len(tree)); err != nil {
 			return nil, err
