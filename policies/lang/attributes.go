@@ -22,7 +22,7 @@ func (r *run) attributes(i *instance) {
 	all := map[string]json.RawMessage{}
 	complete, before := !i.from.broken, len(r.diags)
 	for _, one := range i.from.attrs {
-		a, _ := attribute(i.from.kind, one.name)
+		a := i.from.own[one.name]
 		raw, hidden, known := r.attribute(i, a, one)
 		complete = complete && known
 		if raw == nil {
@@ -49,7 +49,7 @@ func (r *run) attributes(i *instance) {
 
 // nameByLabel lets resource "service" "ssh" go without name = "ssh".
 func (r *run) nameByLabel(i *instance, all map[string]json.RawMessage) {
-	_, has := attribute(i.from.kind, "name")
+	_, has := i.from.own["name"]
 	given := slices.ContainsFunc(i.from.attrs, func(one *named) bool { return one.name == "name" })
 	if has && !given {
 		all["name"] = json.RawMessage(quote(i.from.name))
@@ -146,12 +146,15 @@ func (r *run) treeDigest(i *instance, a modules.Attribute, one *named, all map[s
 		return
 	}
 	clean, err := r.cfg.inTree(name)
+	if err != nil && slices.Contains(i.Sensitive, a.Name) {
+		err = errors.New("the policy repository has no such file")
+	}
 	if err != nil {
 		r.report(failure(one.expr.Range(), "Missing file", fmt.Sprintf("%s cannot be used: %s.", a.Name, strings.TrimSuffix(err.Error(), "."))))
 		return
 	}
 	all[a.Name] = json.RawMessage(quote(clean))
-	if _, ok := attribute(i.from.kind, a.Name+"_digest"); ok {
+	if _, ok := i.from.own[a.Name+"_digest"]; ok {
 		all[a.Name+"_digest"] = json.RawMessage(quote(inventory.Digest(r.cfg.tree[clean])))
 	}
 }
@@ -173,7 +176,11 @@ func (r *run) judge(i *instance, all map[string]json.RawMessage) {
 	}
 	i.typed = typed
 	for _, m := range typed.Validate() {
-		r.report(failure(i.attributeRange(m.Attribute), "Invalid value", m.Detail))
+		detail := m.Detail
+		if slices.Contains(i.Sensitive, m.Attribute) {
+			detail = fmt.Sprintf("This is no good value for %s. It is sensitive, so more is not said.", m.Attribute)
+		}
+		r.report(failure(i.attributeRange(m.Attribute), "Invalid value", detail))
 	}
 }
 

@@ -45,7 +45,10 @@ func (l *loader) resource(p *policy, block *hcl.Block) {
 		l.report(l.unknownKind(block))
 		return
 	}
-	r.kind = kind
+	r.kind, r.own = kind, map[string]modules.Attribute{}
+	for _, a := range kind.Attributes() {
+		r.own[a.Name] = a
+	}
 	content, diags := block.Body.Content(resourceSchema(kind))
 	l.report(diags...)
 	r.broken = diags.HasErrors()
@@ -95,7 +98,7 @@ func resourceSchema(kind modules.Kind) *hcl.BodySchema {
 }
 
 func (l *loader) argument(r *resource, attr *hcl.Attribute) {
-	own, isOwn := attribute(r.kind, attr.Name)
+	own, isOwn := r.own[attr.Name]
 	switch {
 	case isOwn && own.Computed:
 		l.report(failure(attr.NameRange, "Unsupported argument", fmt.Sprintf("%s is worked out by Plumb and cannot be set.", attr.Name)))
@@ -115,15 +118,6 @@ func (l *loader) argument(r *resource, attr *hcl.Attribute) {
 func meansMode(e hcl.Expression) bool {
 	v, diags := e.Value(nil)
 	return !diags.HasErrors() && (text(v) == "audit" || text(v) == "enforce")
-}
-
-func attribute(kind modules.Kind, name string) (modules.Attribute, bool) {
-	for _, a := range kind.Attributes() {
-		if a.Name == name {
-			return a, true
-		}
-	}
-	return modules.Attribute{}, false
 }
 
 func (l *loader) resourceBlock(r *resource, block *hcl.Block) {

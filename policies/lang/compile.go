@@ -123,6 +123,7 @@ func (c *Config) check() hcl.Diagnostics {
 	}
 	r.all()
 	r.report(c.resolve()...)
+	r.written() // for its cycles
 	return r.diags
 }
 

@@ -547,3 +547,38 @@ func TestOrderProperty(t *testing.T) {
 		t.Error("no drawn tree had a dependency")
 	}
 }
+
+// Diagnostics are shown to everybody, so they must not quote what is sensitive.
+func TestMistakesKeepSecrets(t *testing.T) {
+	cases := map[string]string{
+		"function":   `content = format("%d", var.pw)`,
+		"conversion": `content = tonumber(var.pw)`,
+		"template":   `content = templatefile("t.tmpl", { pw = var.pw })`,
+		"parse":      `content = parseint(var.pw, 10)`,
+		"version":    `content = version_matches("1", var.pw)`,
+		"kind":       `mode = var.pw`,
+		"number":     `backup = var.pw`,
+		"meta":       `title = var.pw`,
+		"file":       `content = file(var.pw)`,
+		"regex":      `content = regex("x${var.pw}", "y")`,
+		"source":     `source = var.pw`,
+		"operator":   `content = var.pw + 1`,
+		"index":      `content = { a = 1 }[var.pw]`,
+	}
+	for name, line := range cases {
+		tree := site("variable \"pw\" {\n  default = \"hun ter2\"\n  sensitive = true\n}\npolicy \"p\" {\n  resource \"file\" \"f\" {\n    path = \"/f\"\n    " + line + "\n  }\n}\n")
+		tree["t.tmpl"] = []byte(`${parseint(pw, 10)}`)
+		problems := problemsOf(tree, debian())
+		if len(problems) == 0 || strings.Contains(fmt.Sprint(problems), "ter2") {
+			t.Errorf("%s: problems = %v, want some without the secret", name, problems)
+		}
+	}
+}
+
+func TestAccessors(t *testing.T) {
+	c := loaded(t, site("group \"g\" { match = true }\npolicy \"p\" {}\nhost \"h\" {}\n"))
+	want := []Declared{{"g", policies.Position{File: "site.hcl", Line: 1}}, {"p", policies.Position{File: "site.hcl", Line: 2}}, {"h", policies.Position{File: "site.hcl", Line: 3}}}
+	if diff := cmp.Diff(want, slices.Concat(c.Groups(), c.Policies(), c.Hosts())); diff != "" {
+		t.Errorf("declared (-want +got):\n%s", diff)
+	}
+}

@@ -74,6 +74,7 @@ type policy struct {
 
 type resource struct {
 	kind   modules.Kind
+	own    map[string]modules.Attribute
 	name   string
 	policy *policy
 	attrs  []*named

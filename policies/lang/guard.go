@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,26 +13,39 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 )
 
-// guard bounds what goes into a function and what comes out of it.
+// guard bounds what goes into a function and what comes out of it, and keeps sensitive
+// arguments out of its errors.
 func guard(name string, f function.Function) function.Function {
-	return function.New(&function.Spec{
-		Description: f.Description(),
-		Params:      f.Params(),
-		VarParam:    f.VarParam(),
-		Type: func(args []cty.Value) (cty.Type, error) {
-			if err := admit(name, args); err != nil {
-				return cty.DynamicPseudoType, err
-			}
-			return f.ReturnTypeForValues(args)
-		},
-		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			v, err := f.Call(args)
-			if err != nil {
-				return v, err
-			}
-			return v, measure(v)
-		},
-	})
+	spec := &function.Spec{Description: f.Description(), Params: f.Params()}
+	for i := range spec.Params {
+		spec.Params[i].AllowMarked = true // f itself takes the marks off and puts them on again
+	}
+	if spec.VarParam = f.VarParam(); spec.VarParam != nil {
+		spec.VarParam.AllowMarked = true
+	}
+	spec.Type = func(args []cty.Value) (cty.Type, error) {
+		if err := admit(name, args); err != nil {
+			return cty.DynamicPseudoType, err
+		}
+		t, err := f.ReturnTypeForValues(args)
+		return t, discreet(err, args)
+	}
+	spec.Impl = func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+		v, err := f.Call(args)
+		if err != nil {
+			return v, discreet(err, args)
+		}
+		return v, measure(v)
+	}
+	return function.New(spec)
+}
+
+// discreet replaces an error that could quote a sensitive argument.
+func discreet(err error, args []cty.Value) error {
+	if err == nil || !slices.ContainsFunc(args, cty.Value.ContainsMarked) {
+		return err
+	}
+	return errors.New("it does not accept these arguments; one of them is sensitive, so more is not said")
 }
 
 // measure returns an error when a value is past the limits. It stops at the first excess,

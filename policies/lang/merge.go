@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"plumb/policies"
 )
@@ -55,7 +56,11 @@ func comparePlace(a, b policies.Position) int {
 }
 
 func conflict(a, b *instance) string {
-	what := fmt.Sprintf("%s %q is declared here as %s, and otherwise at %s:%d as %s.", b.Kind, b.typed.Identity(), b.Address, a.Source.File, a.Source.Line, a.Address)
+	thing := strconv.Quote(b.typed.Identity())
+	if len(a.Sensitive)+len(b.Sensitive) > 0 {
+		thing = "with a sensitive attribute"
+	}
+	what := fmt.Sprintf("The %s %s is declared here as %s, and otherwise at %s:%d as %s.", b.Kind, thing, b.Address, a.Source.File, a.Source.Line, a.Address)
 	if a.Policy == b.Policy {
 		return what + " Both stand in the same policy: take one of them out."
 	}

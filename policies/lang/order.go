@@ -44,6 +44,18 @@ type graph struct {
 type set map[int]bool
 
 func (r *run) graph() *graph {
+	g := r.written()
+	if !r.failed() {
+		g.automatic()
+	}
+	if g.edges > maxEdges {
+		r.report(failure(g.nodes[0].from.at, "Too many dependencies", fmt.Sprintf("The resources of a host may have %d dependencies in all. Refer to single instances, with a key.", maxEdges)))
+	}
+	return g
+}
+
+// written is the graph of what the policies say, without automatic edges. It reports cycles.
+func (r *run) written() *graph {
 	g := &graph{number: map[*instance]int{}}
 	for _, i := range r.instances {
 		if i.into == nil {
@@ -59,12 +71,6 @@ func (r *run) graph() *graph {
 	}
 	if cycle := g.cycle(); cycle != nil {
 		r.report(failure(cycle[0].from.at, "Circular order", cycleWords(cycle)))
-	}
-	if !r.failed() {
-		g.automatic()
-	}
-	if g.edges > maxEdges {
-		r.report(failure(g.nodes[0].from.at, "Too many dependencies", fmt.Sprintf("The resources of a host may have %d dependencies in all. Refer to single instances, with a key.", maxEdges)))
 	}
 	return g
 }
@@ -96,6 +102,9 @@ func (r *run) explicit(g *graph, i *instance) {
 	me := g.number[i.held()]
 	for _, word := range refNames {
 		for _, ref := range i.from.refs[word] {
+			if r.static && (ref.key != nil || ref.target(i.from.policy) != ref.within(i.from.policy)) {
+				continue // whether they meet on a host is not known
+			}
 			for _, target := range r.targets(i, ref) {
 				other := g.number[target.held()]
 				first, second := other, me
@@ -161,7 +170,7 @@ const maxSteps = 50_000_000
 func (g *graph) needs() [][2]int {
 	providers := map[string][]int{}
 	for n, i := range g.nodes {
-		if one, ok := i.typed.(modules.Linker); ok {
+		if one, ok := i.typed.(modules.Linker); ok && !i.Check {
 			for _, name := range one.Provides() {
 				providers[name] = append(providers[name], n)
 			}

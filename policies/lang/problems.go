@@ -49,7 +49,8 @@ func (c *Config) flatten(diags hcl.Diagnostics, host string) []policies.Problem 
 		}
 	}
 	slices.SortStableFunc(list, func(a, b policies.Problem) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
+			cmp.Compare(a.Summary, b.Summary), cmp.Compare(a.Detail, b.Detail))
 	})
 	if more := len(list) - maxProblems; more > 0 {
 		list = append(list[:maxProblems], policies.Problem{Severity: "error", Summary: "Too many mistakes",

@@ -117,6 +117,11 @@ func (ref reference) target(p *policy) string {
 	return blockAddress(within, ref.kind, ref.name, ref.check)
 }
 
+// within is the address if it lay in the policy itself.
+func (ref reference) within(p *policy) string {
+	return blockAddress(p.name, ref.kind, ref.name, ref.check)
+}
+
 // resolve reports references to what no policy declares.
 func (c *Config) resolve() hcl.Diagnostics {
 	all := map[string]*resource{}
