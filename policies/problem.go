@@ -20,6 +20,8 @@ type Problem struct {
 	Highlight int    `json:"highlight,omitempty"`
 	// Context names the block it stands in, such as policy "x".
 	Context string `json:"context,omitempty"`
+	// Values says what the names in the expression stood for, one a line: each.key is "b".
+	Values string `json:"values,omitempty"`
 	// Host names the host for which it was found, when it is not so for all.
 	Host string `json:"host,omitempty"`
 }

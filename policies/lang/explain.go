@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -95,7 +96,59 @@ func stepName(step hcl.Traverser) (string, hcl.Range) {
 	return "", hcl.Range{}
 }
 
-// reach takes the evaluation context out of a diagnostic: it holds secrets, and much memory.
+// reach keeps what the names of the expression stood for, and lets go of the evaluation
+// context: it holds secrets, and much memory.
 func reach(d *hcl.Diagnostic) {
+	if d.Expression != nil && d.EvalContext != nil {
+		d.Extra = stood(d.Expression.Variables(), d.EvalContext)
+	}
 	d.Expression, d.EvalContext = nil, nil
+}
+
+// stoodFor says what some names stood for, such as each.key is "b".
+type stoodFor string
+
+func stood(names []hcl.Traversal, ctx *hcl.EvalContext) stoodFor {
+	var words []string
+	for _, t := range names {
+		v, diags := t.TraverseAbs(ctx)
+		word := fmt.Sprintf("%s is %s", traversalText(t), valueText(v))
+		if !diags.HasErrors() && !slices.Contains(words, word) && len(words) < 4 {
+			words = append(words, word)
+		}
+	}
+	return stoodFor(strings.Join(words, "\n"))
+}
+
+func traversalText(t hcl.Traversal) string {
+	steps := []string{t.RootName()}
+	for _, step := range t[1:] {
+		name, _ := stepName(step)
+		if index, ok := step.(hcl.TraverseIndex); ok && name == "" {
+			name = text(toText(index.Key))
+		}
+		steps = append(steps, name)
+	}
+	return joinPath(steps)
+}
+
+// valueText describes a value; secrets only by their being there.
+func valueText(v cty.Value) string {
+	switch {
+	case v.ContainsMarked():
+		return "sensitive"
+	case !v.IsKnown():
+		return "not known yet"
+	case v.IsNull():
+		return "null"
+	case v.Type() == cty.String && len(v.AsString()) > 60:
+		return fmt.Sprintf("text of %d bytes", len(v.AsString()))
+	case v.Type() == cty.String:
+		return quote(v.AsString())
+	case v.Type().IsPrimitiveType():
+		return text(toText(v))
+	case v.CanIterateElements():
+		return fmt.Sprintf("%s with %d elements", v.Type().FriendlyName(), v.LengthInt())
+	}
+	return v.Type().FriendlyName()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/agext/levenshtein"
 	"github.com/hashicorp/hcl/v2"
@@ -43,8 +44,11 @@ func (c *Config) flatten(diags hcl.Diagnostics, host string) []policies.Problem 
 	for _, d := range diags {
 		p := c.problem(d)
 		p.Host = host
+		values := p.Values
+		p.Values = "" // one mistake in a loop is one problem, with the values of the first turn
 		if !seen[p] {
 			seen[p] = true
+			p.Values = values
 			list = append(list, p)
 		}
 	}
@@ -63,6 +67,9 @@ func (c *Config) problem(d *hcl.Diagnostic) policies.Problem {
 	p := policies.Problem{Severity: "error", Summary: d.Summary, Detail: d.Detail}
 	if d.Severity == hcl.DiagWarning {
 		p.Severity = "warning"
+	}
+	if values, ok := d.Extra.(stoodFor); ok && !strings.HasSuffix(string(values), "not known yet") {
+		p.Values = string(values)
 	}
 	if d.Subject == nil {
 		return p

@@ -61,7 +61,15 @@ func source(p policies.Problem, paint func(code, text string) string) string {
 	line := plain(p.Snippet)
 	from := offsetOf(line, p.Column)
 	to := min(from+max(p.Highlight, 0), len(line))
-	return fmt.Sprintf("%4d: %s%s%s\n", p.Line, line[:from], paint("4", line[from:to]), line[to:])
+	text := fmt.Sprintf("%4d: %s%s%s\n", p.Line, line[:from], paint("4", line[from:to]), line[to:])
+	if p.Values == "" {
+		return text
+	}
+	text += "    ├────────────────\n"
+	for _, one := range strings.Split(p.Values, "\n") {
+		text += "    │ " + plain(one) + "\n"
+	}
+	return text
 }
 
 // offsetOf returns where a column, which counts characters, begins in the line.

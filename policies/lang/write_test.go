@@ -47,3 +47,15 @@ func TestSnippetOfWideText(t *testing.T) {
 		t.Errorf("Write() = %q, want lcal.y underlined", b.String())
 	}
 }
+
+func TestWriteShowsValues(t *testing.T) {
+	src := "variable \"pw\" {\n  default   = \"x\"\n  sensitive = true\n}\npolicy \"p\" {\n  resource \"directory\" \"d\" {\n" +
+		"    for_each = { a = 1, b = 2 }\n    path     = parseint(\"${each.key}${each.value}${var.pw}${length(fact.packages)}\", 10)\n  }\n}\n"
+	var b strings.Builder
+	Write(&b, problemsOf(site(src), debian()), false)
+	for _, want := range []string{"    │ each.key is \"a\"\n", "    │ each.value is 1\n", "    │ var.pw is sensitive\n", "map of string with 2 elements"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("Write() =\n%s\nwant %q in it", b.String(), want)
+		}
+	}
+}

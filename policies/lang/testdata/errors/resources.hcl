@@ -4,7 +4,7 @@ policy "p" {
 
   resource "fiel" "x" { # ERROR: Unknown kind; Did you mean "file"?
   }
-  check "file" "x" { # ERROR: Unknown kind; mode = "audit"
+  check "service" "x" { # ERROR: Unknown kind; mode = "audit"
   }
   resource "file" "a" { # ERROR: Missing required argument
     contnet = "x"       # ERROR: Unsupported argument; Did you mean "content"?
