@@ -199,6 +199,16 @@ func accountScenario(t *testing.T, sys *system.System) {
 	converge(t, sys, &Group{Name: "web", State: "present", GID: &gid})
 	converge(t, sys, &User{Name: "bob", State: "absent"})
 	converge(t, sys, &Group{Name: "web", State: "absent"})
+	lock := filepath.Join(sys.Root, "etc/passwd.lock")
+	if err := os.WriteFile(lock, []byte("1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&User{Name: "eve", State: "present"}).Apply(t.Context(), sys, nil); !errors.Is(err, ErrWait) {
+		t.Errorf("Apply() while the tables are locked = %v, want ErrWait", err)
+	}
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
 	refused(t, sys, &User{Name: "eve", State: "present", Group: "nowhere"}, "nowhere")
 }
 

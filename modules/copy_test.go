@@ -74,6 +74,7 @@ func inBootedCopy(t *testing.T) bool {
 	if _, err := exec.LookPath("systemd-nspawn"); err != nil {
 		t.Skipf("needs systemd-nspawn: %v", err)
 	}
+	t.Parallel()
 	if out, err := runBooted(t, "/bin/true"); err != nil {
 		t.Skipf("needs a machine that can boot a container: %v: %s", err, out)
 	}
@@ -126,6 +127,7 @@ func inCopy(t *testing.T, tools ...string) bool {
 			t.Skipf("needs %s: %v", name, err)
 		}
 	}
+	t.Parallel()
 	if out, err := runInCopy(t, "/bin/true"); err != nil {
 		t.Skipf("needs overlayfs: %v: %s", err, out)
 	}

@@ -28,6 +28,9 @@ func (p *Package) Apply(ctx context.Context, sys *system.System, _ []policies.Ch
 	if err != nil || len(left) == 0 {
 		return err
 	}
+	if said == nil {
+		said = errors.New("apt reports no error; a virtual package is never installed itself")
+	}
 	return fmt.Errorf("cannot make package %s %s, it is %s: %w", p.Name, left[0].After, orNothing(left[0].Before), said)
 }
 
@@ -100,11 +103,14 @@ func (p *Package) install(ctx context.Context, sys *system.System, r system.AptR
 	if !errors.Is(err, system.ErrNoPlan) {
 		return err
 	}
-	fetched, updateErr := sys.UpdateApt(ctx, r.LockTimeout)
-	if !fetched {
+	tried, updateErr := sys.UpdateApt(ctx, r.LockTimeout)
+	if !tried {
 		return errors.Join(err, updateErr)
 	}
-	return try()
+	if err = try(); err != nil {
+		return errors.Join(err, updateErr)
+	}
+	return nil
 }
 
 // target is what apt-get install is given: the name, or the name with a version.

@@ -250,6 +250,11 @@ func TestPackageOnRealApt(t *testing.T) {
 		t.Errorf("the configuration went with absent: %v", err)
 	}
 	converge(t, sys, &Package{Name: "pl-a", State: "purged"})
+	add("pl-v", "1", "Provides: pl-virtual\n", nil)
+	if _, err := copyHost(t).UpdateApt(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, sys, &Package{Name: "pl-virtual", State: "present"}, "a virtual package is never installed itself")
 	refused(t, sys, &Package{Name: "pl-none", State: "present"}, "Unable to locate package pl-none")
 	refused(t, sys, &Package{Name: "pl-a", State: "present", Version: "> 3"}, "the repositories have 2.0, 1.5, 1.0")
 }
@@ -344,7 +349,7 @@ func TestPackageWaitsForLock(t *testing.T) {
 	}
 	sys := copyHost(t)
 	err = (&Package{Name: "pl-a", State: "present", LockTimeout: "1s"}).Apply(ctx, sys, nil)
-	want := fmt.Sprintf("python3 (pid %d) since ", holder.Process.Pid)
+	want := fmt.Sprintf("has to wait: apt lock is held by python3 (pid %d) since ", holder.Process.Pid)
 	if !errors.Is(err, ErrWait) || !strings.Contains(err.Error(), want) {
 		t.Fatalf("Apply() = %v, want ErrWait and %q", err, want)
 	}

@@ -60,7 +60,7 @@ func (u *User) Provides() []string {
 func (u *User) Needs() []string {
 	var list []string
 	for _, name := range append(slices.Clone(u.Groups), u.Group) {
-		if _, err := strconv.Atoi(name); err != nil && name != "" {
+		if _, err := strconv.Atoi(name); err != nil && name != "" && name != u.Name {
 			list = append(list, "group:"+name)
 		}
 	}

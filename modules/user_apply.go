@@ -39,8 +39,11 @@ func (u *User) Apply(ctx context.Context, sys *system.System, changes []policies
 
 func changeAccount(ctx context.Context, sys *system.System, argv []string, stdin string) error {
 	err := sys.ChangeAccount(ctx, argv, stdin)
-	if errors.Is(err, system.ErrNotRoot) {
+	switch {
+	case errors.Is(err, system.ErrNotRoot):
 		return fmt.Errorf("%w: %w", ErrUnknown, err)
+	case errors.Is(err, system.ErrBusy):
+		return fmt.Errorf("%w: %w", ErrWait, err)
 	}
 	return whetherAsked(err)
 }

@@ -149,7 +149,8 @@ func parseShadow(line string) (Shadow, bool) {
 }
 
 // ChangeAccount runs a tool of the shadow suite: useradd, usermod, userdel, groupadd,
-// groupmod, groupdel, gpasswd or chpasswd. Below another root it works in there, if we are root.
+// groupmod, groupdel, gpasswd or chpasswd. An
+// error that wraps [ErrBusy] means that somebody else is at the tables. Below another root it works in there, if we are root.
 // Secrets go through stdin: every user of the host can read a command line.
 func (s *System) ChangeAccount(ctx context.Context, argv []string, stdin string) error {
 	if !s.Running() {
@@ -159,5 +160,8 @@ func (s *System) ChangeAccount(ctx context.Context, argv []string, stdin string)
 		argv = slices.Concat(argv[:1], []string{"--root", s.Root}, argv[1:])
 	}
 	_, err := host().must(ctx, Command{Argv: argv, Stdin: []byte(stdin), Timeout: 2 * time.Minute})
+	if err != nil && strings.Contains(err.Error(), "cannot lock /etc/") {
+		return fmt.Errorf("the lock of the accounts %w: %w", ErrBusy, err)
+	}
 	return err
 }

@@ -82,7 +82,7 @@ func (s *System) DoApt(ctx context.Context, r AptRequest) error {
 	if r.LockTimeout == 0 {
 		r.LockTimeout = lockWait
 	}
-	if err := s.waitForApt(ctx, r.LockTimeout); err != nil {
+	if err := s.waitForLocks(ctx, r.LockTimeout, packageLocks()); err != nil {
 		return err
 	}
 	broken := s.repairDpkg(ctx)
@@ -94,7 +94,9 @@ func (s *System) DoApt(ctx context.Context, r AptRequest) error {
 		return errors.Join(err, broken)
 	}
 	lock := fmt.Sprintf("DPkg::Lock::Timeout=%d", int(r.LockTimeout.Seconds()))
-	out, err := s.aptGet(ctx, aptLimit, append([]string{"-o", lock}, r.argv()...))
+	// Once dpkg works nobody ends it before its time: a run that is called off would leave
+	// packages half-installed.
+	out, err := s.aptGet(context.WithoutCancel(ctx), aptLimit, append([]string{"-o", lock}, r.argv()...))
 	if err == nil && out.Code != 0 {
 		err = aptFailure(out)
 	}
@@ -102,24 +104,24 @@ func (s *System) DoApt(ctx context.Context, r AptRequest) error {
 }
 
 // UpdateApt fetches the package lists, once a run: a second call does nothing. It tells
-// whether it did.
-func (s *System) UpdateApt(ctx context.Context, wait time.Duration) (bool, error) {
+// whether it tried. An error may mean that one of several repositories did not answer.
+func (s *System) UpdateApt(ctx context.Context, wait time.Duration) (tried bool, err error) {
 	if s.apt.updated {
 		return false, nil
 	}
 	if wait == 0 {
 		wait = lockWait
 	}
-	if err := s.waitForApt(ctx, wait); err != nil {
+	if err := s.waitForLocks(ctx, wait, listLocks()); err != nil {
 		return false, err
 	}
 	s.apt.updated = true
 	out, err := s.aptGet(ctx, aptLimit, []string{"update"})
 	if err != nil {
-		return false, err
+		return true, err
 	}
 	if out.Code != 0 {
-		return false, fmt.Errorf("apt-get update failed (exit %d): %s", out.Code, aptErrors(out))
+		return true, fmt.Errorf("apt-get update failed (exit %d): %s", out.Code, aptErrors(out))
 	}
 	return true, nil
 }
@@ -165,6 +167,7 @@ func (s *System) repairDpkg(ctx context.Context) error {
 	if err != nil || !db.Interrupted && len(db.Broken()) == 0 {
 		return err
 	}
+	ctx = context.WithoutCancel(ctx)
 	_, failed := s.must(ctx, Command{
 		Argv: []string{"dpkg", "--force-confdef", "--force-confold", "--configure", "-a"},
 		Env:  aptEnv(), Timeout: aptLimit,
@@ -221,7 +224,7 @@ func (r AptRequest) argv() []string {
 // aptFailure tells a lock that somebody took after we had looked from every other failure.
 func aptFailure(out Output) error {
 	if strings.Contains(string(out.Stderr), "Could not get lock ") {
-		return fmt.Errorf("%w: %s", ErrBusy, aptErrors(out))
+		return fmt.Errorf("%w: %s", errAptBusy, aptErrors(out))
 	}
 	return fmt.Errorf("apt-get failed (exit %d): %s", out.Code, aptErrors(out))
 }

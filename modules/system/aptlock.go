@@ -14,8 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrBusy is wrapped when another process still holds a package lock at the end of the wait.
-var ErrBusy = errors.New("the package lock is held")
+// ErrBusy is wrapped when another process still holds a lock at the end of the wait.
+var ErrBusy = errors.New("is held")
+
+// errAptBusy begins the sentence that names the holder.
+var errAptBusy = fmt.Errorf("apt lock %w", ErrBusy)
 
 // Holder is the process that keeps others from installing packages.
 type Holder struct {
@@ -36,15 +39,19 @@ func (h Holder) String() string {
 	return fmt.Sprintf("%s (pid %d) since %s", h.Name, h.PID, h.Since.UTC().Format("15:04 MST"))
 }
 
-// aptLocks are the locks that apt and dpkg take, the outermost first.
-var aptLocks = [...]string{
-	"/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock",
-	"/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock",
+// packageLocks are the locks that apt takes to install, the outermost first.
+func packageLocks() []string {
+	return []string{"/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/cache/apt/archives/lock"}
 }
 
-// AptHolder tells who holds a package lock, nobody when ok is false.
-func (s *System) AptHolder() (holder Holder, ok bool) {
-	for _, name := range aptLocks {
+// listLocks are those that it takes to fetch the package lists.
+func listLocks() []string { return []string{"/var/lib/apt/lists/lock"} }
+
+// AptHolder tells who keeps us from installing packages, nobody when ok is false.
+func (s *System) AptHolder() (holder Holder, ok bool) { return s.anyHolder(packageLocks()) }
+
+func (s *System) anyHolder(locks []string) (holder Holder, ok bool) {
+	for _, name := range locks {
 		if holder, ok = lockHolder(filepath.Join("/", s.Root, name)); ok {
 			return holder, true
 		}
@@ -106,24 +113,24 @@ func processStart(stat, system []byte) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// waitForApt returns when no package lock is held, or an error that wraps [ErrBusy] and
+// waitForLocks returns when none of the locks is held, or an error that wraps [ErrBusy] and
 // names the holder after the wait. It never removes a lock: its holder may be in the middle.
-func (s *System) waitForApt(ctx context.Context, wait time.Duration) error {
+func (s *System) waitForLocks(ctx context.Context, wait time.Duration, locks []string) error {
 	deadline := time.NewTimer(wait)
 	defer deadline.Stop()
 	poll := time.NewTicker(500 * time.Millisecond)
 	defer poll.Stop()
 	for {
-		holder, held := s.AptHolder()
+		holder, held := s.anyHolder(locks)
 		if !held {
 			return nil
 		}
 		select {
 		case <-poll.C:
 		case <-deadline.C:
-			return fmt.Errorf("%w by %s, waited %s", ErrBusy, holder, wait)
+			return fmt.Errorf("%w by %s, waited %s", errAptBusy, holder, wait)
 		case <-ctx.Done():
-			return fmt.Errorf("%w by %s: %w", ErrBusy, holder, ctx.Err())
+			return fmt.Errorf("%w by %s: %w", errAptBusy, holder, ctx.Err())
 		}
 	}
 }
