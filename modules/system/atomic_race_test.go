@@ -31,6 +31,8 @@ func TestRacedWriterNeverLeaves(t *testing.T) {
 		"set": func(root string) error {
 			return (&System{Root: root}).Files().Set("/home/d/conf", Attributes{UID: ptr(racer), Mode: ptr[uint32](0o666)})
 		},
+		"remove": func(root string) error { return (&System{Root: root}).Files().Remove("/home/d/conf") },
+		"link":   func(root string) error { return (&System{Root: root}).Files().Symlink("x", "/home/d/conf", true) },
 		"naive": func(root string) error {
 			return os.WriteFile(filepath.Join(root, "home/d/conf"), []byte("evil"), 0o644)
 		},
@@ -40,11 +42,14 @@ func TestRacedWriterNeverLeaves(t *testing.T) {
 			root := raceFolder(t)
 			swaps, stop := startRacer(t, filepath.Join(root, "home"))
 			done, refused, escaped := 0, 0, 0
-			for range writes {
+			var last error
+			weak := func() bool { return done == 0 || swaps.Load() < 1000 }
+			for i := 0; i < writes || weak() && i < 20*writes; i++ {
 				if err := write(root); err == nil {
 					done++
 				} else {
 					refused++
+					last = err
 				}
 				if canaryHurt(t, root) {
 					escaped++
@@ -52,8 +57,8 @@ func TestRacedWriterNeverLeaves(t *testing.T) {
 			}
 			stop()
 			t.Logf("%d swaps; %d writes done, %d refused, %d escaped", swaps.Load(), done, refused, escaped)
-			if swaps.Load() < 1000 || done == 0 {
-				t.Fatal("there was no race, so nothing was proved")
+			if weak() {
+				t.Fatalf("there was no race, so nothing was proved; the last error is %v", last)
 			}
 			if name == "naive" && escaped == 0 {
 				t.Error("even the naive writer never escaped: the race is too weak to prove anything")
@@ -86,10 +91,10 @@ func raceFolder(t *testing.T) string {
 
 func canaryHurt(t *testing.T, root string) bool {
 	info, err := os.Lstat(root + "/etc/conf")
-	must(t, err)
-	if info.Size() == 6 && info.Mode() == 0o600 && info.Sys().(*syscall.Stat_t).Uid == 0 {
+	if err == nil && info.Size() == 6 && info.Mode() == 0o600 && info.Sys().(*syscall.Stat_t).Uid == 0 {
 		return false
 	}
+	must(t, os.RemoveAll(root+"/etc/conf"))
 	must(t, os.WriteFile(root+"/etc/conf", []byte("canary"), 0o600))
 	must(t, os.Chmod(root+"/etc/conf", 0o600))
 	must(t, os.Chown(root+"/etc/conf", 0, 0))

@@ -180,13 +180,16 @@ func (s *spot) symlink(target string, replace bool) error {
 // Remove removes one file, link or empty folder. What is not there is no error.
 func (f Files) Remove(name string) error {
 	s, err := f.find(name, false)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && s.target < 0 {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("cannot remove %s: %w", name, err)
 	}
 	defer s.close()
+	if s.target < 0 {
+		return nil
+	}
 	if err := s.remove(); err != nil {
 		return fmt.Errorf("cannot remove %s: %w", name, err)
 	}
@@ -215,13 +218,16 @@ func removeFlag(mode uint32) int {
 // follows no link and does not go into another file system.
 func (f Files) RemoveAll(name string, limit int) error {
 	s, err := f.find(name, false)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && s.target < 0 {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("cannot remove %s: %w", name, err)
 	}
 	defer s.close()
+	if s.target < 0 {
+		return nil
+	}
 	left := limit
 	if s.st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		if err := count(s.target, s.st.Dev, &left); err != nil {

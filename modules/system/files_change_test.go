@@ -170,3 +170,44 @@ func TestTellOnlyTheKernel(t *testing.T) {
 		}
 	}
 }
+
+// Every way out of every call must close what was opened: an agent lives for months.
+func TestNothingStaysOpen(t *testing.T) {
+	files := place(t, map[string]string{
+		"/d/f": "x", "/d/l": "-> f", "/gone": "-> nowhere/x", "/open/f": "x", "/open/l": "-> f", "/loop": "-> loop", "/up": "-> d/..",
+	})
+	must(t, os.Chmod(files.root+"/open", 0o777))
+	before := openFiles(t)
+	paths := []string{"/", "/d", "/d/f", "/d/l", "/d/l/x", "/gone", "/open/f", "/open/l", "/loop", "/up", "/nope", "/nope/nope", "bad", "/d/f/x"}
+	for _, name := range paths {
+		_, _ = files.Stat(name)
+		_, _ = files.StatFollow(name)
+		_, _ = files.Exists(name)
+		_, _ = files.Read(name, 10)
+		_, _, _ = files.Load(name, true, 0)
+		_, _ = files.List(name)
+		_, _ = files.Glob(name+"/*", 10)
+		_ = files.Set(name, Attributes{})
+		_ = files.Mkdir(name, Attributes{})
+		_ = files.Tell(name, "x")
+		_ = files.Symlink("x", name, false)
+		_ = files.Write(name, nil, WriteOptions{Validate: func(string) error { return os.ErrInvalid }})
+		_ = files.Write(name, nil, WriteOptions{Follow: true})
+		_ = files.Remove(name + "/nope")
+	}
+	for _, name := range paths {
+		_ = files.Symlink("x", name, true)
+		_ = files.RemoveAll(name, 1)
+		_ = files.RemoveAll(name, 100)
+		_ = files.Remove(name)
+	}
+	if after := openFiles(t); after != before {
+		t.Errorf("%d descriptors were open, now %d", before, after)
+	}
+}
+
+func openFiles(t *testing.T) int {
+	list, err := os.ReadDir("/proc/self/fd")
+	must(t, err)
+	return len(list)
+}
