@@ -1,7 +1,12 @@
 package modules
 
-// Kinds lists every kind, resources first. A new kind is one line here and one file.
-func Kinds() []Kind {
+import "slices"
+
+// Kinds lists every kind: the written ones, and for each resource a check of the same name.
+func Kinds() []Kind { return append(written(), measured()...) }
+
+// written lists the kinds that have a file. A new kind is one line here and one file.
+func written() []Kind {
 	return []Kind{
 		fileKind(),
 		directoryKind(),
@@ -18,3 +23,21 @@ func Kinds() []Kind {
 		listeningPortsCheckKind(),
 	}
 }
+
+// measured lets every kind of resource stand behind check as well: the same attributes, only
+// ever measured. Checks never conflict with each other or with a resource, so a baseline may
+// want a value of at most 4 where a policy sets it to 3.
+func measured() []Kind {
+	var list []Kind
+	for _, k := range written() {
+		if !k.Check && !slices.ContainsFunc(written(), func(other Kind) bool { return other.Check && other.Name == k.Name }) {
+			k.Check, k.Rank = true, checkRank
+			k.Doc += " As a check it is only ever measured."
+			list = append(list, k)
+		}
+	}
+	return list
+}
+
+// checkRank puts checks behind everything that changes a host.
+const checkRank = 100

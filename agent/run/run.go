@@ -75,7 +75,7 @@ func (p *pass) decode(catalog policies.Catalog) {
 	for _, res := range catalog.Resources {
 		w := &work{pass: p, res: res}
 		p.errs[res.Address] = w.guard(context.Background(), func(context.Context) (err error) {
-			if p.kinds[res.Address], err = p.entry(res); err != nil || res.NotApplicable {
+			if p.kinds[res.Address], err = p.entry(res); err != nil || res.NotApplicable || res.Check {
 				return err
 			}
 			linker, ok := p.kinds[res.Address].(modules.Linker)

@@ -41,7 +41,7 @@ the shipped baselines in audit mode. The folder may exist, but nothing in it is 
 }
 
 func startTree() (bundle.Tree, error) {
-	tree := example.Tree()
+	tree := example.Example()
 	shipped, err := baseline.Tree()
 	if err != nil {
 		return nil, err

@@ -2,8 +2,8 @@
 #
 # The numbers are those of the benchmark, the words are ours. Everything is measured from
 # what is in force (sshd -T, /proc/sys, dpkg's database), not from how a file is written.
-# The policy only measures. Set mode to "enforce", here or on a single resource, where the
-# host should be mended.
+# Everything here is a check: it only measures, whatever else is declared for the host. Where
+# the host should be mended, declare a resource of the same kind in a policy of your own.
 
 group "cis_debian12" {
   match = try(fact.os.id, "") == "debian" && try(fact.os.version, "") == "12"
@@ -34,7 +34,7 @@ policy "cis_debian12" {
   }
 
   # 1.3 to 1.5: what the kernel enforces.
-  resource "package" "apparmor" {
+  check "package" "apparmor" {
     for_each = toset(["apparmor", "apparmor-utils"])
     title    = "AppArmor is installed: ${each.key}"
     severity = "medium"
@@ -54,7 +54,7 @@ policy "cis_debian12" {
     controls   = ["cis_debian12:1.4.2"]
   }
 
-  resource "sysctl" "kernel" {
+  check "sysctl" "kernel" {
     for_each = {
       "kernel.randomize_va_space" = { control = "1.5.1", one_of = ["2"], title = "Addresses are randomised fully" }
       "kernel.yama.ptrace_scope"  = { control = "1.5.2", one_of = ["1", "2", "3"], title = "Processes may trace only their children" }
@@ -69,7 +69,7 @@ policy "cis_debian12" {
     controls           = ["cis_debian12:${each.value.control}"]
   }
 
-  resource "package" "prelink" {
+  check "package" "prelink" {
     title    = "prelink is not installed"
     severity = "low"
     name     = "prelink"
@@ -109,7 +109,7 @@ policy "cis_debian12" {
   }
 
   # 2.1: servers that were not asked for. Take out of the list what the host is for.
-  resource "package" "server" {
+  check "package" "server" {
     for_each = {
       "autofs"            = "2.1.1"
       "avahi-daemon"      = "2.1.2"
@@ -146,7 +146,7 @@ policy "cis_debian12" {
   }
 
   # 2.2: clients of protocols that send passwords in the clear.
-  resource "package" "client" {
+  check "package" "client" {
     for_each = {
       "nis"        = "2.2.1"
       "rsh-client" = "2.2.2"
@@ -164,7 +164,7 @@ policy "cis_debian12" {
   }
 
   # 2.4: scheduled work belongs to root.
-  resource "service" "cron" {
+  check "service" "cron" {
     title    = "cron runs and starts with the host"
     severity = "medium"
     name     = "cron"
@@ -186,7 +186,7 @@ policy "cis_debian12" {
     controls   = ["cis_debian12:2.4.1.2"]
   }
 
-  resource "directory" "cron" {
+  check "directory" "cron" {
     for_each = {
       "/etc/cron.hourly"  = "2.4.1.3"
       "/etc/cron.daily"   = "2.4.1.4"
@@ -205,7 +205,7 @@ policy "cis_debian12" {
   }
 
   # 3: the network.
-  resource "service" "bluetooth" {
+  check "service" "bluetooth" {
     title    = "Bluetooth is off"
     severity = "low"
     name     = "bluetooth"
@@ -214,7 +214,7 @@ policy "cis_debian12" {
     controls = ["cis_debian12:3.1.3"]
   }
 
-  resource "sysctl" "network" {
+  check "sysctl" "network" {
     for_each = {
       "net.ipv4.ip_forward"                        = { control = "3.3.1", one_of = ["0"] }
       "net.ipv6.conf.all.forwarding"               = { control = "3.3.1", one_of = ["0"] }
@@ -283,7 +283,7 @@ policy "cis_debian12" {
     controls   = ["cis_debian12:5.1.3"]
   }
 
-  resource "sshd_directive" "at_most" {
+  check "sshd_directive" "at_most" {
     for_each = {
       ClientAliveInterval = { control = "5.1.7", min = 1, max = 300 }
       LoginGraceTime      = { control = "5.1.13", min = 1, max = 60 }
@@ -299,7 +299,7 @@ policy "cis_debian12" {
     controls = ["cis_debian12:${each.value.control}"]
   }
 
-  resource "sshd_directive" "one_of" {
+  check "sshd_directive" "one_of" {
     for_each = {
       HostbasedAuthentication = { control = "5.1.10", one_of = ["no"] }
       IgnoreRhosts            = { control = "5.1.11", one_of = ["yes"] }
@@ -317,7 +317,7 @@ policy "cis_debian12" {
     controls = ["cis_debian12:${each.value.control}"]
   }
 
-  resource "sshd_directive" "algorithms" {
+  check "sshd_directive" "algorithms" {
     for_each = {
       Ciphers = {
         control   = "5.1.6"
@@ -341,7 +341,7 @@ policy "cis_debian12" {
   }
 
   # 5.2: sudo.
-  resource "package" "sudo" {
+  check "package" "sudo" {
     title    = "sudo is installed"
     severity = "low"
     name     = "sudo"
@@ -350,7 +350,7 @@ policy "cis_debian12" {
   }
 
   # 6.1.1: the journal.
-  resource "service" "journald" {
+  check "service" "journald" {
     title    = "The journal is kept"
     severity = "medium"
     name     = "systemd-journald"

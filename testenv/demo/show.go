@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -60,8 +61,8 @@ func printCompliance(d detail, took time.Duration) error {
 		counts[s]++
 		fmt.Printf("   %s %-16s %-14s %s\n", marks[s], c.id, strings.ReplaceAll(s, "_", " "), c.title)
 	}
-	fmt.Printf("   %d controls: %d met, %d not met, %d not applicable, %d cannot be told here (as root, more can)  [%.1f s after the start]\n",
-		len(controls), counts["compliant"]+counts["repaired"], counts["noncompliant"]+counts["error"], counts["not_applicable"], counts["unknown"], took.Seconds())
+	fmt.Printf("   %d controls: %d met, %d not met, %d not applicable, %d cannot be told here%s  [%.1f s after the start]\n",
+		len(controls), counts["compliant"]+counts["repaired"], counts["noncompliant"]+counts["error"], counts["not_applicable"], counts["unknown"], asRoot(), took.Seconds())
 	return nil
 }
 
@@ -76,6 +77,9 @@ func gather(d detail) []control {
 				byID[id] = c
 			}
 			c.statuses = append(c.statuses, r.Status)
+			if c.title == "" {
+				c.title = r.Title
+			}
 		}
 	}
 	list := make([]control, 0, len(byID))
@@ -96,4 +100,12 @@ func numbers(id string) []int {
 		list = append(list, n)
 	}
 	return list
+}
+
+// asRoot tells what a person may do about controls that cannot be told.
+func asRoot() string {
+	if os.Geteuid() == 0 {
+		return ""
+	}
+	return " (more of them as root)"
 }

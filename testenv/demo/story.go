@@ -155,12 +155,13 @@ func (s *stage) rollOut() error {
 		return err
 	}
 	for _, name := range hosts {
-		if _, err := s.agentRun(name, "--root", s.path("roots", name)); err != nil {
+		o, err := s.agentRun(name, "--root", s.path("roots", name))
+		if err != nil {
 			return err
 		}
 		raw, err := os.ReadFile(s.path("roots", name, "etc/motd"))
 		if err != nil || !strings.Contains(string(raw), "Kept in plumb.") {
-			return fmt.Errorf("the commit did not reach %s: %q, %w", name, raw, err)
+			return fmt.Errorf("the commit did not reach %s: %q, %w\n%s%s", name, raw, err, o.out, o.errs)
 		}
 		fmt.Printf("   %-5s /etc/motd says %q\n", name, strings.TrimSpace(string(raw)))
 	}
