@@ -74,10 +74,15 @@ func reason(ctx context.Context, cmd *exec.Cmd, limits Limits, problems string) 
 		return fmt.Sprintf("it needed more than %d MiB of memory", limits.Memory>>20)
 	case strings.Contains(problems, "stack overflow") || strings.Contains(problems, "stack exceeds"):
 		return "its stack overflowed, so something in the policy is nested too deeply"
-	case used >= limits.CPU-100*time.Millisecond:
+	case killed(state) && used >= limits.CPU/2: // the kernel counts in other ticks than it reports
 		return fmt.Sprintf("it used more than %s of processor time", limits.CPU)
 	}
 	return fmt.Sprintf("%s: %s", state, firstLine(problems))
+}
+
+func killed(state *os.ProcessState) bool {
+	status, ok := state.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
 func firstLine(s string) string {

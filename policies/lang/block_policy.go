@@ -67,9 +67,7 @@ func (l *loader) resource(p *policy, block *hcl.Block) {
 func (l *loader) unknownKind(block *hcl.Block) *hcl.Diagnostic {
 	name, check := block.Labels[0], block.Type == "check"
 	detail := fmt.Sprintf("There is no kind of %s called %q.%s", block.Type, name, suggest(name, l.cfg.kindNames(check)))
-	if _, other := l.cfg.kind(name, !check); other && check {
-		detail = fmt.Sprintf(`%q is a kind of resource. To measure it only, write resource %q with mode = "audit".`, name, name)
-	} else if other {
+	if _, other := l.cfg.kind(name, true); other {
 		detail = fmt.Sprintf("%q is a kind of check: it is measured and never changed. Write check %q instead of resource.", name, name)
 	}
 	return failure(block.LabelRanges[0], "Unknown kind", detail)

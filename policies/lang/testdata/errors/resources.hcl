@@ -4,7 +4,7 @@ policy "p" {
 
   resource "fiel" "x" { # ERROR: Unknown kind; Did you mean "file"?
   }
-  check "service" "x" { # ERROR: Unknown kind; mode = "audit"
+  resource "listening_ports" "x" { # ERROR: Unknown kind; is a kind of check
   }
   resource "file" "a" { # ERROR: Missing required argument
     contnet = "x"       # ERROR: Unsupported argument; Did you mean "content"?
