@@ -1,0 +1,436 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"plumb/agent/cause"
+	"plumb/modules"
+	"plumb/modules/system"
+	"plumb/policies"
+)
+
+var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+// box is a test kind: a file that holds a text. Its faults are attributes.
+type box struct {
+	Path, Text                      string
+	Fail, Panic, Wait, Unknown, Lie bool
+	RefreshFails                    bool
+	Trace                           string // a file to which each act is appended
+}
+
+func (b *box) Identity() string            { return b.Path }
+func (b *box) Validate() []modules.Mistake { return nil }
+func (b *box) note(what string)            { appendTo(b.Trace, what+" "+filepath.Base(b.Path)+"\n") }
+func (b *box) Provides() []string          { return []string{"path:" + b.Path} }
+func (b *box) Needs() []string             { return nil }
+func appendTo(path, text string) {
+	if path == "" {
+		return
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close()
+	f.WriteString(text)
+}
+
+func (b *box) Check(context.Context, *system.System) ([]policies.Change, error) {
+	switch {
+	case b.Panic:
+		panic("a fault")
+	case b.Wait:
+		return nil, fmt.Errorf("dpkg is locked: %w", modules.ErrWait)
+	case b.Unknown:
+		return nil, fmt.Errorf("no tool: %w", modules.ErrUnknown)
+	}
+	raw, _ := os.ReadFile(b.Path)
+	if string(raw) == b.Text {
+		return nil, nil
+	}
+	return []policies.Change{{Attribute: "text", Before: string(raw), After: b.Text}}, nil
+}
+
+func (b *box) Apply(context.Context, *system.System, []policies.Change) error {
+	b.note("apply")
+	if b.Fail {
+		return errors.New("cannot write " + b.Text)
+	}
+	if b.Lie {
+		return nil
+	}
+	return os.WriteFile(b.Path, []byte(b.Text), 0o600)
+}
+
+func (b *box) Refresh(context.Context, *system.System) error {
+	b.note("refresh")
+	if b.RefreshFails {
+		return errors.New("it does not start")
+	}
+	return nil
+}
+
+func decodeBox(r policies.Resource) (modules.Resource, error) {
+	b := &box{}
+	return b, json.Unmarshal(r.Attributes, b)
+}
+
+// bench is a host with a journal and a memory that outlive its runs.
+type bench struct {
+	t      *testing.T
+	dir    string
+	memory cause.Memory
+	edit   func(*Runner)
+}
+
+func newBench(t *testing.T) *bench { return &bench{t: t, dir: t.TempDir()} }
+
+func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
+
+func (b *bench) box(name string, edit func(*policies.Resource, *box)) policies.Resource {
+	b.t.Helper()
+	one := &box{Path: b.path(name), Text: "good " + name, Trace: b.path("trace")}
+	r := policies.Resource{Address: "box." + name, Kind: "box", Mode: policies.Enforce}
+	if edit != nil {
+		edit(&r, one)
+	}
+	raw, err := json.Marshal(one)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	r.Attributes = raw
+	return r
+}
+
+func (b *bench) try(ctx context.Context, list ...policies.Resource) (policies.Result, error) {
+	b.t.Helper()
+	j, err := OpenJournal(b.dir, time.Time{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer j.Close()
+	r := &Runner{Decode: decodeBox, System: &system.System{Root: "/"}, Journal: j, Memory: b.memory}
+	if b.edit != nil {
+		b.edit(r)
+	}
+	result, err := r.Run(ctx, policies.Catalog{Resources: list}, "digest", now)
+	if err != nil {
+		return result, err
+	}
+	b.memory = r.Memory
+	return result, j.Reported()
+}
+
+func (b *bench) run(list ...policies.Resource) []policies.ResourceResult {
+	b.t.Helper()
+	result, err := b.try(context.Background(), list...)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return result.Resources
+}
+
+func (b *bench) trace() string {
+	raw, _ := os.ReadFile(b.path("trace"))
+	os.Remove(b.path("trace"))
+	return strings.ReplaceAll(strings.TrimSpace(string(raw)), "\n", ", ")
+}
+
+func brief(list []policies.ResourceResult) string {
+	var out []string
+	for _, r := range list {
+		text := string(r.Status)
+		if r.Cause != "" {
+			text += "/" + string(r.Cause)
+		}
+		if r.Refreshed {
+			text += "+refreshed"
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, " ")
+}
+
+func TestStatuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit   func(*policies.Resource, *box)
+		runner func(*Runner)
+		want   string
+	}{
+		"repaired":       {nil, nil, "repaired/initial"},
+		"audit":          {func(r *policies.Resource, _ *box) { r.Mode = policies.Audit }, nil, "noncompliant/initial"},
+		"forced audit":   {nil, func(r *Runner) { r.Audit = true }, "noncompliant/initial"},
+		"frozen":         {nil, func(r *Runner) { r.Frozen = true }, "pending/initial"},
+		"check":          {func(r *policies.Resource, _ *box) { r.Check = true }, nil, "noncompliant/initial"},
+		"not applicable": {func(r *policies.Resource, _ *box) { r.NotApplicable = true }, nil, "not_applicable"},
+		"error":          {func(_ *policies.Resource, b *box) { b.Fail = true }, nil, "error/initial"},
+		"lie":            {func(_ *policies.Resource, b *box) { b.Lie = true }, nil, "error/initial"},
+		"panic":          {func(_ *policies.Resource, b *box) { b.Panic = true }, nil, "error"},
+		"busy":           {func(_ *policies.Resource, b *box) { b.Wait = true }, nil, "pending"},
+		"unknown":        {func(_ *policies.Resource, b *box) { b.Unknown = true }, nil, "unknown"},
+		"damaged":        {nil, func(r *Runner) { r.Decode = func(policies.Resource) (modules.Resource, error) { panic("x") } }, "error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.edit = c.runner
+			if got := brief(b.run(b.box("a", c.edit))); got != c.want {
+				t.Errorf("status = %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestCauses(t *testing.T) {
+	b := newBench(t)
+	want := b.box("a", nil)
+	steps := []struct{ before, want string }{
+		{"", "repaired/initial"},
+		{"", "compliant"},
+		{"drift", "repaired/corrective"},
+		{"policy", "repaired/intentional"},
+		{"", "compliant"},
+	}
+	for i, s := range steps {
+		switch s.before {
+		case "drift":
+			os.WriteFile(b.path("a"), []byte("bad"), 0o600)
+		case "policy":
+			want = b.box("a", func(_ *policies.Resource, one *box) { one.Text = "better" })
+		}
+		if got := brief(b.run(want)); got != s.want {
+			t.Errorf("step %d: %s, want %s", i, got, s.want)
+		}
+	}
+}
+
+func TestFreezeLetsDriftBeMended(t *testing.T) {
+	b := newBench(t)
+	b.run(b.box("a", nil))
+	os.WriteFile(b.path("a"), []byte("bad"), 0o600)
+	b.edit = func(r *Runner) { r.Frozen = true }
+	if got := brief(b.run(b.box("a", nil), b.box("b", nil))); got != "repaired/corrective pending/initial" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestDependencies(t *testing.T) {
+	after := func(names ...string) func(*policies.Resource, *box) {
+		return func(r *policies.Resource, _ *box) { r.DependsOn = names }
+	}
+	b := newBench(t)
+	got := b.run(
+		b.box("a", func(_ *policies.Resource, b *box) { b.Fail = true }), b.box("b", after("box.a")), b.box("c", after("box.b")),
+		b.box("d", func(_ *policies.Resource, b *box) { b.Wait = true }), b.box("e", after("box.d")), b.box("f", nil))
+	if brief(got) != "error/initial skipped skipped pending pending repaired/initial" {
+		t.Errorf("got %s", brief(got))
+	}
+	if got[1].Message != "box.a failed" {
+		t.Errorf("message = %q", got[1].Message)
+	}
+}
+
+func notifies(r *policies.Resource, _ *box) { r.Notify = []string{"box.z"} }
+
+func TestNotifyOnceAtTheEnd(t *testing.T) {
+	b := newBench(t)
+	list := []policies.Resource{b.box("a", notifies), b.box("b", notifies), b.box("z", nil), b.box("c", notifies)}
+	if got := brief(b.run(list...)); got != "repaired/initial repaired/initial repaired/initial+refreshed repaired/initial" {
+		t.Errorf("got %s", got)
+	}
+	if got := b.trace(); got != "apply a, apply b, apply z, apply c, refresh z" {
+		t.Errorf("acts: %s", got)
+	}
+	b.run(list...)
+	if got := b.trace(); got != "" {
+		t.Errorf("a quiet run did: %s", got)
+	}
+}
+
+func TestNotifyOnlyForRealChanges(t *testing.T) {
+	b := newBench(t)
+	list := []policies.Resource{b.box("a", func(r *policies.Resource, one *box) { notifies(r, one); one.Fail = true }), b.box("z", nil)}
+	b.run(list...)
+	if got := b.trace(); got != "apply a, apply z" {
+		t.Errorf("acts: %s; want no refresh", got)
+	}
+}
+
+func TestFailedRefreshIsAnErrorAndTriedAgain(t *testing.T) {
+	b := newBench(t)
+	broken := b.box("z", func(_ *policies.Resource, one *box) { one.RefreshFails = true })
+	got := b.run(b.box("a", notifies), broken)
+	if got[1].Status != policies.Failed || !strings.Contains(got[1].Message, "box.a") {
+		t.Errorf("got %+v", got[1])
+	}
+	b.trace()
+	got = b.run(b.box("a", notifies), b.box("z", nil))
+	if !got[1].Refreshed || b.trace() != "refresh z" {
+		t.Errorf("it was not refreshed again: %+v", got[1])
+	}
+}
+
+func TestPauseKeepsNotifications(t *testing.T) {
+	b := newBench(t)
+	b.run(b.box("z", nil))
+	j, err := OpenJournal(b.dir, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.begin("box.a", []string{"box.z"}, nil, policies.Initial); err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	b.trace()
+	b.edit = func(r *Runner) { r.Audit = true }
+	b.run(b.box("z", nil))
+	if got := b.trace(); got != "" {
+		t.Errorf("a paused host did: %s", got)
+	}
+	b.edit = nil
+	b.run(b.box("z", nil))
+	if got := b.trace(); got != "refresh z" {
+		t.Errorf("after the pause: %s", got)
+	}
+}
+
+func TestStopBetweenResources(t *testing.T) {
+	b := newBench(t)
+	ctx, stop := context.WithCancel(context.Background())
+	b.edit = func(r *Runner) {
+		r.Decode = func(res policies.Resource) (modules.Resource, error) {
+			one, err := decodeBox(res)
+			return &stopper{one.(*box), stop}, err
+		}
+	}
+	_, err := b.try(ctx, b.box("a", notifies), b.box("z", nil))
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("Run = %v", err)
+	}
+	if got := b.trace(); got != "apply a" {
+		t.Errorf("acts: %s; want the resource at hand finished and no other begun", got)
+	}
+	b.edit = nil
+	got := b.run(b.box("a", notifies), b.box("z", nil))
+	if brief(got) != "repaired/initial repaired/initial+refreshed" {
+		t.Errorf("the next run: %s; want the first repair told and the notification delivered", brief(got))
+	}
+}
+
+// stopper asks for the end of the run in the middle of its Apply, as SIGTERM does.
+type stopper struct {
+	*box
+	stop func()
+}
+
+func (s *stopper) Apply(ctx context.Context, sys *system.System, changes []policies.Change) error {
+	s.stop()
+	if ctx.Err() != nil {
+		return errors.New("it was torn away in the middle")
+	}
+	return s.box.Apply(ctx, sys, changes)
+}
+
+func TestRetryAndTimeout(t *testing.T) {
+	b := newBench(t)
+	b.run(b.box("a", func(r *policies.Resource, one *box) { one.Fail, r.Retry = true, &policies.Retry{Attempts: 3} }))
+	if got := b.trace(); got != "apply a, apply a, apply a" {
+		t.Errorf("acts: %s", got)
+	}
+	b.edit = func(r *Runner) {
+		r.Decode = func(policies.Resource) (modules.Resource, error) { return &sleeper{}, nil }
+	}
+	got := b.run(b.box("a", func(r *policies.Resource, _ *box) { r.Timeout = 1 }))
+	if got[0].Status != policies.Failed || !strings.Contains(got[0].Message, "stopped after 1s") {
+		t.Errorf("got %+v", got[0])
+	}
+}
+
+type sleeper struct{ box }
+
+func (s *sleeper) Check(ctx context.Context, _ *system.System) ([]policies.Change, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestSecretsAreNeverShown(t *testing.T) {
+	b := newBench(t)
+	secret := "hunter2 is the password"
+	got := b.run(b.box("a", func(r *policies.Resource, one *box) {
+		r.Sensitive, one.Text, one.Fail = []string{"Text", "text"}, secret, true
+	}))
+	raw, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	journal, _ := os.ReadFile(b.path("journal"))
+	if strings.Contains(string(raw)+string(journal), "hunter2") {
+		t.Errorf("the secret is in %s or %s", raw, journal)
+	}
+	want := []policies.Change{{Attribute: "text", After: "(sensitive)"}}
+	if diff := cmp.Diff(want, got[0].Changes); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+}
+
+func TestManagedPaths(t *testing.T) {
+	b := newBench(t)
+	sys := &system.System{Root: "/"}
+	b.edit = func(r *Runner) { r.System = sys }
+	b.run(b.box("a", nil), b.box("b", func(r *policies.Resource, _ *box) { r.NotApplicable = true }))
+	if diff := cmp.Diff(map[string]bool{b.path("a"): true}, sys.Managed); diff != "" {
+		t.Errorf("managed (-want +got):\n%s", diff)
+	}
+}
+
+// The real file kind, twice, then with drift.
+func TestRealFile(t *testing.T) {
+	root := t.TempDir()
+	attributes, err := json.Marshal(map[string]string{"path": "/motd", "content": "Welcome\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t)
+	b.edit = func(r *Runner) { r.Decode, r.System = nil, &system.System{Root: root, State: t.TempDir()} }
+	res := policies.Resource{Address: "file.motd", Kind: "file", Mode: policies.Enforce, Attributes: attributes}
+	for i, want := range []string{"repaired/initial", "compliant", "repaired/corrective"} {
+		if i == 2 {
+			os.WriteFile(filepath.Join(root, "motd"), []byte("mine"), 0o644)
+		}
+		if got := b.run(res); brief(got) != want {
+			t.Errorf("run %d: %s, want %s (%s)", i, brief(got), want, got[0].Message)
+		}
+	}
+}
+
+func TestCleanCutsAndStrips(t *testing.T) {
+	out := policies.ResourceResult{Message: "a\x1b[31mred\xff" + strings.Repeat("é", maxMessage)}
+	clean(&out, secrets{})
+	if strings.Contains(out.Message, "\x1b") || !utf8.ValidString(out.Message) || len(out.Message) > maxMessage || !strings.HasSuffix(out.Message, "…") {
+		t.Errorf("message = %.40q… of %d bytes", out.Message, len(out.Message))
+	}
+	result := policies.Result{}
+	for i := range 500 {
+		result.Resources = append(result.Resources, policies.ResourceResult{Address: fmt.Sprint(i), Status: policies.Failed,
+			Changes: []policies.Change{{Attribute: "a", Before: strings.Repeat("x", 900), Diff: strings.Repeat("y", 900)}}})
+	}
+	trim(&result, 150_000)
+	if got := size(result); got > 150_000 || result.Resources[0].Changes == nil || result.Counts()[policies.Failed] != 500 {
+		t.Errorf("trimmed to %d bytes with %d changes", got, len(result.Resources[0].Changes))
+	}
+	trim(&result, 10)
+	if result.Resources[0].Changes != nil || result.Counts()[policies.Failed] != 500 {
+		t.Error("the statuses did not survive")
+	}
+}
