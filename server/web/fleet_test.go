@@ -23,6 +23,7 @@ type fleet struct {
 	t      testing.TB
 	store  *store.Store
 	policy views.Policy
+	stored map[string]bool
 }
 
 func newFleet(t testing.TB) *fleet {
@@ -30,7 +31,7 @@ func newFleet(t testing.TB) *fleet {
 	st, err := store.Open(context.Background(), filepath.Join(t.TempDir(), "plumb.db"))
 	must(t, err)
 	t.Cleanup(func() { st.Close() })
-	return &fleet{t: t, store: st, policy: views.Policy{Mode: "trial", Signers: []string{"plumb-trial"}}}
+	return &fleet{t: t, store: st, policy: views.Policy{Mode: "trial", Signers: []string{"plumb-trial"}}, stored: map[string]bool{}}
 }
 
 func must(t testing.TB, err error) {
@@ -46,7 +47,10 @@ func (f *fleet) put(kind string, value any) string {
 	raw, err := json.Marshal(value)
 	must(f.t, err)
 	ref := store.Ref{Kind: kind, Digest: inventory.Digest(raw)}
-	must(f.t, f.store.PutObject(f.t.Context(), ref, raw, start))
+	if !f.stored[ref.Digest] {
+		must(f.t, f.store.PutObject(f.t.Context(), ref, raw, start))
+		f.stored[ref.Digest] = true
+	}
 	return ref.Digest
 }
 

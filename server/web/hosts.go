@@ -104,29 +104,32 @@ func link(path string, q url.Values, after string) string {
 	return path + "?" + next.Encode()
 }
 
-// hostSummary counts what it can without reading all hosts.
+// hostSummary says how many there are, and on one page of many which these are.
 func (s *site) hostSummary(ctx context.Context, f store.HostFilter, p hostsPage) (string, error) {
 	shown := len(p.Hosts)
-	if shown == 0 {
+	switch {
+	case shown == 0:
 		return "No hosts", nil
+	case p.First == "" && p.Next == "":
+		return hostWord(shown), nil
 	}
-	whole := hostWord(shown)
-	if p.First != "" || p.Next != "" {
-		whole = fmt.Sprintf("%s, from %s to %s", hostWord(shown), p.Hosts[0].Name, p.Hosts[shown-1].Name)
+	span := fmt.Sprintf(", from %s to %s", p.Hosts[0].Name, p.Hosts[shown-1].Name)
+	total, err := s.hostTotal(ctx, f, p.Query)
+	if err != nil || total == 0 {
+		return hostWord(shown) + span, err
 	}
-	if p.Filtered && (len(p.Query) > 1 || f.Status == "") {
-		return whole, nil
+	return number(shown) + " of " + hostWord(total) + span, nil
+}
+
+// hostTotal counts the hosts of all pages where that is cheap: without a filter, or by
+// status alone. Elsewhere it is 0.
+func (s *site) hostTotal(ctx context.Context, f store.HostFilter, q url.Values) (int, error) {
+	if len(q) > 1 || len(q) == 1 && f.Status == "" {
+		return 0, nil
 	}
 	counts, err := s.Read().Store.FleetCounts(ctx)
-	if err != nil {
-		return "", err
+	if err != nil || f.Status == "" {
+		return counts.Total, err
 	}
-	total := counts.Total
-	if f.Status != "" {
-		total = counts.Status[f.Status]
-	}
-	if p.First == "" && p.Next == "" {
-		return whole, nil
-	}
-	return whole + fmt.Sprintf(" of %s", number(total)), nil
+	return counts.Status[f.Status], nil
 }
