@@ -64,6 +64,7 @@ type Desk struct {
 	problem  string // why the newest commit on main is not a release
 	upstream string // what is wrong with the upstream
 	bad      string // the newest upstream commit that was refused
+	memory   memory
 }
 
 // Status says how the desk stands.

@@ -48,6 +48,10 @@ func TestTrial(t *testing.T) {
 	if tree, err := bundle.Unpack(raw); err != nil || string(tree["ssh.hcl"]) != goodPolicy {
 		t.Errorf("Unpack() = %v, %v", tree, err)
 	}
+	acts, err := w.desk.Store.Acts(w.ctx, 10)
+	if want := "refs/heads/main 000000000000.." + first[:12]; err != nil || len(acts) != 1 || acts[0].Who != "ann" || acts[0].What != "push" || acts[0].Detail != want {
+		t.Errorf("Acts() = %+v, %v, want ann's push of %s", acts, err, want)
+	}
 	w.git(w.clone, "fetch", "-q", "--tags", "origin")
 	w.verify(w.desk.Authority.TrialSigner().Line(), "release/1", true)
 	w.verify(w.person("mallory").line, "release/1", false)
@@ -319,6 +323,18 @@ func TestConcurrentMake(t *testing.T) {
 		}
 	}
 	w.latest(1)
+}
+
+func TestPushIsCompiledOnce(t *testing.T) {
+	w := newWorld(t)
+	count := &counting{Compiler: w.desk.Compiler}
+	w.desk.Compiler = count
+	w.commit(map[string]string{"a.hcl": goodPolicy})
+	w.push("main")
+	w.latest(1)
+	if count.asked != 1 {
+		t.Errorf("one push was compiled %d times, want once", count.asked)
+	}
 }
 
 // TestHangUp makes the release of a push whose author hung up once it was taken.

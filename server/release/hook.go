@@ -190,17 +190,21 @@ const makeTime = 15 * time.Minute
 // afterPush makes what the push calls for. Git does not heed a refusal here any more, so
 // what fails is kept as a problem and tried again at the next start.
 func (d *Desk) afterPush(ctx context.Context, ask repo.HookRequest) repo.HookAnswer {
+	// The push counts already, so its release is made even when the author hangs up now.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), makeTime)
+	defer cancel()
 	moved := false
 	for _, u := range ask.Updates {
 		_, isRelease := repo.ReleaseNumber(u.Ref)
 		moved = moved || u.Ref == repo.Main || isRelease
+		act := store.Act{At: d.Now(), Who: ask.Author, What: "push", Detail: fmt.Sprintf("%s %.12s..%.12s", plain(u.Ref), u.Old, u.New)}
+		if err := d.Store.AddAct(ctx, act); err != nil {
+			d.log().Error("cannot log a push", "author", ask.Author, "ref", u.Ref, "error", err)
+		}
 	}
 	if !moved {
 		return repo.HookAnswer{}
 	}
-	// The push counts already, so its release is made even when the author hangs up now.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), makeTime)
-	defer cancel()
 	made, err := d.make(ctx, true)
 	if err != nil {
 		d.log().Error("cannot make a release", "error", err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"plumb/agent/protocol"
-	"plumb/inventory"
 	"plumb/server/repo"
 	"plumb/server/store"
 )
@@ -138,56 +137,3 @@ func (d *Desk) signMain(ctx context.Context, view repo.View, main string, last s
 	row, err := d.keep(ctx, raw, r, v)
 	return made{row, v}, err
 }
-
-// restoreTags puts release tags back that the store has and the repository lost, such as
-// after an older copy of the repository was restored.
-func (d *Desk) restoreTags(ctx context.Context) error {
-	tags, err := d.Repo.Releases()
-	if err != nil {
-		return err
-	}
-	before := uint64(0)
-	for {
-		page, err := d.Store.Releases(ctx, 100, before)
-		if err != nil || len(page) == 0 {
-			return err
-		}
-		for _, row := range page {
-			if err := d.restoreTag(ctx, row, tags[row.Number]); err != nil {
-				return err
-			}
-			before = row.Number
-		}
-	}
-}
-
-func (d *Desk) restoreTag(ctx context.Context, row store.Release, hash string) error {
-	if hash != "" {
-		return d.compareTag(ctx, row, hash)
-	}
-	if _, err := d.Repo.Commit(row.Commit); errors.Is(err, repo.ErrNone) {
-		d.alarm("a release's commit is not in the repository", "release", row.Number, "commit", row.Commit)
-		return nil
-	}
-	raw, err := d.Store.Object(ctx, store.Ref{Kind: store.KindTag, Digest: row.Tag})
-	if err != nil {
-		return fmt.Errorf("cannot read the tag of release %d: %w", row.Number, err)
-	}
-	_, err = d.Repo.WriteTag(ctx, protocol.TagName(row.Number), raw)
-	return err
-}
-
-// compareTag raises an alarm when the repository's tag is not the one that was released.
-func (d *Desk) compareTag(ctx context.Context, row store.Release, hash string) error {
-	view, err := d.Repo.View("")
-	if err != nil {
-		return err
-	}
-	raw, err := view.TagObject(ctx, hash, protocol.MaxTag)
-	if err != nil || inventory.Digest(raw) != row.Tag {
-		d.alarm("a release tag in the repository is not the one that was released", "release", row.Number)
-	}
-	return nil
-}
-
-func (d *Desk) alarm(text string, args ...any) { d.log().Error("alarm: "+text, args...) }

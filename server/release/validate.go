@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"errors"
+	"time"
 
 	"plumb/policies"
 	"plumb/policies/bundle"
@@ -45,8 +46,35 @@ func (d *Desk) Validate(ctx context.Context, tree bundle.Tree) ([]policies.Probl
 	return v.problems, err
 }
 
+// recent is how long a good verdict holds: through the hooks of one push, so that it is
+// compiled for the fleet once and what was judged is what is released.
+const recent = time.Minute
+
+// memory is the newest good verdict.
+type memory struct {
+	verdict verdict
+	signers string // in force when it was judged
+	at      time.Time
+}
+
+func (d *Desk) recall(commit string, now signing) (verdict, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	m, age := d.memory, d.Now().Sub(d.memory.at)
+	return m.verdict, m.verdict.commit == commit && m.signers == now.text && age >= 0 && age < recent
+}
+
+func (d *Desk) remember(v verdict, now signing) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.memory = memory{verdict: v, signers: now.text, at: d.Now()}
+}
+
 // inspect reads and validates a commit, which may still be in quarantine.
 func (d *Desk) inspect(ctx context.Context, view repo.View, commit string, now signing) (verdict, error) {
+	if v, ok := d.recall(commit, now); ok {
+		return v, nil
+	}
 	tree, err := view.Tree(ctx, commit)
 	if fault := (*repo.TreeError)(nil); errors.As(err, &fault) {
 		return verdict{commit: commit, problems: []policies.Problem{{Severity: "error", Summary: "Unusable policy tree", Detail: upper(fault.Reason), File: fault.File, Line: 1, Column: 1}}}, nil
@@ -56,6 +84,9 @@ func (d *Desk) inspect(ctx context.Context, view repo.View, commit string, now s
 	}
 	v, err := d.judge(ctx, tree, now)
 	v.commit = commit
+	if err == nil && !v.bad() {
+		d.remember(v, now)
+	}
 	return v, err
 }
 

@@ -106,12 +106,23 @@ func (v View) Type(ctx context.Context, hash string) (string, error) {
 
 // TagObject returns the raw bytes of a tag object of at most most bytes.
 func (v View) TagObject(ctx context.Context, hash string, most int64) ([]byte, error) {
-	var body []byte
-	err := v.objects(ctx, []want{{hash: hash, kind: "tag", most: most}}, func(_ int, data []byte) { body = data })
+	list, err := v.TagObjects(ctx, []string{hash}, most)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the tag %.12s: %w", hash, err)
+		return nil, err
 	}
-	return body, nil
+	return list[0], nil
+}
+
+// TagObjects returns several tag objects in the order of their hashes.
+func (v View) TagObjects(ctx context.Context, hashes []string, most int64) ([][]byte, error) {
+	wants, list := make([]want, len(hashes)), make([][]byte, len(hashes))
+	for i, hash := range hashes {
+		wants[i] = want{hash: hash, kind: "tag", most: most}
+	}
+	if err := v.objects(ctx, wants, func(i int, data []byte) { list[i] = data }); err != nil {
+		return nil, fmt.Errorf("cannot read the tags: %w", err)
+	}
+	return list, nil
 }
 
 func (v View) run(ctx context.Context, args ...string) (string, error) {
