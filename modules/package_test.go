@@ -359,3 +359,45 @@ func TestPackageWaitsForLock(t *testing.T) {
 	}
 	_ = holder.Wait()
 }
+
+// Wherever dpkg is killed, the next run must end with the package installed and nothing
+// left over, without a person's help.
+func TestPackageMendsAnyKill(t *testing.T) {
+	if !inCopy(t, "apt-get", "dpkg-deb", "strace") {
+		return
+	}
+	repository(t)("pl-a", "1.0", "", map[string]string{"postinst": "#!/bin/sh\nexit 0\n"})
+	sys := copyHost(t)
+	points := map[string]struct {
+		call string
+		when int
+	}{
+		"before anything": {"fsync", 4}, "first word of it": {"rename", 2}, "unpacking": {"rename", 11},
+		"files in place": {"fsync", 11}, "tidying up": {"unlink", 2},
+	}
+	for name, at := range points {
+		killDpkg(t, at.call, at.when)
+		sys.ForgetDpkg()
+		p := &Package{Name: "pl-a", State: "present"}
+		if changes, err := p.Check(t.Context(), sys); err != nil || len(changes) > 0 {
+			if err := errors.Join(err, p.Apply(t.Context(), sys, changes)); err != nil {
+				t.Fatalf("killed %s: %v", name, err)
+			}
+		}
+		if out, err := exec.Command("dpkg", "--audit").CombinedOutput(); err != nil || len(out) > 0 {
+			t.Fatalf("killed %s: dpkg --audit = %v: %s", name, err, out)
+		}
+		converge(t, sys, &Package{Name: "pl-a", State: "purged"})
+	}
+}
+
+// killDpkg installs the package and kills dpkg at the given call. A dpkg that lives on
+// would make the test pass for nothing.
+func killDpkg(t *testing.T, call string, when int) {
+	t.Helper()
+	out, err := exec.Command("strace", "-o", "/dev/null", "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, when),
+		"dpkg", "-i", "/repo/pl-a_1.0.deb").CombinedOutput()
+	if err == nil {
+		t.Fatalf("dpkg was not killed at %s %d: %s", call, when, out)
+	}
+}
