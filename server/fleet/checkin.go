@@ -28,7 +28,7 @@ func (f *Fleet) CheckIn(ctx context.Context, id inventory.HostID, in protocol.Ch
 	}
 	answer := protocol.Answer{Epoch: h.Epoch, Accepted: h.Seq, Want: []string{}, Interval: int(f.interval().Seconds())}
 	if len(in.Reports) > 0 {
-		if err := f.take(ctx, id, in.Reports, &answer, now); err != nil {
+		if err := f.take(ctx, h, in.Reports, &answer, now); err != nil {
 			return protocol.Answer{}, err
 		}
 	}
@@ -39,10 +39,13 @@ func (f *Fleet) CheckIn(ctx context.Context, id inventory.HostID, in protocol.Ch
 // attempts is how often reports are tried when the same host delivers twice at once.
 const attempts = 5
 
-func (f *Fleet) take(ctx context.Context, id inventory.HostID, reports []policies.Report, answer *protocol.Answer, now time.Time) error {
+func (f *Fleet) take(ctx context.Context, h store.Host, reports []policies.Report, answer *protocol.Answer, now time.Time) error {
+	var err error
 	for range attempts {
-		err := f.takeOnce(ctx, id, reports, answer, now)
-		if !errors.Is(err, store.ErrConflict) {
+		if err = f.takeOnce(ctx, h, reports, answer, now); !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+		if h, err = f.host(ctx, h.ID); err != nil {
 			return err
 		}
 	}
@@ -51,13 +54,9 @@ func (f *Fleet) take(ctx context.Context, id inventory.HostID, reports []policie
 
 // takeOnce accepts the reports that follow without a gap on what is stored, up to the first
 // one that names an object which nobody has sent yet.
-func (f *Fleet) takeOnce(ctx context.Context, id inventory.HostID, reports []policies.Report, answer *protocol.Answer, now time.Time) error {
-	h, err := f.host(ctx, id)
-	if err != nil {
-		return err
-	}
+func (f *Fleet) takeOnce(ctx context.Context, h store.Host, reports []policies.Report, answer *protocol.Answer, now time.Time) error {
 	epoch := reports[0].Epoch
-	accepted, err := f.Store.Accepted(ctx, id, epoch)
+	accepted, err := f.Store.Accepted(ctx, h.ID, epoch)
 	if err != nil {
 		return err
 	}
@@ -74,7 +73,7 @@ func (f *Fleet) takeOnce(ctx context.Context, id inventory.HostID, reports []pol
 	if err != nil {
 		return err
 	}
-	if err := f.Store.Accept(ctx, id, h.Epoch, h.Seq, steps, now); err != nil {
+	if err := f.Store.Accept(ctx, h.ID, h.Epoch, h.Seq, steps, now); err != nil {
 		return err
 	}
 	answer.Accepted = fresh[ready-1].Seq

@@ -1,11 +1,11 @@
 package fleet
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
 	"unicode"
-	"unicode/utf8"
 
 	"plumb/agent/protocol"
 	"plumb/policies"
@@ -20,6 +20,11 @@ func TestDecodeObjectRefuses(t *testing.T) {
 		"not UTF-8":         {store.KindFacts, "{\"hostname\":\"\xff\"}"},
 		"control character": {store.KindFacts, `{"hostname":"\u001b[2J"}`},
 		"in a key":          {store.KindFacts, `{"custom":{"\u0000":1}}`},
+		"form feed":         {store.KindFacts, `{"hostname":"a\fb"}`},
+		"delete":            {store.KindFacts, "{\"hostname\":\"\x7f\"}"},
+		"C1":                {store.KindFacts, "{\"hostname\":\"\u009b2J\"}"},
+		"C1 escaped":        {store.KindFacts, `{"hostname":"\u009B2J"}`},
+		"after a backslash": {store.KindFacts, `{"hostname":"\\\u0007"}`},
 		"too deep":          {store.KindFacts, `{"custom":` + strings.Repeat(`{"a":`, 40) + `1` + strings.Repeat(`}`, 40) + `}`},
 		"wrong type":        {store.KindFacts, `{"os":[]}`},
 		"bundle":            {store.KindBundle, `{}`},
@@ -49,8 +54,8 @@ func FuzzDecodeObject(f *testing.F) {
 	f.Add([]byte(`{"os":{"kernel":"linux"},"packages":{"a":"1"},"custom":{"x":[1,{"y":null}]}}`))
 	f.Add([]byte(`[[[[`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		if _, err := decodeObject(store.KindFacts, raw); err == nil && !utf8.Valid(raw) {
-			t.Fatalf("decodeObject(facts, %q) took text that is not UTF-8", raw)
+		if checkText(raw) == nil {
+			checkTaken(t, raw)
 		}
 		c, err := decodeObject(store.KindCatalog, raw)
 		if err != nil {
@@ -70,6 +75,33 @@ func FuzzDecodeObject(f *testing.F) {
 			t.Fatalf("%d resources are counted, the catalog has %d", total, len(run.Catalog.Resources))
 		}
 	})
+}
+
+// checkTaken walks JSON token by token: what checkText let pass must have none of what it
+// is there to find.
+func checkTaken(t *testing.T, raw []byte) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	for depth := 0; ; {
+		token, err := d.Token()
+		if err != nil {
+			return
+		}
+		switch one := token.(type) {
+		case string:
+			if strings.ContainsFunc(one, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r", r) }) {
+				t.Fatalf("checkText(%q) took the text %q", raw, one)
+			}
+		case json.Delim:
+			depth++
+			if one == '}' || one == ']' {
+				depth -= 2
+			}
+			if depth > maxDepth {
+				t.Fatalf("checkText(%q) took a depth of %d", raw, depth)
+			}
+		}
+	}
 }
 
 func FuzzCheckIn(f *testing.F) {

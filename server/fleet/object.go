@@ -1,16 +1,12 @@
 package fleet
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"plumb/agent/protocol"
 	"plumb/inventory"
@@ -40,10 +36,16 @@ func (f *Fleet) PutObject(ctx context.Context, id inventory.HostID, digest strin
 	if inventory.Digest(body) != digest {
 		return refuse("the object does not match its digest", "send it again")
 	}
-	if _, err := decodeObject(kind, body); err != nil {
+	v, err := decodeObject(kind, body)
+	if err != nil {
 		return refuse(fmt.Sprintf("the %s cannot be accepted: %s", kind, err), updateAgent)
 	}
-	return f.Store.PutObject(ctx, store.Ref{Kind: kind, Digest: digest}, body, now)
+	ref := store.Ref{Kind: kind, Digest: digest}
+	if err := f.Store.PutObject(ctx, ref, body, now); err != nil {
+		return err
+	}
+	f.objects.put(ref, v) // the report that names it comes next
+	return nil
 }
 
 // decodeObject reads what a host calls facts, a catalog or a result. Fields that we do not
@@ -66,52 +68,6 @@ func decodeObject(kind string, raw []byte) (any, error) {
 	}
 	return nil, fmt.Errorf("a host does not send a %q", kind)
 }
-
-// checkText walks all of the JSON once: depth, well-formed text, no control characters, and
-// nothing behind the one value.
-func checkText(raw []byte) error {
-	if !utf8.Valid(raw) {
-		return errors.New("it is not UTF-8")
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	depth := 0
-	for {
-		token, err := d.Token()
-		if err != nil {
-			return fmt.Errorf("it is not JSON: %w", err)
-		}
-		if depth, err = deeper(depth, token); err != nil {
-			return err
-		}
-		if depth == 0 {
-			break
-		}
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("something follows the JSON value")
-	}
-	return nil
-}
-
-func deeper(depth int, token json.Token) (int, error) {
-	switch t := token.(type) {
-	case json.Delim:
-		if t == '}' || t == ']' {
-			return depth - 1, nil
-		}
-		if depth++; depth > maxDepth {
-			return 0, fmt.Errorf("it is nested deeper than %d", maxDepth)
-		}
-	case string:
-		if i := bytes.IndexFunc([]byte(t), isBad); i >= 0 {
-			return 0, fmt.Errorf("a text in it has a control character: %.60q", t)
-		}
-	}
-	return depth, nil
-}
-
-func isBad(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' }
 
 // decodedCatalog is a catalog with an index of its addresses.
 type decodedCatalog struct {
