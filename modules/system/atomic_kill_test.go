@@ -101,6 +101,36 @@ func TestKilledWriterLeavesOldOrNew(t *testing.T) {
 	}
 }
 
+// TestFailingDiskLeavesOldOrNew lets each call on the way fail once, as a broken disk does.
+func TestFailingDiskLeavesOldOrNew(t *testing.T) {
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("needs strace: makes system calls fail")
+	}
+	tried := 0
+	for _, p := range recordPoints(t, strace, "plumb") {
+		if !slices.Contains([]string{"write", "fchown", "fchmod", "fsync", "renameat"}, p.call) {
+			continue
+		}
+		tried++
+		root := killFolder(t, "plumb")
+		inject := fmt.Sprintf("inject=%s:error=EIO:when=%d", p.call, p.when)
+		out, err := writerCommand(strace, []string{"-f", "-qq", "-o", "/dev/null", "-e", "trace=" + p.call, "-e", inject}, root, "plumb").CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "input/output error") {
+			t.Errorf("%v failed, but the writer said %q, %v", p, out, err)
+		}
+		raw, err := os.ReadFile(filepath.Join(root, "f"))
+		must(t, err)
+		if !bytes.Equal(raw, oldContent()) && !bytes.Equal(raw, newContent()) {
+			t.Errorf("%v failed and tore the file", p)
+		}
+		wantNoTemp(t, root)
+	}
+	if tried < 5 {
+		t.Errorf("only %d calls were made to fail", tried)
+	}
+}
+
 // thin takes every n-th point unless PLUMB_SOAK asks for all.
 func thin(points []killPoint, most int) []killPoint {
 	if os.Getenv("PLUMB_SOAK") == "1" || len(points) <= most {
