@@ -51,7 +51,7 @@ type Compiled struct {
 	Raw    []byte `json:"raw"`
 	Digest string `json:"digest"`
 	// Reads are the facts that the policy looked at, such as fact.os.family; nil when unknown.
-	Reads []string `json:"reads,omitempty"`
+	Reads []string `json:"reads"`
 	// Warnings are what the compiler found that is no error.
 	Warnings []policies.Problem `json:"-"`
 }

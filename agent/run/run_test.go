@@ -26,7 +26,7 @@ var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 type box struct {
 	Path, Text                      string
 	Fail, Panic, Wait, Unknown, Lie bool
-	RefreshFails                    bool
+	RefreshFails, Slow              bool
 	Trace                           string // a file to which each act is appended
 }
 
@@ -75,6 +75,9 @@ func (b *box) Apply(context.Context, *system.System, []policies.Change) error {
 }
 
 func (b *box) Refresh(context.Context, *system.System) error {
+	if b.Slow {
+		time.Sleep(10 * time.Millisecond) // so that a kill often comes here
+	}
 	b.note("refresh")
 	if b.RefreshFails {
 		return errors.New("it does not start")

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,9 @@ const tempMark = ".new-"
 // the disk; when the machine stops before, the old bytes are still there.
 func WriteFile(path string, data []byte) error {
 	dir := filepath.Dir(path)
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+		return syncDir(dir) // a quiet host does not wear its disk out
+	}
 	f, err := os.CreateTemp(dir, tempMark+"*")
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)

@@ -66,8 +66,9 @@ func Start(t testing.TB) *Server {
 	}
 	s.leasePin = public
 	cert := s.CA.Server(t, protocol.ServerName)
-	s.People = s.serve(t, &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}})
-	s.Agents = s.serve(t, &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert},
+	clock := func() time.Time { return s.Now() }
+	s.People = s.serve(t, &tls.Config{Time: clock, MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}})
+	s.Agents = s.serve(t, &tls.Config{Time: clock, MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert},
 		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: s.CA.Pool()})
 	s.SSH = s.serveSSH(t)
 	return s
