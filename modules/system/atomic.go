@@ -90,7 +90,7 @@ func (s *spot) mayShare(uid uint32, shared bool) error {
 	if shared || s.top().ruledBy(uid) {
 		return nil
 	}
-	return fmt.Errorf("%w: others than root and the owner may replace files in %s; close the folder, give the file its owner, or allow it",
+	return fmt.Errorf("%w: others than root and the owner may replace files in %s; close the folder, give the file the same owner, or set shared",
 		ErrUntrusted, s.folderPath())
 }
 
