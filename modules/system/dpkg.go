@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // ErrNoDpkg means that there is no dpkg database below the root: not a Debian-like host.
@@ -114,26 +115,34 @@ func (d *Dpkg) label(p Package) string {
 
 // dpkgMemory keeps the database of a run; its zero value has not read it yet.
 type dpkgMemory struct {
-	mu   sync.Mutex
-	read *Dpkg
+	mu       sync.Mutex
+	read     *Dpkg
+	modified time.Time // of the status file, when it was read
+	inode    uint64
 }
 
-// Dpkg reads dpkg's database, once a run. The error wraps [ErrNoDpkg] where there is none.
+// Dpkg reads dpkg's database, and again only when its status file has been replaced. The
+// error wraps [ErrNoDpkg] where there is none.
 func (s *System) Dpkg() (*Dpkg, error) {
 	s.dpkg.mu.Lock()
 	defer s.dpkg.mu.Unlock()
-	if s.dpkg.read != nil {
+	now, err := s.Files().StatFollow(dpkgDir + "/status")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if s.dpkg.read != nil && now.inode == s.dpkg.inode && now.Modified.Equal(s.dpkg.modified) {
 		return s.dpkg.read, nil
 	}
 	d, err := readDpkg(s)
 	if err != nil {
 		return nil, err
 	}
-	s.dpkg.read = d
+	s.dpkg.read, s.dpkg.inode, s.dpkg.modified = d, now.inode, now.Modified
 	return d, nil
 }
 
-// ForgetDpkg makes the next [System.Dpkg] read again: somebody ran a package manager.
+// ForgetDpkg makes the next [System.Dpkg] read again: a package manager that was killed may
+// have left its last word in the journal only.
 func (s *System) ForgetDpkg() {
 	s.dpkg.mu.Lock()
 	defer s.dpkg.mu.Unlock()

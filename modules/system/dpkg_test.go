@@ -112,7 +112,7 @@ func TestDpkgStatusFolder(t *testing.T) {
 	}
 }
 
-func TestDpkgIsRememberedUntilForgotten(t *testing.T) {
+func TestDpkgIsRemembered(t *testing.T) {
 	s := rooted(t, map[string]string{"var/lib/dpkg/status": stanza("x", "all", "install ok installed", "1")})
 	version := func() string {
 		d, err := s.Dpkg()
@@ -122,7 +122,8 @@ func TestDpkgIsRememberedUntilForgotten(t *testing.T) {
 		return d.Versions()["x"]
 	}
 	version()
-	if err := os.WriteFile(filepath.Join(s.Root, "var/lib/dpkg/status"), []byte(stanza("x", "all", "install ok installed", "2")), 0o644); err != nil {
+	journal := filepath.Join(s.Root, "var/lib/dpkg/updates/0000")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(journal), 0o755), os.WriteFile(journal, []byte(stanza("x", "all", "install ok installed", "2")), 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	if got := version(); got != "1" {
@@ -130,7 +131,15 @@ func TestDpkgIsRememberedUntilForgotten(t *testing.T) {
 	}
 	s.ForgetDpkg()
 	if got := version(); got != "2" {
-		t.Errorf("version after ForgetDpkg = %q, want 2", got)
+		t.Errorf("version after ForgetDpkg = %q, want the journal's 2", got)
+	}
+	status := filepath.Join(s.Root, "var/lib/dpkg/status")
+	if err := errors.Join(os.Remove(journal), os.WriteFile(status+"-new", []byte(stanza("x", "all", "install ok installed", "3")), 0o644),
+		os.Rename(status+"-new", status)); err != nil {
+		t.Fatal(err)
+	}
+	if got := version(); got != "3" {
+		t.Errorf("version = %q after dpkg replaced its status, want 3", got)
 	}
 }
 
