@@ -130,6 +130,9 @@ var corpus = map[string]struct {
 	"long name": {make: func(h hostile) string {
 		return h.commit(h.tree("100644", strings.Repeat("a", 3000), h.blob("x")))
 	}, tree: "longer than 1024 bytes"},
+	"longer than any buffer": {make: func(h hostile) string {
+		return h.commit(h.tree("100644", strings.Repeat("\xc3\xa9", 40_000), h.blob("x")))
+	}, tree: "longer than 1024 bytes"},
 	"more files than atoms": {make: func(h hostile) string {
 		tree := h.tree("100644", "f", h.blob("x"))
 		for range 12 {

@@ -100,6 +100,9 @@ func readEntries(r io.Reader) ([]entry, error) {
 		if errors.Is(err, io.EOF) && len(line) == 0 {
 			return list, nil
 		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			return nil, tooLong(string(line))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("cannot read what git lists: %w", err)
 		}
@@ -143,13 +146,17 @@ func parseEntry(line string) (entry, error) {
 func checkPath(path string) error {
 	switch {
 	case len(path) > maxPath:
-		return &TreeError{path[:80] + "…", fmt.Sprintf("the name is longer than %d bytes; shorten it", maxPath)}
+		return tooLong(path)
 	case !utf8.ValidString(path) || strings.ContainsFunc(path, unicode.IsControl) || strings.Contains(path, `\`):
 		return &TreeError{path, "the name is not plain text; rename it without control characters and backslashes"}
 	case !fs.ValidPath(path) || slices.ContainsFunc(strings.Split(path, "/"), isGit):
 		return &TreeError{path, "the name is not usable; rename it"}
 	}
 	return nil
+}
+
+func tooLong(path string) error {
+	return &TreeError{strings.ToValidUTF8(path[:80], "?") + "…", fmt.Sprintf("the name is longer than %d bytes; shorten it", maxPath)}
 }
 
 func isGit(part string) bool { return strings.EqualFold(part, ".git") }
