@@ -16,6 +16,7 @@ func (s *scope) explain(e hclsyntax.Expression, diags hcl.Diagnostics) hcl.Diagn
 		if t := missingStep(e, d); t != nil {
 			diags[i] = s.lacks(t, d)
 		}
+		propose(e, diags[i])
 		reach(diags[i])
 	}
 	return diags
@@ -64,14 +65,17 @@ func last(path string) string {
 
 // firstMissing walks down until a step finds nothing, and returns it with the names that are there.
 func (s *scope) firstMissing(t hcl.Traversal) (hcl.Range, string, []string) {
-	v := s.fact
 	if t.RootName() == "host" {
-		v = s.host
+		return firstMissing(t, s.host)
 	}
+	return firstMissing(t, s.fact)
+}
+
+func firstMissing(t hcl.Traversal, v cty.Value) (hcl.Range, string, []string) {
 	steps := []string{t.RootName()}
 	for _, step := range t[1:] {
 		name, at := stepName(step)
-		if name == "" || !v.IsKnown() || !v.CanIterateElements() || !(v.Type().IsObjectType() || v.Type().IsMapType()) {
+		if name == "" || v.IsMarked() || !v.IsKnown() || v.IsNull() || !v.CanIterateElements() || !(v.Type().IsObjectType() || v.Type().IsMapType()) {
 			return hcl.Range{}, "", nil
 		}
 		steps = append(steps, name)
@@ -82,6 +86,23 @@ func (s *scope) firstMissing(t hcl.Traversal) (hcl.Range, string, []string) {
 		v = next
 	}
 	return hcl.Range{}, "", nil
+}
+
+// propose adds the nearest name that an object has.
+func propose(e hclsyntax.Expression, d *hcl.Diagnostic) {
+	if d.EvalContext == nil || d.Subject == nil || d.Summary != "Unsupported attribute" && d.Summary != "Missing map element" {
+		return
+	}
+	for _, t := range e.Variables() {
+		root, ok := d.EvalContext.Variables[t.RootName()]
+		if !ok || !overlap(t.SourceRange(), *d.Subject) {
+			continue
+		}
+		if _, wrote, known := firstMissing(t, root); wrote != "" {
+			d.Detail += suggest(last(wrote), known)
+			return
+		}
+	}
 }
 
 func stepName(step hcl.Traverser) (string, hcl.Range) {

@@ -31,6 +31,11 @@ policy "p" {
   }
   resource "directory" "g" {
     count = 2
-    path  = "/g/${count.indx}" # ERROR: Unsupported attribute
+    path  = "/g/${count.indx}" # ERROR: Unsupported attribute; Did you mean "index"?
+  }
+  resource "directory" "h" {
+    for_each = { a = { owner = "root" } }
+    path     = "/h"
+    owner    = each.value.ownr # ERROR: Unsupported attribute; Did you mean "owner"?
   }
 }
