@@ -21,8 +21,9 @@ const (
 )
 
 // limits runs a program under limits that its own children inherit: 4 GiB of address space,
-// 10 minutes of processor time, files of 1 GiB, 256 open files, no core.
-const limits = `ulimit -v 4194304; ulimit -t 600; ulimit -f 2097152; ulimit -n 256; ulimit -c 0; exec "$@"`
+// 10 minutes of processor time, files of 1 GiB, 256 open files, no core. One that cannot be
+// set is stricter already.
+const limits = `{ ulimit -v 4194304; ulimit -t 600; ulimit -f 2097152; ulimit -n 256; ulimit -c 0; } 2>/dev/null; exec "$@"`
 
 // settings are given to every git, whatever the repository's own configuration says.
 func (r *Repo) settings() []string {

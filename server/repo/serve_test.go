@@ -2,13 +2,17 @@ package repo
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -116,5 +120,51 @@ func TestFreshRepositoryTakesNoPush(t *testing.T) {
 	}
 	if out := pushOne(t, r); !strings.Contains(out, "takes no push yet") {
 		t.Errorf("the push was not refused:\n%s", out)
+	}
+}
+
+// TestHangUpInTheMiddle ends a push while its hook runs: no lock may stay, since it would
+// stop every later push.
+func TestHangUpInTheMiddle(t *testing.T) {
+	r := newRepo(t)
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Skip("needs mkfifo: the hook waits for it")
+	}
+	if err := os.WriteFile(filepath.Join(r.hooks, PreReceive), []byte("#!/bin/sh\necho here >"+quote(fifo)+"\nexec sleep 600\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	git(t, dir, "init", "-q", "-b", "main")
+	head := commit(t, dir, "First", map[string]string{"a": "b"})
+	pack, err := tryGit(t, dir, head+"\n", "pack-objects", "--stdout", "--revs", "-q")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan int)
+	go func() {
+		in := strings.NewReader(pkt(Zero+" "+head+" "+Main+"\x00report-status\n") + "0000" + pack)
+		done <- r.ServeGit(ctx, Client{Author: "ann", Service: ReceivePack}, in, io.Discard, io.Discard)
+	}()
+	if _, err := os.ReadFile(fifo); err != nil { // waits for the hook
+		t.Fatal(err)
+	}
+	cancel()
+	select {
+	case code := <-done:
+		if code == 0 {
+			t.Error("a push that was cut off ended well")
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("git goes on after its context ended")
+	}
+	if locks, err := filepath.Glob(filepath.Join(r.dir, "refs", "heads", "*")); err != nil || len(locks) > 0 {
+		t.Errorf("the push left %v (%v)", locks, err)
+	}
+	allowPushes(t, r)
+	pushOne(t, r)
+	if _, err := r.Head(); err != nil {
+		t.Errorf("the next push fails: %v", err)
 	}
 }
