@@ -81,6 +81,48 @@ func TestBrowser(t *testing.T) {
 // css selects an element as style sheets do.
 type css = chromedp.CSS
 
+// shown are pages that hold something wide.
+var shown = map[string]string{"overview": "/", "hosts": "/hosts", "host": "/hosts/build1.example.org", "fine": "/hosts/web01.example.org", "drift": "/drift",
+	"changes": "/changes", "change": "/changes/3", "signin": "/signin/used", "trouble": "/hosts/zebra"}
+
+// TestNoPageScrollsSideways looks at windows from a small telephone's to a wide one, with
+// ordinary names and with the longest that there can be.
+func TestNoPageScrollsSideways(t *testing.T) {
+	long := map[string]string{"overview": "/", "hosts": "/hosts", "host": "/hosts/evil", "drift": "/drift", "changes": "/changes", "change": "/changes/1"}
+	cases := map[string]struct {
+		fill  func(*fleet)
+		pages map[string]string
+	}{
+		"ordinary": {(*fleet).show, shown},
+		"long":     {func(f *fleet) { f.poison(strings.Repeat("x", 250)) }, long},
+	}
+	for kind, c := range cases {
+		t.Run(kind, func(t *testing.T) {
+			ctx := browser(t)
+			f := newFleet(t)
+			c.fill(f)
+			address := f.open(ctx)
+			for name, path := range c.pages {
+				must(t, chromedp.Do(ctx, chromedp.Navigate(address+path)))
+				for _, width := range []int64{320, 390, 700, 900, 1280, 1920} {
+					if got := f.widthOf(ctx, width); got > width {
+						t.Errorf("%s is %d wide in a window of %d", name, got, width)
+					}
+				}
+			}
+		})
+	}
+}
+
+// widthOf tells how wide the page is that the browser shows in a window of the width.
+func (f *fleet) widthOf(ctx context.Context, window int64) int64 {
+	f.t.Helper()
+	must(f.t, chromedp.Do(ctx, chromedp.EmulateViewport(window, 900)))
+	got, err := chromedp.Run(ctx, chromedp.Evaluate[int64]("document.documentElement.scrollWidth"))
+	must(f.t, err)
+	return got
+}
+
 // TestScreenshots makes pictures for people to look at.
 func TestScreenshots(t *testing.T) {
 	if *screenshots == "" {
@@ -90,11 +132,9 @@ func TestScreenshots(t *testing.T) {
 	f := newFleet(t)
 	f.show()
 	address := f.open(ctx)
-	pages := map[string]string{"overview": "/", "hosts": "/hosts", "host": "/hosts/build1.example.org", "fine": "/hosts/web01.example.org", "drift": "/drift",
-		"changes": "/changes", "change": "/changes/3", "signin": "/signin/used", "trouble": "/hosts/zebra"}
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int64{1280, 390} {
-			for name, path := range pages {
+			for name, path := range shown {
 				must(t, chromedp.Do(ctx, chromedp.EmulateViewport(width, 900), wanting(scheme), chromedp.Navigate(address+path)))
 				picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 				must(t, err)

@@ -59,14 +59,11 @@ func since(d time.Duration) string {
 	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
 }
 
-func words(s policies.Status) string {
-	if s == "" {
-		return string(policies.Unknown)
-	}
-	return strings.ReplaceAll(string(s), "_", " ")
-}
+// words is a status as people say it. What is no status of ours is unknown: no answer is
+// ever a pass.
+func words(s policies.Status) string { return strings.ReplaceAll(mark(s), "_", " ") }
 
-// mark names the sign of a status in the layout's set; what is not known gets the question mark.
+// mark names the sign and the colour of a status.
 func mark(s policies.Status) string {
 	for _, known := range policies.Statuses {
 		if s == known {
