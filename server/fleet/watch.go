@@ -21,16 +21,25 @@ func (f *Fleet) Watch(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
-		if err := f.MarkSilent(ctx, started, f.now()); err != nil && ctx.Err() == nil {
-			f.log().Error("cannot mark silent hosts", "error", err)
-		}
-		if err := f.Verify(ctx, f.now()); err != nil && ctx.Err() == nil {
-			f.log().Error("cannot verify catalogs", "error", err)
-		}
+		f.round(ctx, started)
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		}
+	}
+}
+
+// round does each task once; one that fails is logged and tried again in the next round.
+func (f *Fleet) round(ctx context.Context, started time.Time) {
+	now := f.now()
+	for _, task := range []func() error{
+		func() error { return f.MarkSilent(ctx, started, now) },
+		func() error { return f.Verify(ctx, now) },
+		func() error { return f.Store.Forget(ctx, now) },
+	} {
+		if err := task(); err != nil && ctx.Err() == nil {
+			f.log().Error("a task of the fleet's watch failed", "error", err)
 		}
 	}
 }

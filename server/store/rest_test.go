@@ -151,3 +151,27 @@ func TestSessionsAndSettings(t *testing.T) {
 		same(t, "setting", value, "2")
 	})
 }
+
+func TestForget(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		id := enrol(t, s, "web1", start)
+		end := start.Add(time.Hour)
+		must(t, s.CreateSession(ctx, Session{Hash: "old", Expires: start}))
+		must(t, s.CreateSession(ctx, Session{Hash: "new", Expires: end}))
+		must(t, s.CreateSignIn(ctx, SignIn{Hash: "new", Name: "alice", Expires: end}))
+		must(t, s.Want(ctx, id, []Ref{{KindFacts, "old"}}, start.Add(-25*time.Hour)))
+		must(t, s.Want(ctx, id, []Ref{{KindFacts, "new"}}, start))
+		must(t, s.Forget(ctx, start))
+		_, err := s.Session(ctx, "old", start.Add(-time.Hour))
+		wantErr(t, err, ErrNotFound)
+		_, err = s.Session(ctx, "new", start)
+		must(t, err)
+		_, err = s.UseSignIn(ctx, "new", start)
+		must(t, err)
+		_, err = s.Wanted(ctx, id, "old")
+		wantErr(t, err, ErrNotFound)
+		_, err = s.Wanted(ctx, id, "new")
+		must(t, err)
+	})
+}
