@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
@@ -94,8 +95,9 @@ func (v *variable) convert(value cty.Value) (cty.Value, string) {
 }
 
 func typeTrouble(err error) string {
-	if p, ok := err.(cty.PathError); ok && len(p.Path) > 0 {
-		return fmt.Sprintf("%s at %s", err.Error(), pathText(p.Path))
+	var at cty.PathError
+	if errors.As(err, &at) && len(at.Path) > 0 {
+		return fmt.Sprintf("%s at %s", err, pathText(at.Path))
 	}
 	return err.Error()
 }

@@ -19,7 +19,7 @@ func (s *scope) functions() map[string]function.Function {
 		maps.Copy(all, group)
 	}
 	for name, f := range all {
-		all[name] = guard(name, f)
+		all[name] = s.guard(name, f)
 	}
 	all["try"] = tryfunc.TryFunc
 	all["can"] = tryfunc.CanFunc

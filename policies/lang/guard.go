@@ -15,7 +15,7 @@ import (
 
 // guard bounds what goes into a function and what comes out of it, and keeps sensitive
 // arguments out of its errors.
-func guard(name string, f function.Function) function.Function {
+func (s *scope) guard(name string, f function.Function) function.Function {
 	spec := &function.Spec{Description: f.Description(), Params: f.Params()}
 	for i := range spec.Params {
 		spec.Params[i].AllowMarked = true // f itself takes the marks off and puts them on again
@@ -24,7 +24,7 @@ func guard(name string, f function.Function) function.Function {
 		spec.VarParam.AllowMarked = true
 	}
 	spec.Type = func(args []cty.Value) (cty.Type, error) {
-		if err := admit(name, args); err != nil {
+		if err := s.budget.admit(name, args); err != nil {
 			return cty.DynamicPseudoType, err
 		}
 		t, err := f.ReturnTypeForValues(args)
@@ -51,8 +51,15 @@ func discreet(err error, args []cty.Value) error {
 // measure returns an error when a value is past the limits. It stops at the first excess,
 // so a value that shares its parts a million times costs no more than the limit.
 func measure(v cty.Value) error {
+	_, err := weigh(v)
+	return err
+}
+
+// weigh also returns how large the value is: its text, and 32 bytes for each value in it.
+func weigh(v cty.Value) (int64, error) {
 	m := measurer{nodes: maxNodes, text: maxValueText}
-	return m.value(v, 0)
+	err := m.value(v, 0)
+	return int64(maxNodes-m.nodes)*32 + int64(maxValueText-m.text), err
 }
 
 type measurer struct{ nodes, text int }
@@ -109,11 +116,15 @@ func number(n *big.Float) error {
 
 // admit measures the arguments, and refuses calls whose result would be far larger than they
 // are: the function would fill the memory before its result could be measured.
-func admit(name string, args []cty.Value) error {
+func (b *budget) admit(name string, args []cty.Value) error {
 	total := 0
 	for _, one := range args {
-		if err := measure(one); err != nil {
+		weight, err := weigh(one)
+		if err != nil {
 			return errors.New(strings.Replace(err.Error(), "the result", "an argument", 1))
+		}
+		if b.work -= weight; b.work < 0 {
+			return errors.New("the functions of one host may take in 4 GiB in all. Call them once, and give the result a name in a locals block")
 		}
 		total += len(text(one))
 	}

@@ -13,6 +13,7 @@ const (
 	maxValueText  = 8 << 20  // bytes of all the strings within one value
 	maxIterations = 1 << 18  // of all for expressions of one host
 	maxTemplates  = 64 << 20
+	maxWork       = 4 << 30 // bytes that the functions of one host take in
 	maxResources  = 20_000  // of one host
 	maxEdges      = 400_000 // between the resources of one host
 	maxProblems   = 500     // shown; the rest is counted

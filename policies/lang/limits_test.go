@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/zclconf/go-cty/cty"
+
 	"plumb/policies/bundle"
 )
 
@@ -180,5 +182,16 @@ func TestLargeFile(t *testing.T) {
 	problems := problemsOf(site(strings.Repeat("# comment\n", 10_000)), debian())
 	if got := summaries(problems); !slices.Equal(got, []string{"File too large"}) {
 		t.Errorf("problems = %v, want File too large", got)
+	}
+}
+
+func TestFunctionsShareABudget(t *testing.T) {
+	s := newScope(loaded(t, site("")), debian(), false)
+	s.budget.work = 300
+	for i := range 3 {
+		_, err := s.funcs["upper"].Call([]cty.Value{cty.StringVal(strings.Repeat("x", 100))})
+		if (err != nil) != (i == 2) {
+			t.Errorf("call %d: error = %v, want one with the third call only", i, err)
+		}
 	}
 }

@@ -58,9 +58,14 @@ func (b *broken) Variables() []hcl.Traversal                          { return n
 
 // budget is the work that the expressions of one host may still do. HCL has no means to
 // stop an evaluation, so the loops and templates of the syntax tree ask it at each turn.
-type budget struct{ iterations, text int }
+type budget struct {
+	iterations, text int
+	work             int64 // bytes that functions take in, with values as 32 bytes each
+}
 
-func newBudget() *budget { return &budget{iterations: maxIterations, text: maxTemplates} }
+func newBudget() *budget {
+	return &budget{iterations: maxIterations, text: maxTemplates, work: maxWork}
+}
 
 // budgetName cannot be written in a policy, so nobody reads or shadows the variable.
 const budgetName = " budget"

@@ -11,7 +11,7 @@ import (
 // Write shows problems to a person, as Terraform does: summary, place, source line, detail.
 func Write(w io.Writer, problems []policies.Problem, color bool) {
 	for _, p := range problems {
-		io.WriteString(w, render(p, paint(color)))
+		fmt.Fprint(w, render(p, paint(color)))
 	}
 }
 
