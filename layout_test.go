@@ -34,7 +34,7 @@ var layers = map[string][]string{
 	"server/sshd":       {"inventory", "agent/protocol"},
 	"server/views":      {"inventory", "policies", "agent/protocol", "server/store"},
 	"server/api":        {"inventory", "policies", "agent/protocol", "server/store", "server/fleet", "server/authority", "server/sshd", "server/views"},
-	"server/web":        {"inventory", "policies", "server/api", "server/store", "server/views"},
+	"server/web":        {"inventory", "policies", "agent/protocol", "server/api", "server/store", "server/views"},
 	"cmd/plumb":         {"inventory", "policies", "modules", "agent/protocol", "server"},
 	"cmd/plumb-agent":   {"inventory", "policies", "modules", "agent"},
 	"testenv":           {"inventory", "policies", "agent/protocol"},

@@ -121,7 +121,7 @@ func (s *Server) assemble(version string, at api.Addresses) error {
 		Log: s.log, Now: s.now, Addresses: at, Release: version,
 	}
 	s.ssh = &sshd.Server{HostKey: s.keys.SSHHostKey(), Authors: s.author, Hosts: s.host, Git: s.git, Handler: s.api.Handler(api.SSHDoor), Log: s.log}
-	s.api.Drop = func(id inventory.HostID) { s.ssh.Drop(id) }
+	s.api.Drop, s.api.DropAuthor = s.ssh.Drop, s.ssh.DropAuthor
 	s.api.Start(web.Pages{Read: s.api.Views, Version: version}.Routes()...)
 	return nil
 }

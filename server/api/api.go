@@ -32,6 +32,8 @@ type API struct {
 	Release string
 	// Drop ends the open connections of a host that was revoked.
 	Drop func(inventory.HostID)
+	// DropAuthor ends those of an author who was removed.
+	DropAuthor func(name string)
 
 	limits   limiter
 	registry *prometheus.Registry

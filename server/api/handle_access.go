@@ -179,6 +179,7 @@ func (a *API) removeAuthor(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.DropAuthor(name)
 	return nil, a.record(c, "remove author", name)
 }
 
