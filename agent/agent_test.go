@@ -432,8 +432,35 @@ func TestReleaseThatKillsTheAgentGivesWay(t *testing.T) {
 	r.agent.Compile, r.agent.Decode = r.compiled, healthy
 	out := r.round()
 	r.want("one", 1)
-	if !strings.Contains(out.Problem, "cut off 3 times") {
+	if !strings.Contains(out.Problem, "in 3 attempts") {
 		t.Errorf("problem = %q", out.Problem)
+	}
+}
+
+// A policy that is too costly for the compiler must not stop the mending of drift.
+func TestReleaseThatKillsTheCompilerGivesWay(t *testing.T) {
+	r := newRig(t)
+	r.publish(1, 0, r.tree("one"))
+	r.enroll("")
+	r.round()
+	r.agent.Compile = func(ctx context.Context, raw []byte, h inventory.Host, f inventory.Facts) (Compiled, error) {
+		if tree, _ := bundle.Unpack(raw); tree["costly"] != nil {
+			return Compiled{}, errors.New("the policy compiler died")
+		}
+		return r.compiled(ctx, raw, h, f)
+	}
+	tree := r.tree("two")
+	tree["costly"] = []byte("x")
+	r.publish(2, 1, tree)
+	for range maxAttempts + 2 {
+		r.spoil()
+		if out := r.round(); out.Problem == "" || out.Release != 1 {
+			t.Errorf("Round = %+v", out)
+		}
+		r.want("one", 1)
+	}
+	if held, _ := r.agent.Dir.Releases(); held.Quarantined == nil || held.Trial != nil {
+		t.Errorf("held: %+v", held)
 	}
 }
 

@@ -49,7 +49,7 @@ func (r *round) mayTry() bool {
 func (r *round) try(ctx context.Context) (bool, error) {
 	t := r.releases.Trial
 	if t.Attempts >= maxAttempts {
-		return false, r.quarantine(t.Held, fmt.Sprintf("its first run was cut off %d times", t.Attempts))
+		return false, r.quarantine(t.Held, fmt.Sprintf("its first run did not come to its end in %d attempts", t.Attempts))
 	}
 	before, err := r.lastGood()
 	if err != nil {
@@ -69,8 +69,10 @@ func (r *round) try(ctx context.Context) (bool, error) {
 		return false, errors.Join(err, r.Dir.SaveReleases(r.releases))
 	case isRejected(err):
 		return false, r.reject(h, err)
-	case err != nil:
-		return false, err
+	case err != nil: // it may be the host's fault, so it is tried again before it is quarantined
+		r.problem = fmt.Sprintf("release %d cannot be run on this host: %v", h.Number, err)
+		r.Log.Error("cannot run a release", "release", h.Number, "error", err)
+		return false, nil
 	case r.auditing():
 		return true, r.report(done)
 	}
