@@ -190,6 +190,9 @@ func (i *instance) undecodable(err error) *hcl.Diagnostic {
 		return failure(i.from.at, "Wrong type of value", fmt.Sprintf("The attributes cannot be read: %s.", strings.TrimPrefix(err.Error(), "json: ")))
 	}
 	name, _, _ := strings.Cut(wrong.Field, ".")
+	if slices.Contains(i.Sensitive, name) {
+		wrong.Value = "this"
+	}
 	return failure(i.attributeRange(name), "Wrong type of value", fmt.Sprintf("%s cannot hold %s: it takes %s.", wrong.Field, wrong.Value, goWords(wrong.Type.String())))
 }
 
