@@ -128,16 +128,17 @@ func TestHostsFilter(t *testing.T) {
 		filter HostFilter
 		want   []string
 	}{
-		"all":             {HostFilter{}, []string{"a_1", "a_2", "ab1", "b%1"}},
-		"prefix":          {HostFilter{Prefix: "a_"}, []string{"a_1", "a_2"}},
-		"contains":        {HostFilter{Contains: "_"}, []string{"a_1", "a_2"}},
-		"percent is text": {HostFilter{Contains: "%"}, []string{"b%1"}},
-		"label":           {HostFilter{Labels: map[string]string{"n": "ab1", "env": "prod"}}, []string{"ab1"}},
-		"label differs":   {HostFilter{Labels: map[string]string{"n": "ab1", "env": "test"}}, []string{}},
-		"page":            {HostFilter{After: "a_1", Limit: 2}, []string{"a_2", "ab1"}},
-		"status":          {HostFilter{Status: policies.Compliant}, []string{"ab1"}},
-		"release":         {HostFilter{Release: 1}, []string{"ab1"}},
-		"mismatch":        {HostFilter{Mismatch: true}, []string{}},
+		"all":                {HostFilter{}, []string{"a_1", "a_2", "ab1", "b%1"}},
+		"prefix":             {HostFilter{Prefix: "a_"}, []string{"a_1", "a_2"}},
+		"contains":           {HostFilter{Contains: "B"}, []string{"ab1", "b%1"}},
+		"underscore is text": {HostFilter{Contains: "_"}, []string{"a_1", "a_2"}},
+		"percent is text":    {HostFilter{Contains: "%"}, []string{"b%1"}},
+		"label":              {HostFilter{Labels: map[string]string{"n": "ab1", "env": "prod"}}, []string{"ab1"}},
+		"label differs":      {HostFilter{Labels: map[string]string{"n": "ab1", "env": "test"}}, []string{}},
+		"page":               {HostFilter{After: "a_1", Limit: 2}, []string{"a_2", "ab1"}},
+		"status":             {HostFilter{Status: policies.Compliant}, []string{"ab1"}},
+		"release":            {HostFilter{Release: 1}, []string{"ab1"}},
+		"mismatch":           {HostFilter{Mismatch: true}, []string{}},
 	}
 	onBoth(t, func(t *testing.T, s *Store) {
 		for _, name := range []string{"b%1", "ab1", "a_2", "a_1"} {

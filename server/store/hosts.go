@@ -31,7 +31,7 @@ func (f HostFilter) where() *where {
 		w.and(`name >= ? AND name < ?`, f.Prefix, f.Prefix+"\x7f")
 	}
 	if f.Contains != "" {
-		w.and(`name LIKE ? ESCAPE '\'`, "%"+likeEscaper.Replace(f.Contains)+"%")
+		w.and(`name LIKE ? ESCAPE '\'`, "%"+likeEscaper.Replace(strings.ToLower(f.Contains))+"%")
 	}
 	if f.Status != "" {
 		w.and(`status = ?`, string(f.Status))
@@ -56,25 +56,26 @@ func (f HostFilter) where() *where {
 
 var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
+// One statement sees one state of the fleet. Each part of it has an index of its own.
+const countFleet = `SELECT 'status ' || status, COUNT(*) FROM hosts WHERE revoked = 0 GROUP BY status
+	UNION ALL SELECT 'revoked', COUNT(*) FROM hosts WHERE revoked <> 0
+	UNION ALL SELECT 'mismatch', COUNT(*) FROM hosts WHERE mismatch = 1 AND revoked = 0
+	UNION ALL SELECT 'problem', COUNT(*) FROM hosts WHERE problem <> '' AND revoked = 0`
+
 // FleetCounts counts hosts by how they stand.
 func (s *Store) FleetCounts(ctx context.Context) (FleetCounts, error) {
-	counts := FleetCounts{Status: map[policies.Status]int{}}
-	var all int
-	err := s.r.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM hosts),
-		(SELECT COUNT(*) FROM hosts WHERE mismatch = 1 AND revoked = 0),
-		(SELECT COUNT(*) FROM hosts WHERE problem <> '' AND revoked = 0)`).Scan(&all, &counts.Mismatch, &counts.Problems)
+	rows, err := s.r.QueryContext(ctx, countFleet)
+	counted, err := tally(rows, err)
 	if err != nil {
 		return FleetCounts{}, fmt.Errorf("cannot count hosts: %w", err)
 	}
-	rows, err := s.r.QueryContext(ctx, `SELECT status, COUNT(*) FROM hosts WHERE revoked = 0 GROUP BY status`)
-	byStatus, err := tally(rows, err)
-	if err != nil {
-		return FleetCounts{}, fmt.Errorf("cannot count hosts by status: %w", err)
+	counts := FleetCounts{Revoked: counted["revoked"], Mismatch: counted["mismatch"], Problems: counted["problem"]}
+	counts.Status = map[policies.Status]int{}
+	for key, n := range counted {
+		if status, ok := strings.CutPrefix(key, "status "); ok {
+			counts.Status[policies.Status(status)] = n
+			counts.Total += n
+		}
 	}
-	for status, n := range byStatus {
-		counts.Status[policies.Status(status)] = n
-		counts.Total += n
-	}
-	counts.Revoked = all - counts.Total
 	return counts, nil
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -24,6 +25,7 @@ var server = struct {
 }{stop: func() {}}
 
 func TestMain(m *testing.M) {
+	flag.Parse()
 	startPostgres()
 	code := m.Run()
 	server.stop()
@@ -66,7 +68,7 @@ func runPostgres(bin string) error {
 	if err != nil {
 		return err
 	}
-	cmd := command("postgres", "-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=")
+	cmd := command("postgres", "-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync="+fsync())
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -77,6 +79,14 @@ func runPostgres(bin string) error {
 	}
 	server.url = fmt.Sprintf("postgres://plumb@127.0.0.1:%d/", port)
 	return waitPostgres()
+}
+
+// fsync is on when speed is measured; tests need not wait for the disk.
+func fsync() string {
+	if flag.Lookup("test.bench").Value.String() != "" {
+		return "on"
+	}
+	return "off"
 }
 
 // unprivileged gives the folder to a user who is not root, as PostgreSQL demands.

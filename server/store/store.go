@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -54,6 +55,13 @@ func connect(dsn string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	return connectSQLite(path)
+}
+
+func connectSQLite(path string) (*Store, error) {
+	if err := claim(path); err != nil {
+		return nil, err
+	}
 	w, err := sql.Open("sqlite", sqliteDSN(path, "synchronous(FULL)", "journal_mode(WAL)"))
 	if err != nil {
 		return nil, err
@@ -66,6 +74,15 @@ func connect(dsn string) (*Store, error) {
 	r.SetMaxOpenConns(sqliteReaders)
 	r.SetMaxIdleConns(sqliteReaders)
 	return &Store{w: w, r: r}, nil
+}
+
+// claim makes the file for its owner only; SQLite gives the files beside it the same mode.
+func claim(path string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 // sqliteDSN sets what every connection needs. With WAL and synchronous=FULL a commit is on

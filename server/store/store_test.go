@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -137,4 +138,18 @@ func TestReadersCannotWrite(t *testing.T) {
 	must(t, s.w.QueryRow(`PRAGMA journal_mode`).Scan(&mode))
 	must(t, s.w.QueryRow(`PRAGMA synchronous`).Scan(&sync))
 	same(t, "journal mode and synchronous", fmt.Sprint(mode, sync), "wal2")
+}
+
+func TestDatabaseIsForItsOwnerOnly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "plumb.db")
+	s := open(t, path)
+	must(t, s.SetSetting(t.Context(), "a", "1"))
+	files, err := filepath.Glob(path + "*")
+	must(t, err)
+	same(t, "number of files", len(files), 3)
+	for _, file := range files {
+		info, err := os.Stat(file)
+		must(t, err)
+		same(t, "mode of "+filepath.Base(file), info.Mode().Perm(), os.FileMode(0o600))
+	}
 }

@@ -37,6 +37,7 @@ CREATE TABLE hosts (
 -- A revoked host gives its name free. None of these columns moves with a heartbeat.
 CREATE UNIQUE INDEX hosts_name ON hosts (name) WHERE revoked = 0;
 CREATE INDEX hosts_status ON hosts (status, name) WHERE revoked = 0;
+CREATE INDEX hosts_revoked ON hosts (id) WHERE revoked <> 0;
 CREATE INDEX hosts_mismatch ON hosts (name) WHERE mismatch = 1;
 CREATE INDEX hosts_problem ON hosts (name) WHERE problem <> '';
 CREATE INDEX hosts_unverified ON hosts (id) WHERE verified = 0;
