@@ -77,7 +77,7 @@ func updateHost(ctx context.Context, tx *sql.Tx, h Host, verified bool) error {
 		result = $8, since = $9, ran = $10, status = $11, found = $12, counts = $13, audit = $14, stale = $15, problem = $16, boot_id = $17
 		WHERE id = $1`,
 		string(h.ID), h.Epoch, int64(h.Seq), int64(h.Release), h.Commit, h.Facts, h.Catalog,
-		h.Result, ms(h.Since), ms(h.Ran), string(h.Status), string(h.Found), countsColumn(h.Counts), flag(h.Audit), flag(h.Stale), h.Problem, h.BootID)
+		h.Result, ms(h.Since), ms(h.Ran), string(h.Status), string(h.Found), countsColumn(h.Counts), bit(h.Audit), bit(h.Stale), h.Problem, h.BootID)
 	if err != nil || verified {
 		return err
 	}

@@ -29,7 +29,7 @@ func (s *Store) AddRelease(ctx context.Context, r Release) error {
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO releases (`+releaseColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 			int64(r.Number), r.Commit, r.Subject, r.Author, ms(r.Committed), ms(r.Made), r.Tag, r.Bundle, r.Size, int64(r.RollbackTo),
-			r.Signer, r.Key, flag(r.Trial), r.Signers)
+			r.Signer, r.Key, bit(r.Trial), r.Signers)
 		return conflict(err)
 	})
 }
