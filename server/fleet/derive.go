@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"plumb/policies"
 	"plumb/server/store"
 )
@@ -176,10 +174,8 @@ func (d *deriver) resource(one entry) {
 // same one under another release is an attempt of its own.
 func (d *deriver) newFailure(one entry, old store.Finding, was bool) bool {
 	return !was || old.Status != policies.Failed || old.Message != one.Message || old.Cause != one.Cause ||
-		d.prev.Host.Release != d.next.Report.Release || !cmp.Equal(old.Changes, one.Changes, equalEmpty)
+		d.prev.Host.Release != d.next.Report.Release || !slices.Equal(old.Changes, one.Changes)
 }
-
-var equalEmpty = cmp.Comparer(func(a, b []policies.Change) bool { return slices.Equal(a, b) })
 
 func eventOf(kind string, one entry, old store.Finding) store.Event {
 	return store.Event{Kind: kind, Address: one.Address, Cause: one.Cause, Status: one.Status, Before: old.Status,
