@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"plumb/server/store"
@@ -15,31 +16,33 @@ const grace = 5 * time.Minute
 // tick is how often Watch looks.
 const tick = 30 * time.Second
 
-// Watch marks hosts that fall silent and compares catalogs with expected ones, until ctx ends.
+// Watch marks hosts that fall silent, compares catalogs with expected ones and forgets what has
+// run out, until ctx ends. Compiling may take long and holds up nothing else.
 func (f *Fleet) Watch(ctx context.Context) {
 	started := f.now()
+	var wg sync.WaitGroup
+	for _, task := range []func(now time.Time) error{
+		func(now time.Time) error { return f.MarkSilent(ctx, started, now) },
+		func(now time.Time) error { return f.Verify(ctx, now) },
+		func(now time.Time) error { return f.Store.Forget(ctx, now) },
+	} {
+		wg.Go(func() { f.repeat(ctx, task) })
+	}
+	wg.Wait()
+}
+
+// repeat does the task at once and with each tick. One that fails is logged and tried again.
+func (f *Fleet) repeat(ctx context.Context, task func(now time.Time) error) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
-		f.round(ctx, started)
+		if err := task(f.now()); err != nil && ctx.Err() == nil {
+			f.log().Error("a task of the fleet's watch failed", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-		}
-	}
-}
-
-// round does each task once; one that fails is logged and tried again in the next round.
-func (f *Fleet) round(ctx context.Context, started time.Time) {
-	now := f.now()
-	for _, task := range []func() error{
-		func() error { return f.MarkSilent(ctx, started, now) },
-		func() error { return f.Verify(ctx, now) },
-		func() error { return f.Store.Forget(ctx, now) },
-	} {
-		if err := task(); err != nil && ctx.Err() == nil {
-			f.log().Error("a task of the fleet's watch failed", "error", err)
 		}
 	}
 }
