@@ -67,13 +67,17 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// summary prints what is worth a line: all but what is in order or does not apply.
-func (a *app) summary(last agent.Last) {
-	for _, one := range last.Result.Resources {
+// printResults prints what is worth a line: all but what is in order or does not apply.
+func (a *app) printResults(list []policies.ResourceResult) {
+	for _, one := range list {
 		if one.Status != policies.Compliant && one.Status != policies.NotApplicable || one.Refreshed {
 			printResource(a.stdout, one)
 		}
 	}
+}
+
+func (a *app) summary(last agent.Last) {
+	a.printResults(last.Result.Resources)
 	word := ""
 	if last.Audit {
 		word = "audit, nothing was changed: "

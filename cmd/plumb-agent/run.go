@@ -70,8 +70,8 @@ func (a *app) once(ctx context.Context, one *agent.Agent) error {
 	}
 	if out.Release == 0 {
 		fmt.Fprintln(a.stdout, "there is no release for this host yet")
-	} else {
-		fmt.Fprintf(a.stdout, "release %d: %s\n", out.Release, counts(out.Counts))
+	} else if err := a.tellRound(one, out); err != nil {
+		return err
 	}
 	if out.Problem != "" {
 		fmt.Fprintln(a.stderr, "plumb-agent: warning:", out.Problem)
@@ -80,6 +80,17 @@ func (a *app) once(ctx context.Context, one *agent.Agent) error {
 		return &failure{err: out.Called, hint: "the last good release stays in force; the agent reports when it reaches the server"}
 	}
 	return differs(out.Counts)
+}
+
+// tellRound prints what the round changed and what it could not, and the counts.
+func (a *app) tellRound(one *agent.Agent, out agent.Outcome) error {
+	last, _, err := one.Newest()
+	if err != nil {
+		return err
+	}
+	a.printResults(last.Result.Resources)
+	fmt.Fprintf(a.stdout, "release %d: %s\n", out.Release, counts(out.Counts))
+	return nil
 }
 
 // differs returns errDiffers when not everything is as wanted.
