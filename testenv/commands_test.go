@@ -34,7 +34,6 @@ import (
 //	apt publish SUITE NAME=VERSION...      the package repository
 //	apt use SUITE HOST...
 //	exits CODE COMMAND...          any of plumb, agent, host: must end with this code
-//	maybe COMMAND...               any of them: its exit code does not matter
 //	eventually REGEXP COMMAND...   any of them: must say this before patience ends
 //	counted HOST...                the server has each report of the agent, once
 //	torment N HOST...              kill -9 server and agents N times; see torment_test.go
@@ -60,7 +59,6 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"crash":      onHost(func(h *testenv.Host) error { return h.Crash(context.Background()) }),
 		"boot":       onHost(func(h *testenv.Host) error { return h.Boot(context.Background()) }),
 		"exits":      plain(cmdExits),
-		"maybe":      plain(cmdMaybe),
 		"signers":    plain(cmdSigners),
 		"counted":    plain(cmdCounted),
 		"eventually": plain(cmdEventually),
@@ -141,31 +139,18 @@ func cmdExits(ts *testscript.TestScript, _ *scene, args []string) error {
 	if len(args) < 2 {
 		return errors.New("usage: exits CODE COMMAND...")
 	}
-	got, err := exitCode(ts, args[1:])
-	if err == nil && strconv.Itoa(got) != args[0] {
-		err = fmt.Errorf("exit code %d, want %s", got, args[0])
-	}
-	return err
-}
-
-func cmdMaybe(ts *testscript.TestScript, _ *scene, args []string) error {
-	if len(args) < 1 {
-		return errors.New("usage: maybe COMMAND...")
-	}
-	_, err := exitCode(ts, args)
-	return err
-}
-
-func exitCode(ts *testscript.TestScript, args []string) (int, error) {
-	cmd, err := prepare(ts, args[0], args[1:])
+	cmd, err := prepare(ts, args[1], args[2:])
 	if err != nil {
-		return 0, err
+		return err
 	}
 	cmd.Stdout, cmd.Stderr = ts.Stdout(), ts.Stderr()
 	if err := cmd.Run(); cmd.ProcessState == nil {
-		return 0, err
+		return err
 	}
-	return cmd.ProcessState.ExitCode(), nil
+	if got := strconv.Itoa(cmd.ProcessState.ExitCode()); got != args[0] {
+		return fmt.Errorf("exit code %s, want %s", got, args[0])
+	}
+	return nil
 }
 
 func cmdEventually(ts *testscript.TestScript, _ *scene, args []string) error {

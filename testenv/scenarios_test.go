@@ -1,6 +1,7 @@
 package testenv_test
 
 import (
+	"fmt"
 	"os"
 	"testing"
 
@@ -25,12 +26,21 @@ func TestScenarios(t *testing.T) {
 				Cmds:                commands(),
 				RequireUniqueNames:  true,
 				RequireExplicitExec: true,
+				Condition:           func(cond string) (bool, error) { return cond == transport, nil },
 				Setup: func(env *testscript.Env) error {
 					return newScene(env, cache, products, transport)
 				},
 			})
 		})
 	}
+}
+
+// isTransport is for lines of scripts that begin with [https] or [ssh].
+func isTransport(cond, transport string) (bool, error) {
+	if cond != "https" && cond != "ssh" {
+		return false, fmt.Errorf("the conditions are https and ssh, not %q", cond)
+	}
+	return cond == transport, nil
 }
 
 // scriptT lets a scene see whether its script failed.

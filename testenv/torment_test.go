@@ -1,13 +1,14 @@
 package testenv_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os/exec"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -41,6 +42,9 @@ func cmdTorment(ts *testscript.TestScript, s *scene, args []string) error {
 	return nil
 }
 
+// longestRun is about how long the agent takes for one run, in milliseconds: kills shall hit it.
+const longestRun = 150
+
 // tormentHost lets the agent begin and kills it, or the server under it, somewhere in its run.
 func (s *scene) tormentHost(ts *testscript.TestScript, name string, chance *rand.Rand) error {
 	h, err := s.host(name)
@@ -51,7 +55,7 @@ func (s *scene) tormentHost(ts *testscript.TestScript, name string, chance *rand
 		return err
 	}
 	s.tampered[name]++
-	life := time.Duration(1+chance.IntN(400)) * time.Millisecond
+	life := time.Duration(1+chance.IntN(longestRun)) * time.Millisecond
 	if chance.IntN(3) > 0 {
 		ts.Logf("torment: %s's agent dies after %s", name, life)
 		_, _ = h.Exec(context.Background(), "timeout", "--signal=KILL", fmt.Sprintf("%.3f", life.Seconds()), "plumb-agent", "run", "--once")
@@ -68,16 +72,29 @@ func (s *scene) tormentHost(ts *testscript.TestScript, name string, chance *rand
 	return errors.Join(<-killed, runInPeace(ts, h))
 }
 
-// runInPeace runs the agent once, which must go well.
+// runInPeace runs the agent once, which must go well. The one that was killed may hold its
+// lock for a moment longer.
 func runInPeace(ts *testscript.TestScript, h *testenv.Host) error {
-	out, err := h.Exec(context.Background(), "plumb-agent", "run", "--once")
-	ts.Logf("torment: %s", strings.TrimSpace(out))
-	return err
+	return await(func() error {
+		cmd, err := h.Command(context.Background(), "plumb-agent", "run", "--once")
+		if err != nil {
+			return err
+		}
+		out, err := cmd.CombinedOutput()
+		ts.Logf("torment: %s %s", time.Now().UTC().Format(time.StampMilli), bytes.TrimSpace(out))
+		if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != busy) {
+			return stop{fmt.Errorf("the agent on %s: %w", h.Name, err)}
+		}
+		return err
+	})
 }
+
+// busy is the agent's exit code when another one is at work.
+const busy = 75
 
 // cmdCounted holds what the server was told against what was done to hosts: one corrective repair
 // for each change of /etc/torment, and no report that the agent still keeps.
-func cmdCounted(_ *testscript.TestScript, s *scene, names []string) error {
+func cmdCounted(ts *testscript.TestScript, s *scene, names []string) error {
 	for _, name := range names {
 		out, err := s.output("host", name, "--json")
 		if err != nil {
@@ -97,6 +114,8 @@ func cmdCounted(_ *testscript.TestScript, s *scene, names []string) error {
 			}
 		}
 		if repairs != s.tampered[name] {
+			history, _ := s.output("host", name, "--history")
+			ts.Logf("%s", history)
 			return fmt.Errorf("%s was changed %d times, the server knows of %d repairs", name, s.tampered[name], repairs)
 		}
 	}
