@@ -288,6 +288,22 @@ func spoolForEver(dir string) {
 	panic(err)
 }
 
+// killOne lets an agent live for a moment and returns the reports that it called safe.
+func killOne(t *testing.T, dir string) []string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "PLUMB_SPOOL_CHILD="+dir)
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Duration(10+rand.Intn(60)) * time.Millisecond) // a real process has real time
+	cmd.Process.Kill()
+	cmd.Wait()
+	return strings.Fields(out.String())
+}
+
 func TestExactlyOnceUnderKill(t *testing.T) {
 	kills := 20
 	if os.Getenv("PLUMB_SOAK") == "1" {
@@ -296,17 +312,7 @@ func TestExactlyOnceUnderKill(t *testing.T) {
 	dir := t.TempDir()
 	safe := map[string]bool{}
 	for range kills {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "PLUMB_SPOOL_CHILD="+dir)
-		var out bytes.Buffer
-		cmd.Stdout = &out
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Duration(10+rand.Intn(60)) * time.Millisecond) // a real process has real time
-		cmd.Process.Kill()
-		cmd.Wait()
-		for _, line := range strings.Fields(out.String()) {
+		for _, line := range killOne(t, dir) {
 			safe[line] = true
 		}
 	}
