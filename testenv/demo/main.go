@@ -1,4 +1,4 @@
-// Command demo tells Plumb's story on one machine: this machine is measured against a
+// Demo tells Plumb's story on one machine: this machine is measured against a
 // baseline and nothing on it is changed; then three demo hosts, which are folders, show a
 // good commit rolling out, a tampered file mended, and a bad commit refused.
 //

@@ -1,4 +1,4 @@
-// Command world makes a machine ready for worlds of hosts, and starts one to look around in.
+// World makes a machine ready for worlds of hosts, and starts one to look around in.
 //
 //	world prepare     install tools, build the base system (once, as root, with network)
 //	world shell [N]   boot N hosts, 3 by default, and open a shell on the server side
