@@ -33,7 +33,7 @@ func (t *terminal) printChangeList(changes []views.Change) {
 	rows := [][]string{{"CHANGE", "MADE", "COMMIT", "REACHED", "CHANGED", "FAILED", "REFUSED", "SUBJECT"}}
 	for _, c := range changes {
 		rows = append(rows, []string{
-			fmt.Sprint(c.Number), ago(&c.Made, now), short(c.Commit), fmt.Sprintf("%d of %d", c.Reached, c.Hosts),
+			fmt.Sprint(c.Number), ago(&c.Made, now), views.Short(c.Commit), fmt.Sprintf("%d of %d", c.Reached, c.Hosts),
 			fmt.Sprint(c.Changed), fmt.Sprint(c.Failed), fmt.Sprint(c.Refused), c.Subject,
 		})
 	}
@@ -54,8 +54,8 @@ func changeCommand(t *terminal) *cobra.Command {
 
 func (t *terminal) printChange(c views.Change) {
 	t.say("change %d: %s", c.Number, c.Subject)
-	t.say("commit %s by %s, released %s, signed by %s", short(c.Commit), c.Author, c.Made.Format("2006-01-02 15:04:05 MST"), c.Signer)
-	t.say("runs on %d of %s; changed %d, failed on %d, refused by %d", c.Reached, hostWord(c.Hosts), c.Changed, c.Failed, c.Refused)
+	t.say("commit %s by %s, released %s, signed by %s", views.Short(c.Commit), c.Author, c.Made.Format("2006-01-02 15:04:05 MST"), c.Signer)
+	t.say("runs on %d of %s; changed %d, failed on %d, refused by %d", c.Reached, hosts(c.Hosts), c.Changed, c.Failed, c.Refused)
 	if len(c.Events) > 0 {
 		t.say("")
 		t.printEvents(c.Events)

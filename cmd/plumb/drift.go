@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net/url"
 	"time"
 
@@ -40,7 +39,7 @@ func (t *terminal) printDrift(d views.Drift) {
 	} else {
 		rows := [][]string{{"HOST", "RESOURCE", "STATUS", "SINCE", "DECLARED AT", "DETAIL"}}
 		for _, f := range d.Findings {
-			rows = append(rows, []string{f.Host, f.Address, words(f.Status), ago(&f.Since, now), place(f), detail(views.Event{Changes: f.Changes, Message: f.Message})})
+			rows = append(rows, []string{f.Host, f.Address, views.Words(f.Status), ago(&f.Since, now), dash(views.Place(f.Source)), detail(views.Event{Changes: f.Changes, Message: f.Message})})
 		}
 		t.table(rows)
 	}
@@ -48,11 +47,4 @@ func (t *terminal) printDrift(d views.Drift) {
 		t.say("\nmended lately:")
 		t.printEvents(d.Repairs)
 	}
-}
-
-func place(f views.Finding) string {
-	if f.Source.File == "" {
-		return "-"
-	}
-	return fmt.Sprintf("%s:%d", f.Source.File, f.Source.Line)
 }

@@ -24,7 +24,7 @@ func hostCommand(t *terminal) *cobra.Command {
 				print = func(d views.Detail) { t.printEvents(d.Events) }
 			}
 			d, err := get(cmd.Context(), t, "/v1/hosts/"+url.PathEscape(args[0]), print)
-			if err == nil && !fine(d.Status) {
+			if err == nil && !views.Fine(d.Status) {
 				return errDiffers
 			}
 			return err
@@ -34,18 +34,16 @@ func hostCommand(t *terminal) *cobra.Command {
 	return cmd
 }
 
-func fine(s policies.Status) bool { return s.Passing() || s == policies.NotApplicable }
-
 func (t *terminal) printHost(d views.Detail) {
 	now := time.Now()
-	t.say("%s is %s since %s", d.Name, words(d.Status), ago(d.Since, now))
-	t.say("release %s, commit %s, last seen %s, %d reports", releaseWord(d.Release), short(d.Commit), ago(d.LastSeen, now), d.Reports)
-	if n := note(d.Host); n != "" {
+	t.say("%s is %s since %s", d.Name, views.Words(d.Status), ago(d.Since, now))
+	t.say("release %s, commit %s, last seen %s, %d reports", releaseWord(d.Release), views.Short(d.Commit), ago(d.LastSeen, now), d.Reports)
+	if n := d.Host.Note(); n != "" {
 		t.say("%s", n)
 	}
 	t.say("%s", countResources(d.Resources))
 	for _, r := range d.Resources {
-		if !fine(r.Status) || r.Status == policies.Repaired {
+		if !views.Fine(r.Status) || r.Status == policies.Repaired {
 			t.printResource(r)
 		}
 	}
@@ -59,7 +57,7 @@ func countResources(rows []views.Resource) string {
 	var parts []string
 	for _, s := range policies.Statuses {
 		if counts[s] > 0 {
-			parts = append(parts, plural(counts[s], words(s)))
+			parts = append(parts, plural(counts[s], views.Words(s)))
 		}
 	}
 	if len(parts) == 0 {
@@ -69,7 +67,7 @@ func countResources(rows []views.Resource) string {
 }
 
 func (t *terminal) printResource(r views.Resource) {
-	t.say("\n%s: %s%s", r.Address, words(r.Status), causeWords(r.Cause))
+	t.say("\n%s: %s%s", r.Address, views.Words(r.Status), causeWords(r.Cause))
 	if r.Source.File != "" {
 		t.say("  declared at %s:%d", r.Source.File, r.Source.Line)
 	}
@@ -88,18 +86,11 @@ func causeWords(c policies.Cause) string {
 
 func (t *terminal) printChanges(changes []policies.Change) {
 	for _, c := range changes {
-		t.say("  %s: %s → %s", c.Attribute, orNothing(c.Before), orNothing(c.After))
+		t.say("  %s: %s → %s", c.Attribute, views.OrNothing(c.Before), views.OrNothing(c.After))
 		for line := range strings.Lines(c.Diff) {
 			t.say("    %s", strings.TrimRight(line, "\n"))
 		}
 	}
-}
-
-func orNothing(s string) string {
-	if s == "" {
-		return "nothing"
-	}
-	return s
 }
 
 func (t *terminal) printEvents(events []views.Event) {
@@ -124,7 +115,7 @@ func dash(s string) string {
 func detail(e views.Event) string {
 	parts := make([]string, 0, len(e.Changes)+1)
 	for _, c := range e.Changes {
-		parts = append(parts, c.Attribute+": "+orNothing(c.Before)+" → "+orNothing(c.After))
+		parts = append(parts, c.Attribute+": "+views.OrNothing(c.Before)+" → "+views.OrNothing(c.After))
 	}
 	if e.Message != "" {
 		parts = append(parts, e.Message)

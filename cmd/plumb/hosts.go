@@ -53,7 +53,7 @@ func (t *terminal) printHosts(hosts []views.Host) {
 	rows := [][]string{{"NAME", "STATUS", "SINCE", "RELEASE", "LAST SEEN", "NOTE"}}
 	now := time.Now()
 	for _, h := range hosts {
-		rows = append(rows, []string{h.Name, words(h.Status), ago(h.Since, now), releaseWord(h.Release), ago(h.LastSeen, now), note(h)})
+		rows = append(rows, []string{h.Name, views.Words(h.Status), ago(h.Since, now), releaseWord(h.Release), ago(h.LastSeen, now), h.Note()})
 	}
 	t.table(rows)
 }
@@ -63,23 +63,4 @@ func releaseWord(n uint64) string {
 		return "-"
 	}
 	return fmt.Sprint(n)
-}
-
-// note is the one thing about a host that a person should know first.
-func note(h views.Host) string {
-	switch {
-	case h.Revoked != nil:
-		return "revoked"
-	case h.Mismatch:
-		return "ALARM: compiled another catalog than the server"
-	case h.Problem != "":
-		return h.Problem
-	case h.Paused != nil:
-		return fmt.Sprintf("paused until %s: %s", h.Paused.Until, h.Paused.Reason)
-	case h.LeaseExpired:
-		return "its lease ran out: it mends drift but takes no new release"
-	case h.Audit:
-		return "audit only"
-	}
-	return ""
 }

@@ -1,4 +1,4 @@
-// Command plumb is the command line for people, and the server itself.
+// Plumb is the command line for people, and the server itself.
 //
 // One command is one file: its help, its flags, what it does and how it prints. Main alone
 // decides the words of errors and the exit code: 0 fine, 1 could not, 2 differs from what is

@@ -53,7 +53,7 @@ among the signers of the release before.`,
 				return err
 			}
 			made := map[string]any{"number": r.Number, "commit": r.Commit, "bundle": r.Bundle}
-			return t.show(made, func() { t.say("release %d of commit %s is signed and pushed", r.Number, short(r.Commit)) })
+			return t.show(made, func() { t.say("release %d of commit %s is signed and pushed", r.Number, views.Short(r.Commit)) })
 		},
 	}
 	cmd.Flags().StringVar(&ref, "ref", "main", "the commit to release")
@@ -133,7 +133,7 @@ func (t *terminal) printReleases(releases []views.Release) {
 	}
 	rows := [][]string{{"RELEASE", "MADE (UTC)", "COMMIT", "SIGNED BY", "SUBJECT"}}
 	for _, r := range releases {
-		rows = append(rows, []string{fmt.Sprint(r.Number), r.Made.Format("2006-01-02 15:04:05"), short(r.Commit), r.Signer, r.Subject})
+		rows = append(rows, []string{fmt.Sprint(r.Number), r.Made.Format("2006-01-02 15:04:05"), views.Short(r.Commit), r.Signer, r.Subject})
 	}
 	t.table(rows)
 }

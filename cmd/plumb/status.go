@@ -33,16 +33,16 @@ func (t *terminal) printFleet(f views.Fleet) {
 	if f.Policy.Release == 0 {
 		t.say("no release yet: push a policy to main")
 	} else {
-		t.say("release %d, commit %s, %s", f.Policy.Release, short(f.Policy.Commit), modeWords(f.Policy))
+		t.say("release %d, commit %s, %s", f.Policy.Release, views.Short(f.Policy.Commit), f.Policy.Words())
 	}
 	if f.Policy.Problem != "" {
 		t.say("policy repository: %s", f.Policy.Problem)
 	}
 	if f.Mismatch > 0 {
-		t.say("ALARM: %s compiled another catalog than this server", hostWord(f.Mismatch))
+		t.say("ALARM: %s compiled another catalog than this server", hosts(f.Mismatch))
 	}
 	if f.Problems > 0 {
-		t.say("%s refused or could not use the newest release; `plumb hosts` names them", hostWord(f.Problems))
+		t.say("%s refused or could not use the newest release; `plumb hosts` names them", hosts(f.Problems))
 	}
 	t.printWorst(f.Findings)
 }
@@ -52,30 +52,16 @@ func countHosts(f views.Fleet) string {
 	var parts []string
 	for _, s := range policies.Statuses {
 		if n := f.Status[s]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, words(s)))
+			parts = append(parts, fmt.Sprintf("%d %s", n, views.Words(s)))
 		}
 	}
 	if f.Hosts == 0 {
 		return "no hosts yet: `plumb token create` makes a token to enrol one"
 	}
-	return hostWord(f.Hosts) + ": " + strings.Join(parts, ", ")
+	return hosts(f.Hosts) + ": " + strings.Join(parts, ", ")
 }
 
-func words(s policies.Status) string { return strings.ReplaceAll(string(s), "_", " ") }
-
-func hostWord(n int) string {
-	if n == 1 {
-		return "1 host"
-	}
-	return fmt.Sprintf("%d hosts", n)
-}
-
-func modeWords(p views.Policy) string {
-	if p.Mode == "trial" {
-		return "trial mode: this server's own key signs releases"
-	}
-	return "author mode: signed by " + strings.Join(p.Signers, ", ")
-}
+func hosts(n int) string { return views.Count(n, "host") }
 
 const worstShown = 10
 
@@ -92,6 +78,6 @@ func (t *terminal) printWorst(findings map[string]int) {
 			t.say("  and %d more; `plumb drift` lists them all", len(addresses)-i)
 			return
 		}
-		t.say("  %s on %s", address, hostWord(findings[address]))
+		t.say("  %s on %s", address, hosts(findings[address]))
 	}
 }

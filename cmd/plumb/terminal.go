@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"plumb/server/api"
+	"plumb/server/views"
 )
 
 // terminal is where a command reads and writes, and the flags that all commands share.
@@ -74,26 +75,7 @@ func ago(then *time.Time, now time.Time) string {
 	if then == nil {
 		return "never"
 	}
-	switch d := now.Sub(*then); {
-	case d < 2*time.Second:
-		return "now"
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%d s ago", int(d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min ago", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h ago", int(d.Hours()))
-	default:
-		return fmt.Sprintf("%d days ago", int(d.Hours()/24))
-	}
-}
-
-// short is the head of a commit or digest.
-func short(hash string) string {
-	if len(hash) > 8 {
-		return hash[:8]
-	}
-	return hash
+	return views.Ago(now.Sub(*then))
 }
 
 func plural(n int, word string) string { return fmt.Sprintf("%d %s", n, word) }

@@ -157,9 +157,10 @@ func (r *run) policy(p *policy) {
 		yes, known := r.truth(r.eval(e, nil), e, "The when of a policy")
 		now.applicable = yes || !known || r.static
 	}
-	for _, name := range []string{"title", "description", "version"} {
+	for _, name := range []string{"title", "description"} {
 		r.text(p.meta[name], nil)
 	}
+	r.release(p.meta["version"])
 	now.mode = r.mode(p.meta["mode"], nil, now.mode)
 	now.severity = r.severity(p.meta["severity"], nil)
 	now.priority = r.whole(p.meta["priority"], nil, -1_000_000, 1_000_000)

@@ -76,9 +76,9 @@ func (p *driftPage) summary() string {
 	case shown == 0:
 		return "Nothing differs from policy."
 	case total > 0:
-		return fmt.Sprintf("%s from policy in %s.", count(total, "difference"), count(len(p.Worst), "resource"))
+		return fmt.Sprintf("%s from policy in %s.", views.Count(total, "difference"), views.Count(len(p.Worst), "resource"))
 	}
-	return count(shown, "difference") + " from policy shown."
+	return views.Count(shown, "difference") + " from policy shown."
 }
 
 func (s *site) findingFilter(c *api.Call) (store.FindingFilter, error) {

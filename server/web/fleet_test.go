@@ -141,7 +141,7 @@ func (f *fleet) happened(h store.Host, result policies.Result, at time.Time) ([]
 		switch {
 		case one.Status == policies.Repaired:
 			e.Kind = store.EventRepaired
-		case fine(one.Status):
+		case views.Fine(one.Status):
 			continue
 		case one.Status == policies.Failed:
 			e.Kind = store.EventFailed
@@ -150,7 +150,7 @@ func (f *fleet) happened(h store.Host, result policies.Result, at time.Time) ([]
 		}
 		events = append(events, e)
 		want := someCatalog().Find(one.Address)
-		if !fine(one.Status) {
+		if !views.Fine(one.Status) {
 			findings = append(findings, store.Finding{Address: one.Address, Status: one.Status, Since: at, Mode: one.Mode, Cause: one.Cause,
 				Changes: one.Changes, Message: one.Message, Severity: want.Severity, Controls: want.Controls, Source: want.Source})
 		}

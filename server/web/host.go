@@ -46,7 +46,7 @@ func (s *site) host(c *api.Call) (any, error) {
 		switch {
 		case r.Status == policies.Repaired:
 			p.Mended = append(p.Mended, r)
-		case !fine(r.Status):
+		case !views.Fine(r.Status):
 			p.Wrong = append(p.Wrong, wrong{Resource: r, Opened: opened[r.Address]})
 		}
 	}

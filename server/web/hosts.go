@@ -111,14 +111,14 @@ func (s *site) hostSummary(ctx context.Context, f store.HostFilter, p hostsPage)
 	case shown == 0:
 		return "No hosts", nil
 	case p.First == "" && p.Next == "":
-		return hostWord(shown), nil
+		return hosts(shown), nil
 	}
 	span := fmt.Sprintf(", from %s to %s", p.Hosts[0].Name, p.Hosts[shown-1].Name)
 	total, err := s.hostTotal(ctx, f, p.Query)
 	if err != nil || total == 0 {
-		return hostWord(shown) + span, err
+		return hosts(shown) + span, err
 	}
-	return number(shown) + " of " + hostWord(total) + span, nil
+	return views.Number(shown) + " of " + hosts(total) + span, nil
 }
 
 // hostTotal counts the hosts of all pages where that is cheap: without a filter, or by

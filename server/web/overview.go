@@ -52,7 +52,7 @@ func (s *site) overview(c *api.Call) (any, error) {
 func verdict(f views.Fleet) string {
 	need := f.Hosts
 	for status, n := range f.Status {
-		if fine(status) {
+		if views.Fine(status) {
 			need -= n
 		}
 	}
@@ -60,17 +60,17 @@ func verdict(f views.Fleet) string {
 	case f.Hosts == 0:
 		return "There are no hosts yet."
 	case need > 0:
-		return fmt.Sprintf("%s of %s %s a look.", number(need), hostWord(f.Hosts), needs(need))
+		return fmt.Sprintf("%s of %s %s a look.", views.Number(need), hosts(f.Hosts), needs(need))
 	case f.Mismatch > 0:
-		return hostWord(f.Mismatch) + " compiled another catalog than this server."
+		return hosts(f.Mismatch) + " compiled another catalog than this server."
 	case f.Problems > 0:
-		return hostWord(f.Problems) + " refused or could not use the newest release."
+		return hosts(f.Problems) + " refused or could not use the newest release."
 	case f.Policy.Problem != "":
 		return "The hosts are as policy wants them, but the policy repository has a problem."
 	case f.Hosts == 1:
 		return "The one host is as policy wants it."
 	}
-	return "All " + hostWord(f.Hosts) + " are as policy wants them."
+	return "All " + hosts(f.Hosts) + " are as policy wants them."
 }
 
 func needs(n int) string {

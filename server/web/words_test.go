@@ -35,8 +35,8 @@ func TestAgo(t *testing.T) {
 
 func TestNumber(t *testing.T) {
 	for n, want := range map[int]string{0: "0", 999: "999", 9999: "9999", 10_000: "10\u202f000", 1_234_567: "1\u202f234\u202f567"} {
-		if got := number(n); got != want {
-			t.Errorf("number(%d) = %q, want %q", n, got, want)
+		if got := views.Number(n); got != want {
+			t.Errorf("views.Number(%d) = %q, want %q", n, got, want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 policy "p" {
   mode     = "enforced" # ERROR: Unknown word; Did you mean "enforce"?
   severity = "urgent"   # ERROR: Unknown word; critical, high, medium, low
+  version  = "1.4"      # ERROR: Unusable version; three numbers
 
   resource "fiel" "x" { # ERROR: Unknown kind; Did you mean "file"?
   }
