@@ -35,7 +35,7 @@ func (r *round) call(ctx context.Context) error {
 	}
 	r.lease.Interval = answer.Interval
 	r.out.Interval = time.Duration(answer.Interval) * time.Second
-	if answer.Lease == "" || r.problem != "" {
+	if answer.Lease == "" || r.blind {
 		return nil
 	}
 	l, floors, err := trust.Lease(r.floors, answer.Lease, r.id.LeaseKey, r.id.Host.ID, r.clock())
@@ -50,6 +50,7 @@ func (r *round) call(ctx context.Context) error {
 	if err := r.Dir.Save(leaseFile, r.lease); err != nil {
 		return err
 	}
+	r.problem = ""
 	return r.take(ctx, l)
 }
 

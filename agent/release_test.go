@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,7 +34,11 @@ func TestReleaseThatFailsHereGivesWay(t *testing.T) {
 	if failed.Release != 2 || back.Release != 1 || !strings.Contains(failed.Problem, "release 1 stays in force") || back.Problem == "" {
 		t.Errorf("reported %+v and %+v", failed, back)
 	}
-	r.round()
+	r.Before(func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(503); return true })
+	if out := r.round(); !strings.Contains(out.Problem, "release 2 is quarantined") {
+		t.Errorf("without the server the problem is %q", out.Problem)
+	}
+	r.Before(nil)
 	r.want("one", 1)
 	r.publish(3, 1, r.tree("three", bad("broken.old")))
 	if out := r.round(); out.Problem != "" {

@@ -48,6 +48,7 @@ type round struct {
 	client   *transport.Client
 	pause    *protocol.Pause
 	tag      []byte // of the release that is being taken
+	blind    bool   // the floors are lost, so nothing new can be believed
 	problem  string // what stands against the release that the server wants
 	out      Outcome
 
@@ -107,7 +108,11 @@ func (a *Agent) begin() (*round, error) {
 		if !errors.Is(err, state.ErrNoFloors) {
 			return nil, err
 		}
+		r.blind = true
 		r.problem = "no new release is taken: " + err.Error() + "; enrol the host again"
+	}
+	if q := r.releases.Quarantined; q != nil && q.Number == r.lease.Release && !r.blind {
+		r.problem = quarantined(*q) // until the server is heard to want another one
 	}
 	r.pause = a.Dir.Paused(a.Now())
 	r.spool, err = a.openSpool()
