@@ -183,6 +183,8 @@ func TestEvents(t *testing.T) {
 			"kinds":   {EventFilter{Kinds: []string{EventRepaired, EventEnrolled}}, []string{EventRepaired, EventEnrolled}},
 			"causes":  {EventFilter{Causes: []policies.Cause{policies.Initial}}, []string{EventOpened}},
 			"time":    {EventFilter{Since: start.Add(time.Minute), Until: start.Add(2 * time.Minute)}, []string{EventRepaired}},
+			"release": {EventFilter{Release: 2}, []string{EventRepaired}},
+			"own":     {EventFilter{Release: 2, Own: true}, []string{}},
 			"page":    {EventFilter{Before: all[0].ID, Limit: 1}, []string{EventRepaired}},
 		} {
 			got, err := s.Events(ctx, c.filter)

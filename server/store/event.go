@@ -49,6 +49,12 @@ func (f EventFilter) where() *where {
 	}
 	in(w, `e.kind`, f.Kinds)
 	in(w, `e.cause`, f.Causes)
+	if f.Release != 0 {
+		w.and(`e.release = ?`, int64(f.Release))
+	}
+	if f.Own {
+		w.and(`e.cause <> ?`, string(policies.Corrective))
+	}
 	if !f.Since.IsZero() {
 		w.and(`e.at >= ?`, ms(f.Since))
 	}

@@ -242,6 +242,10 @@ type EventFilter struct {
 	Address string
 	Kinds   []string
 	Causes  []policies.Cause
+	// Release, when not 0, is the release in force; Own leaves out the drift that was mended
+	// while it was, which is not its doing.
+	Release uint64
+	Own     bool
 	// Since is included, Until is not.
 	Since time.Time
 	Until time.Time

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"plumb/policies"
 	"plumb/server/store"
 )
 
@@ -82,19 +81,27 @@ func (r Reader) Changes(ctx context.Context, limit int) ([]Change, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.Events = nil
 		changes = append(changes, c)
 	}
 	return changes, nil
 }
 
-// Change returns the record of one change with its events.
+// changeEvents is how many events the record of one change shows.
+const changeEvents = 1000
+
+// Change returns the record of one change with its newest events.
 func (r Reader) Change(ctx context.Context, number uint64) (Change, error) {
 	one, err := r.Release(ctx, number)
 	if err != nil {
 		return Change{}, err
 	}
-	return r.record(ctx, one)
+	c, err := r.record(ctx, one)
+	if err != nil {
+		return Change{}, err
+	}
+	c.Events, err = r.Events(ctx, store.EventFilter{Release: number, Own: true, Limit: changeEvents,
+		Kinds: []string{store.EventRepaired, store.EventFailed, store.EventRefused}})
+	return c, err
 }
 
 func (r Reader) record(ctx context.Context, one Release) (Change, error) {
@@ -102,43 +109,12 @@ func (r Reader) record(ctx context.Context, one Release) (Change, error) {
 	if err != nil {
 		return Change{}, fmt.Errorf("cannot count hosts: %w", err)
 	}
-	reached, err := r.Store.Hosts(ctx, store.HostFilter{Release: one.Number})
+	reach, err := r.Store.Reach(ctx, one.Number)
 	if err != nil {
-		return Change{}, fmt.Errorf("cannot list the hosts of release %d: %w", one.Number, err)
-	}
-	c := Change{Release: one, Hosts: counts.Total, Reached: len(reached)}
-	if c.Events, err = r.changeEvents(ctx, one); err != nil {
 		return Change{}, err
 	}
-	c.Changed = distinctHosts(c.Events, store.EventRepaired)
-	c.Failed = distinctHosts(c.Events, store.EventFailed)
-	c.Refused = distinctHosts(c.Events, store.EventRefused)
-	return c, nil
-}
-
-// changeEvents are the events of a release that are its own doing: drift that was mended
-// while it was in force is not.
-func (r Reader) changeEvents(ctx context.Context, one Release) ([]Event, error) {
-	all, err := r.Events(ctx, store.EventFilter{Since: one.Made, Limit: 1000,
-		Kinds: []string{store.EventRepaired, store.EventFailed, store.EventRefused}})
-	if err != nil {
-		return nil, err
-	}
-	own := make([]Event, 0, len(all))
-	for _, e := range all {
-		if e.Release == one.Number && e.Cause != policies.Corrective {
-			own = append(own, e)
-		}
-	}
-	return own, nil
-}
-
-func distinctHosts(events []Event, kind string) int {
-	hosts := map[string]bool{}
-	for _, e := range events {
-		if e.Kind == kind {
-			hosts[e.Host] = true
-		}
-	}
-	return len(hosts)
+	return Change{
+		Release: one, Hosts: counts.Total, Reached: reach.Hosts, Changed: reach.Events[store.EventRepaired],
+		Failed: reach.Events[store.EventFailed], Refused: reach.Events[store.EventRefused],
+	}, nil
 }

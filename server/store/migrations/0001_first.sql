@@ -37,6 +37,7 @@ CREATE TABLE hosts (
 -- A revoked host gives its name free. None of these columns moves with a heartbeat.
 CREATE UNIQUE INDEX hosts_name ON hosts (name) WHERE revoked = 0;
 CREATE INDEX hosts_status ON hosts (status, name) WHERE revoked = 0;
+CREATE INDEX hosts_release ON hosts (release) WHERE revoked = 0;
 CREATE INDEX hosts_revoked ON hosts (id) WHERE revoked <> 0;
 CREATE INDEX hosts_mismatch ON hosts (name) WHERE mismatch = 1;
 CREATE INDEX hosts_problem ON hosts (name) WHERE problem <> '';
@@ -93,6 +94,7 @@ CREATE INDEX events_host ON events (host, id);
 CREATE INDEX events_address ON events (address, id);
 CREATE INDEX events_kind ON events (kind, id);
 CREATE INDEX events_at ON events (at);
+CREATE INDEX events_release ON events (release, kind, cause, host);
 
 CREATE TABLE findings (
 	host     TEXT   NOT NULL REFERENCES hosts (id),

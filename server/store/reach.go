@@ -1,0 +1,40 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"plumb/policies"
+)
+
+// Reach says how far a release came.
+type Reach struct {
+	// Hosts counts the hosts whose newest report is of this release.
+	Hosts int
+	// Events counts, for each kind of event that is the release's own doing, the hosts that had one.
+	Events map[string]int
+}
+
+// Reach returns how far a release came.
+func (s *Store) Reach(ctx context.Context, release uint64) (Reach, error) {
+	r := Reach{Events: map[string]int{}}
+	const hosts = `SELECT COUNT(*) FROM hosts WHERE release = $1 AND revoked = 0`
+	if err := s.r.QueryRowContext(ctx, hosts, int64(release)).Scan(&r.Hosts); err != nil {
+		return r, fmt.Errorf("cannot count the hosts of release %d: %w", release, err)
+	}
+	const events = `SELECT kind, COUNT(DISTINCT host) FROM events WHERE release = $1 AND cause <> $2 GROUP BY kind`
+	rows, err := s.r.QueryContext(ctx, events, int64(release), string(policies.Corrective))
+	if err != nil {
+		return r, fmt.Errorf("cannot count the events of release %d: %w", release, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var kind string
+		var n int
+		if err := rows.Scan(&kind, &n); err != nil {
+			return r, fmt.Errorf("cannot count the events of release %d: %w", release, err)
+		}
+		r.Events[kind] = n
+	}
+	return r, rows.Err()
+}
