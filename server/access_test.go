@@ -347,3 +347,14 @@ func isDenial(body []byte) bool {
 	}
 	return false
 }
+
+func TestUnknownAddressSpeaksTheLanguageOfItsCaller(t *testing.T) {
+	r := start(t)
+	c := r.overTLS(r.at.People)
+	for path, want := range map[string]string{"/v1/nothing": `{"error":`, "/nothing": "<!DOCTYPE html>"} {
+		code, body, err := c.try("GET", path, nil)
+		if err != nil || code != http.StatusNotFound || !strings.HasPrefix(string(body), want) {
+			t.Errorf("GET %s = %d, %v, %.60s; want 404 and %s", path, code, err, body, want)
+		}
+	}
+}

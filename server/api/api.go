@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -84,8 +85,25 @@ func (a *API) Start(more ...Route) {
 	for _, r := range append(a.routes(), more...) {
 		a.engine.Handle(r.Method, r.Path, a.serve(r))
 	}
-	a.engine.NoRoute(a.serve(Route{Access: Open, Handle: a.noRoute}))
-	a.engine.NoMethod(a.serve(Route{Access: Open, Handle: a.noMethod}))
+	a.engine.NoRoute(a.lost(a.noRoute, more))
+	a.engine.NoMethod(a.lost(a.noMethod, more))
+}
+
+// lost answers for addresses that are not in the table: programs in JSON, people as the
+// pages do.
+func (a *API) lost(handle func(*Call) (any, error), pages []Route) gin.HandlerFunc {
+	program, person := Route{Access: Open, Handle: handle}, Route{Access: Open, Handle: handle}
+	for _, r := range pages {
+		person.Trouble = r.Trouble
+	}
+	forProgram, forPerson := a.serve(program), a.serve(person)
+	return func(c *gin.Context) {
+		if strings.HasPrefix(c.Request.URL.Path, "/v1/") {
+			forProgram(c)
+			return
+		}
+		forPerson(c)
+	}
 }
 
 // Routes returns the whole table, for the test that walks it.
