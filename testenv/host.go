@@ -54,6 +54,9 @@ func (h *Host) install(ctx context.Context) error {
 		fmt.Sprintf("mount -t overlay overlay -o lowerdir=%s,upperdir=%s/upper,workdir=%s/work %s", h.world.cache.Base(), h.dir, h.dir, root),
 		"echo "+h.Name+" > "+root+"/etc/hostname",
 		"printf %s "+quoteShell(hosts)+" > "+root+"/etc/hosts",
+		// A service that does not want to stop holds a reboot up for this long, by default 90 s.
+		"mkdir -p "+root+"/etc/systemd/system.conf.d",
+		"printf '[Manager]\\nDefaultTimeoutStopSec=10s\\n' > "+root+"/etc/systemd/system.conf.d/testenv.conf",
 		"ssh-keygen -q -t ed25519 -N '' -C "+h.Name+" -f "+root+"/etc/ssh/ssh_host_ed25519_key",
 		"ip netns add "+h.netns(),
 		"ip -n "+server+" link add "+h.port()+" type veth peer name host0 netns "+h.netns(),

@@ -116,10 +116,12 @@ func (h *Host) Reboot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := h.Exec(ctx, "systemctl", "reboot"); err != nil && ctx.Err() != nil {
-		return err // that the host goes away under the command is what was asked for
+	_, asked := h.Exec(ctx, "systemctl", "reboot") // mostly an error, for the host goes away under it
+	if err := h.waitUp(ctx, before); err != nil {
+		jobs, _ := h.Exec(ctx, "systemctl", "list-jobs", "--no-legend")
+		return fmt.Errorf("cannot reboot: %w; it was asked with %v, and waits for:\n%s", err, asked, jobs)
 	}
-	return h.waitUp(ctx, before)
+	return nil
 }
 
 // Crash cuts the power. What the host had not written is lost; Boot brings it back. A host that
