@@ -49,11 +49,11 @@ func answer(req Request) (Response, error) {
 		return Response{}, err
 	}
 	config, problems := lang.Load(tree)
-	res := Response{Problems: problems, Hosts: []Compiled{}}
+	res := Response{Problems: problems, Rollouts: []policies.Rollout{}, Hosts: []Compiled{}}
 	if slices.ContainsFunc(problems, func(p policies.Problem) bool { return p.Severity == "error" }) {
 		return res, nil
 	}
-	res.Policies = len(config.Policies())
+	res.Policies, res.Rollouts = len(config.Policies()), config.Rollouts()
 	m := memory{config: config, done: map[string]Compiled{}}
 	for _, in := range req.Hosts {
 		one, err := m.compile(in)

@@ -38,6 +38,8 @@ type Response struct {
 	Problems []policies.Problem `json:"problems"`
 	// Policies counts the policy blocks of the tree.
 	Policies int `json:"policies"`
+	// Rollouts are the rollout blocks of the tree.
+	Rollouts []policies.Rollout `json:"rollouts"`
 	// Hosts has one entry for each host asked for, in the same order.
 	Hosts []Compiled `json:"hosts"`
 }

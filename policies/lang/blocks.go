@@ -31,7 +31,7 @@ func blocks() []blockType {
 		{"freeze", []string{"name"}, notYet},
 		{"patch_baseline", []string{"name"}, notYet},
 		{"patch_sla", []string{"name"}, notYet},
-		{"rollout", []string{"name"}, notYet},
+		{"rollout", []string{"name"}, readRollout},
 		{"waiver", []string{"name"}, notYet},
 		{"framework", []string{"name"}, notYet},
 		{"moved", nil, notYet},

@@ -24,6 +24,7 @@ type Config struct {
 	hosts     map[string]*host
 	groups    map[string]*group
 	policies  map[string]*policy
+	rollouts  []policies.Rollout
 }
 
 // named is an expression with a name: a local, or a value for a variable.

@@ -33,6 +33,7 @@ func load(tree bundle.Tree, kinds []modules.Kind) (c *Config, problems []policie
 		}
 	}
 	l.known()
+	l.ringsKnown()
 	if !l.unread {
 		l.diags = append(l.diags, c.check()...)
 	}
@@ -64,6 +65,8 @@ type loader struct {
 	cfg    *Config
 	diags  hcl.Diagnostics
 	unread bool // a file could not be parsed: what it declares is not known
+
+	ringGroups []named // groups that rings name
 }
 
 func (l *loader) report(diags ...*hcl.Diagnostic) { l.diags = append(l.diags, diags...) }

@@ -8,7 +8,7 @@ policey "x" { # ERROR: Unsupported block type; Did you mean "policy"?
 resource "file" "x" { # ERROR: Block outside of a policy
 }
 
-rollout "r" { # ERROR: Not supported yet; "rollout"
+framework "r" { # ERROR: Not supported yet; "framework"
 }
 
 waiver "w" { # ERROR: Not supported yet
