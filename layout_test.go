@@ -19,6 +19,7 @@ var layers = map[string][]string{
 	"inventory":         {},
 	"policies":          {"inventory"},
 	"policies/bundle":   {},
+	"policies/calendar": {},
 	"policies/lang":     {"inventory", "policies", "policies/bundle", "modules", "modules/system"},
 	"policies/compiler": {"inventory", "policies", "policies/bundle", "policies/lang"},
 	"policies/baseline": {"policies/bundle"},
@@ -54,6 +55,8 @@ var owners = map[string][]string{
 	"html/template":                         {"server/web"},
 	"github.com/prometheus/client_golang":   {"server/api"},
 	"github.com/coreos/go-systemd/v22/dbus": {"modules/system"},
+	"github.com/adhocore/gronx":             {"policies/calendar"},
+	"github.com/teambition/rrule-go":        {"policies/calendar"},
 	"github.com/chromedp/chromedp":          {"server/web", "testenv"},
 }
 
