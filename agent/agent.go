@@ -57,6 +57,9 @@ type job struct {
 	audit  bool
 	frozen bool
 	since  time.Time // repairs of runs up to here were reported
+	// started names the run in the journal of repairs and in its report alike: a kill between
+	// the two must not tell a repair again.
+	started time.Time
 }
 
 // ran is what a finished run left.
@@ -89,7 +92,7 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 	if _, err := a.Dir.Load(j.folder+"/memory.json", &runner.Memory); err != nil {
 		a.Log.Warn("the memory of the last run is lost", "error", err) // causes start anew, no more
 	}
-	result, err := runner.Run(ctx, catalog, j.comp.Digest, a.Now())
+	result, err := runner.Run(ctx, catalog, j.comp.Digest, j.started)
 	if err == nil {
 		err = a.Dir.Save(j.folder+"/memory.json", runner.Memory)
 	}

@@ -35,7 +35,7 @@ func (a *Agent) Apply(ctx context.Context, dir string) (Last, error) {
 	}
 	started := a.Now()
 	audit := a.Audit || a.Dir.Paused(started) != nil
-	done, err := a.run(ctx, job{folder: "apply", tree: tree, comp: comp, audit: audit})
+	done, err := a.run(ctx, job{folder: "apply", tree: tree, comp: comp, audit: audit, started: started})
 	if err != nil {
 		return Last{}, err
 	}

@@ -181,14 +181,14 @@ func (a *app) open(lock bool) (*agent.Agent, error) {
 	when, _ := time.Parse(time.RFC3339, built) // unknown is the zero time, which bounds nothing
 	log := slog.New(slog.NewTextHandler(a.stderr, nil))
 	return &agent.Agent{Dir: dir, Root: a.root, Version: version, Built: when, Now: time.Now,
-		Log: log, Compile: agent.InChild(compiler.Compiler{}), Facts: collector(a.root, log)}, nil
+		Log: log, Compile: agent.InChild(compiler.Compiler{}), Facts: collector(a.root, a.state, log)}, nil
 }
 
 // collector finds out about the host each time, and says once what it could not find out.
-func collector(root string, log *slog.Logger) func(context.Context) (inventory.Facts, error) {
+func collector(root, state string, log *slog.Logger) func(context.Context) (inventory.Facts, error) {
 	told := map[string]bool{}
 	return func(ctx context.Context) (inventory.Facts, error) {
-		found, warnings, err := facts.Collect(ctx, &system.System{Root: root})
+		found, warnings, err := facts.Collect(ctx, &system.System{Root: root, State: state})
 		for _, text := range warnings {
 			if !told[text] {
 				told[text] = true
