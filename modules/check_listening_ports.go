@@ -65,7 +65,7 @@ type portSpec struct {
 }
 
 func parsePortSpec(text string) (portSpec, error) {
-	fail := fmt.Errorf("%q is no port: write tcp/22, tcp/127.0.0.1:25, udp/[::1]:53, 443 or 8000-8010.", text)
+	fail := fmt.Errorf("%q is no port: write tcp/22, tcp/127.0.0.1:25, udp/[::1]:53, 443 or 8000-8010", text)
 	var spec portSpec
 	rest := text
 	if protocol, after, ok := strings.Cut(text, "/"); ok {

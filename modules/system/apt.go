@@ -183,7 +183,7 @@ func (s *System) repairDpkg(ctx context.Context) error {
 	out, err := s.aptGet(ctx, aptLimit, again)
 	s.ForgetDpkg()
 	if err != nil || out.Code != 0 {
-		return fmt.Errorf("cannot mend what an interrupted dpkg left: %s", errors.Join(failed, err, errors.New(aptErrors(out))))
+		return fmt.Errorf("cannot mend what an interrupted dpkg left: %w", errors.Join(failed, err, errors.New(aptErrors(out))))
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ type Entry struct {
 	inode uint64
 }
 
-// IsFile, IsDir and IsLink tell the three types that are managed.
+// IsFile tells a regular file; IsDir and IsLink tell the other two types that are managed.
 func (e Entry) IsFile() bool { return e.Type == 0 }
 
 // IsDir tells whether it is a folder.

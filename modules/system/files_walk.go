@@ -60,7 +60,7 @@ func (d folder) ruledBy(uid uint32) bool {
 // must be a folder or a trusted link to one. follow says what to do with a link at the end.
 func (f Files) find(name string, follow bool) (*spot, error) {
 	if !strings.HasPrefix(name, "/") || strings.ContainsRune(name, 0) || slices.Contains(strings.Split(name, "/"), "..") {
-		return nil, fmt.Errorf("%q is not an absolute path without ..", name)
+		return nil, fmt.Errorf("%q is not an absolute path without \"..\"", name)
 	}
 	s := &spot{files: f, target: -1}
 	if err := s.enter(unix.AT_FDCWD, f.root, ""); err != nil {

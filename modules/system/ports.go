@@ -37,9 +37,6 @@ func (l Listener) String() string {
 // Loopback tells whether only the host itself can reach it.
 func (l Listener) Loopback() bool { return l.At.Addr().Unmap().IsLoopback() }
 
-// maxSockets bounds each of the kernel's tables, in bytes: a million sockets.
-const maxSockets = 150 << 20
-
 // Listeners returns all sockets that listen in the host's network, sorted. The kernel's
 // tables are of the running host: below another root the error wraps [ErrNotRunning].
 func (s *System) Listeners() ([]Listener, error) {

@@ -124,7 +124,7 @@ func matchKeysFunc() function.Function {
 				return cty.UnknownVal(want), errors.New("both lists must be of the same length")
 			}
 			for i, key := range keys {
-				if slices.ContainsFunc(elements(args[2]), func(w cty.Value) bool { return key.RawEquals(w) }) {
+				if slices.ContainsFunc(elements(args[2]), key.RawEquals) {
 					found = append(found, values[i])
 				}
 			}

@@ -142,7 +142,7 @@ func growth(name string, args []cty.Value, total int) int {
 	case name == "join" && len(args) > 1:
 		return joinGrowth(args)
 	case name == "format" || name == "formatlist":
-		return formatGrowth(args, total)
+		return formatGrowth(args)
 	case name == "indent" && len(args) == 2:
 		return whole(args[0]) * (1 + strings.Count(text(args[1]), "\n"))
 	case name == "setproduct":
@@ -180,7 +180,7 @@ var wideVerb = regexp.MustCompile(`%[^a-zA-Z%]*[0-9]{4,}`)
 
 // formatGrowth: with formatlist the longest list multiplies all that is given as it is.
 // A width or precision of four digits is refused, and each verb may print the longest argument.
-func formatGrowth(args []cty.Value, total int) int {
+func formatGrowth(args []cty.Value) int {
 	if len(args) == 0 || wideVerb.MatchString(text(args[0])) {
 		return len(args) * (maxText + 1)
 	}

@@ -38,10 +38,9 @@ func no(err error) repo.HookAnswer {
 
 // push is what a push wants to do, sorted out.
 type push struct {
-	view  repo.View
-	main  repo.Update // zero when main does not move
-	tag   repo.Update // zero when no release is pushed
-	lines []string
+	view repo.View
+	main repo.Update // zero when main does not move
+	tag  repo.Update // zero when no release is pushed
 }
 
 func (d *Desk) before(ctx context.Context, ask repo.HookRequest) repo.HookAnswer {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,7 +19,7 @@ func (s *Store) Accept(ctx context.Context, id inventory.HostID, epoch string, a
 	}
 	return s.write(ctx, "store the report", func(ctx context.Context, tx *sql.Tx) error {
 		h, err := lockHost(ctx, tx, `id = $1 AND epoch = $2 AND seq = $3 AND revoked = 0`, string(id), epoch, int64(afterSeq))
-		if err == ErrNotFound {
+		if errors.Is(err, ErrNotFound) {
 			return ErrConflict
 		}
 		if err != nil {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -109,7 +110,7 @@ func (s *Store) silent(ctx context.Context, notSince time.Time) ([]inventory.Hos
 func markStale(ctx context.Context, tx *sql.Tx, id inventory.HostID, notSince, now time.Time) error {
 	h, err := lockHost(ctx, tx, `id = $1 AND revoked = 0 AND last_seen < $2 AND status <> $3`,
 		string(id), ms(notSince), string(policies.Stale))
-	if err == ErrNotFound {
+	if errors.Is(err, ErrNotFound) {
 		return nil // it called in this very moment
 	}
 	if err != nil {

@@ -21,8 +21,9 @@ func main() {
 	bin := flag.String("bin", "bin", "folder with plumb and plumb-agent")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := tell(ctx, *bin, *once); err != nil {
+	err := tell(ctx, *bin, *once)
+	stop()
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "\ndemo: error: %v\n", err)
 		os.Exit(1)
 	}
