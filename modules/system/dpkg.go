@@ -21,6 +21,8 @@ type Package struct {
 	Name, Version, Arch string
 	// Source is the source package, Name where dpkg names none.
 	Source string
+	// SourceVersion is the version of the source package, Version where dpkg names no other.
+	SourceVersion string
 	// Want is install, hold, deinstall, purge or unknown: what somebody selected.
 	Want string
 	// Flag is ok or reinstreq.

@@ -2,6 +2,7 @@ package system
 
 import (
 	"bytes"
+	"cmp"
 	"strings"
 )
 
@@ -35,6 +36,7 @@ func addStanza(p Package, add func(Package)) {
 	if p.Source == "" {
 		p.Source = p.Name
 	}
+	p.SourceVersion = cmp.Or(p.SourceVersion, p.Version)
 	add(p)
 }
 
@@ -55,7 +57,7 @@ func (p *Package) take(line []byte) {
 	case "Essential":
 		p.Essential = text(value) == "yes"
 	case "Source": // "Source: glibc (2.36-9)" names a version that differs
-		p.Source, _, _ = strings.Cut(text(value), " ")
+		p.Source, p.SourceVersion = splitSource(text(value))
 	case "Status":
 		p.setState(strings.Fields(string(value)))
 	}
