@@ -15,6 +15,7 @@ var migrations embed.FS
 // only ever added to.
 var steps = []string{
 	"0001_first.sql",
+	"0002_rollouts.sql",
 }
 
 // migrationLock makes servers that start at once on one PostgreSQL wait for each other.

@@ -1,0 +1,167 @@
+package rollout
+
+import (
+	"fmt"
+	"time"
+
+	"plumb/inventory"
+	"plumb/policies"
+)
+
+// longestStep is the most that one step adds to a soak. A soak is time in which the hosts were
+// watched: neither a clock that jumps nor a server that was down makes it shorter.
+const longestStep = time.Minute
+
+// Decision is one thing that the engine decided, for the log.
+type Decision struct {
+	// Ring is the name of the ring. Host is empty for what concerns the whole ring.
+	Ring string
+	Host inventory.HostID
+	// What is given, withdrawn, or the phase that began.
+	What string
+	Why  string
+}
+
+// Decide takes a rollout one step further: it returns the state to remember and what was
+// decided. It changes none of what it is given, and asked again it decides the same.
+func Decide(state State, members Members, hosts map[inventory.HostID]Host, now time.Time) (State, []Decision) {
+	if !state.Active() {
+		return state, nil
+	}
+	e := &engine{State: state.clone(), members: members, hosts: hosts, now: now}
+	e.elapsed = min(max(now.Sub(state.Ticked), 0), longestStep)
+	if state.Ticked.IsZero() {
+		e.elapsed = 0
+	}
+	e.Ticked = now
+	e.tidy()
+	for i := range e.Rings {
+		if e.ring(i); !e.Active() || e.Rings[i].Phase != Passed {
+			break
+		}
+	}
+	return e.State, e.decisions
+}
+
+type engine struct {
+	State
+	members   Members
+	hosts     map[inventory.HostID]Host
+	now       time.Time
+	elapsed   time.Duration
+	decisions []Decision
+}
+
+func (e *engine) say(ring string, host inventory.HostID, what, why string) {
+	e.decisions = append(e.decisions, Decision{Ring: ring, Host: host, What: what, Why: why})
+}
+
+func (e *engine) move(r *Ring, to Phase, why string) {
+	e.turn(r, to, Act{At: e.now, Why: why})
+	e.say(r.Name, "", string(to), why)
+}
+
+// tidy forgets hosts that are gone, takes back what a host that is silent never fetched, and
+// takes in hosts that run the release though nobody remembers to have given it.
+func (e *engine) tidy() {
+	for id, g := range e.Hosts {
+		h, there := e.hosts[id]
+		if !there {
+			delete(e.Hosts, id)
+		} else if h.Silent && !h.LastSeen.After(g.At) && h.Release != e.Release && e.State.ring(g.Ring).Phase != RolledBack {
+			delete(e.Hosts, id)
+			e.say(g.Ring, id, "withdrawn", "it fell silent before it called")
+		}
+	}
+	for _, r := range e.Rings {
+		for _, id := range e.members[r.Name] {
+			h := e.hosts[id]
+			if _, given := e.Hosts[id]; !given && h.Release == e.Release {
+				e.Hosts[id] = Grant{At: e.now, Ring: r.Name, From: h.Base}
+			}
+		}
+	}
+}
+
+// ring takes one ring further. All rings before it have passed.
+func (e *engine) ring(i int) {
+	plan, r := e.Plan.Rings[i], &e.Rings[i]
+	if r.Phase == Waiting && !e.now.Before(e.Made.Add(time.Duration(plan.Deferral)*time.Second)) {
+		e.move(r, Eligible, "")
+	}
+	if r.Phase == Eligible && !e.Held() {
+		e.move(r, Rolling, "")
+	}
+	if r.Phase != Rolling && r.Phase != Soaking && r.Phase != Passed {
+		return
+	}
+	t := e.Survey(*r, e.members[r.Name], e.hosts)
+	if exceeded(e.Plan.Budget, t) {
+		if r.Phase != Passed {
+			e.move(r, Halted, fmt.Sprintf("%d of %d hosts failed, which is more than the failure budget allows", t.Failed, t.Given))
+		}
+		return
+	}
+	e.give(plan, t)
+	if r.Phase != Passed {
+		e.gate(plan, r, t)
+	}
+}
+
+// gate looks whether the ring has converged, for how long, and whether that is enough.
+func (e *engine) gate(plan policies.Ring, r *Ring, t Tally) {
+	if !converged(plan.Gate, t) {
+		if t.Failed > 0 {
+			r.Soaked = 0
+		}
+		if r.Phase == Soaking {
+			e.move(r, Rolling, fmt.Sprintf("only %d of %d hosts have converged now", t.Converged, t.Members))
+		}
+		return
+	}
+	if r.Phase == Soaking {
+		r.Soaked += e.elapsed
+	} else {
+		e.move(r, Soaking, fmt.Sprintf("%d of %d hosts have converged", t.Converged, t.Members))
+	}
+	soaked := r.Soaked >= time.Duration(plan.Gate.Soak)*time.Second
+	if soaked && (!plan.Gate.Approval || r.Approved != nil) && !e.Held() {
+		e.move(r, Passed, "")
+	}
+}
+
+func converged(gate policies.Gate, t Tally) bool {
+	return t.Converged >= gate.MinHosts && float64(t.Converged)*100 >= gate.Converged*float64(t.Members)
+}
+
+// give gives the release to as many more hosts as may be under way at a time.
+func (e *engine) give(plan policies.Ring, t Tally) {
+	if e.Held() {
+		return
+	}
+	free := e.free(plan, t)
+	for _, id := range e.members[plan.Name] {
+		h := e.hosts[id]
+		if _, given := e.Hosts[id]; given || h.Silent {
+			continue // one that is silent gets it when it calls again
+		}
+		if free <= 0 {
+			return
+		}
+		free--
+		e.Hosts[id] = Grant{At: e.now, Ring: plan.Name, From: h.Base, Problem: h.Problem, Broken: h.Broken}
+		e.say(plan.Name, id, "given", "")
+	}
+}
+
+// free is how many more hosts may get the release now.
+func (e *engine) free(plan policies.Ring, t Tally) int {
+	free := t.Members
+	if m := plan.MaxUnavailable; m != nil {
+		free = min(free, m.Of(t.Members)-t.Waiting-t.Failed)
+	}
+	if b := e.Plan.Budget; b != nil {
+		free = min(free, bearable(*b, t)-t.Waiting)
+	}
+	return free
+}

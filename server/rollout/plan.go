@@ -1,0 +1,112 @@
+package rollout
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"plumb/inventory"
+	"plumb/policies"
+)
+
+// ringOf returns the ring of a host that is a member of the groups, empty for none. A host that
+// slipped into two rings after they were checked is in the later one, which others have tried before.
+func ringOf(plan policies.Rollout, groups []string) string {
+	rings := ringsOf(plan, groups)
+	if len(rings) == 0 {
+		return ""
+	}
+	return rings[len(rings)-1]
+}
+
+func ringsOf(plan policies.Rollout, groups []string) []string {
+	var rings []string
+	for _, r := range plan.Rings {
+		if slices.Contains(groups, r.Group) {
+			rings = append(rings, r.Name)
+		}
+	}
+	return rings
+}
+
+// place sorts hosts into the rings of a plan.
+func place(plan policies.Rollout, groups map[inventory.HostID][]string) Members {
+	m := Members{}
+	for id, list := range groups {
+		if ring := ringOf(plan, list); ring != "" {
+			m[ring] = append(m[ring], id)
+		}
+	}
+	for _, ids := range m {
+		slices.Sort(ids)
+	}
+	return m
+}
+
+// named is how many hosts a diagnostic names.
+const named = 10
+
+// Strays holds a plan against the groups of all known hosts, by their names: each of them has to
+// be in exactly one ring. A ring that nobody is in is worth a warning, since it never passes.
+func Strays(plan policies.Rollout, groups map[string][]string) []policies.Problem {
+	var problems []policies.Problem
+	twice, none, filled := map[string][]string{}, []string{}, map[string]bool{}
+	for host, list := range groups {
+		rings := ringsOf(plan, list)
+		switch len(rings) {
+		case 0:
+			none = append(none, host)
+		case 1:
+			filled[rings[0]] = true
+		default:
+			key := strings.Join(rings, " and ")
+			twice[key] = append(twice[key], host)
+		}
+	}
+	for _, rings := range sorted(twice) {
+		problems = append(problems, stray(plan, "Host in two rings", fmt.Sprintf("%s in the rings %s, and a host gets each release in one ring. "+
+			"Leave it out of one group, such as with exclude or with a match that ends in && !group.NAME.", are(twice[rings]), rings)))
+	}
+	if len(none) > 0 {
+		problems = append(problems, stray(plan, "Host in no ring", are(none)+" in no ring, so no release would reach it. Add a ring for the rest of the hosts."))
+	}
+	if len(problems) > 0 || len(groups) == 0 {
+		return problems
+	}
+	for _, r := range plan.Rings {
+		if !filled[r.Name] && r.Gate.MinHosts > 0 {
+			p := stray(plan, "Ring without hosts", fmt.Sprintf("No host is in the ring %q, so nothing can be learned there and it does not pass by itself: "+
+				"what comes behind it waits for `plumb rollout promote`. With min_hosts = 0 in its gate it passes empty.", r.Name))
+			p.Severity = "warning"
+			problems = append(problems, p)
+		}
+	}
+	return problems
+}
+
+func sorted(m map[string][]string) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// are names hosts and says "is" or "are".
+func are(hosts []string) string {
+	slices.Sort(hosts)
+	text := strings.Join(hosts[:min(named, len(hosts))], ", ")
+	if more := len(hosts) - named; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	if len(hosts) == 1 {
+		return text + " is"
+	}
+	return text + " are"
+}
+
+func stray(plan policies.Rollout, summary, detail string) policies.Problem {
+	return policies.Problem{Severity: "error", Summary: summary, Detail: detail, File: plan.Source.File, Line: plan.Source.Line,
+		Column: 1, Context: fmt.Sprintf("rollout %q", plan.Name)}
+}

@@ -1,0 +1,182 @@
+// Package rollout takes a release from ring to ring, watches it, and stops by itself when it
+// does harm.
+//
+// [Decide] is the whole engine: a pure function of what is remembered, who is in which ring, how
+// the hosts fare, and the time. The [Driver] feeds it, and stores what it decided before any
+// host gets to know. What is not known never counts as passed.
+package rollout
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"plumb/inventory"
+	"plumb/policies"
+	"plumb/server/store"
+)
+
+// Phase is how far a ring is with a release.
+type Phase string
+
+// The phases of a ring. Passed stays passed, and only a person ends Halted.
+const (
+	Waiting    Phase = "waiting"     // for the ring before it, or for its deferral
+	Eligible   Phase = "eligible"    // may begin, and is held back by a pause or a freeze
+	Rolling    Phase = "rolling"     // its hosts get the release
+	Soaking    Phase = "soaking"     // enough hosts have converged; time or a person's word is missing
+	Passed     Phase = "passed"      // the next ring may begin
+	Halted     Phase = "halted"      // too many hosts failed
+	RolledBack Phase = "rolled_back" // its hosts got the release before again
+)
+
+// State is all that is remembered of one release on its way through the rings. It is plain
+// JSON; a server that was killed goes on with what it stored last.
+type State struct {
+	Release uint64 `json:"release"`
+	// RollbackTo is the oldest release that may take its place again.
+	RollbackTo uint64 `json:"rollback_to"`
+	// Made is when the release was made; deferrals count from it.
+	Made time.Time `json:"made"`
+	// Plan is the rollout block; nil gives the release to all hosts at once.
+	Plan *policies.Rollout `json:"plan,omitempty"`
+	// Rings are in the order of the plan.
+	Rings []Ring `json:"rings"`
+	// Hosts were given the release.
+	Hosts map[inventory.HostID]Grant `json:"hosts,omitempty"`
+	// Paused is set while a person holds it back, Frozen while the whole server is.
+	Paused *Act `json:"paused,omitempty"`
+	Frozen bool `json:"frozen,omitempty"`
+	// Done is when the last ring passed: from then on the release is for every host.
+	Done time.Time `json:"done,omitzero"`
+	// Superseded is the newer release that took over, 0 while none did.
+	Superseded uint64 `json:"superseded,omitempty"`
+	// Ticked is when it was last decided upon.
+	Ticked time.Time `json:"ticked,omitzero"`
+	// History is what happened to the rings, the oldest first.
+	History []Entry `json:"history"`
+}
+
+// Ring is how far one ring is.
+type Ring struct {
+	Name  string `json:"name"`
+	Phase Phase  `json:"phase"`
+	// Since is when the phase began.
+	Since time.Time `json:"since"`
+	// Soaked is for how long the gate's share of converged hosts was seen to hold.
+	Soaked time.Duration `json:"soaked,omitempty"`
+	// Approved is the person's word that the gate asks for.
+	Approved *Act `json:"approved,omitempty"`
+	// Forgiven are hosts whose failure a person accepted when the halt was lifted.
+	Forgiven []inventory.HostID `json:"forgiven,omitempty"`
+}
+
+// Grant is that a host was given the release.
+type Grant struct {
+	At time.Time `json:"at"`
+	// Ring is the name of its ring then.
+	Ring string `json:"ring"`
+	// From is what it was to run before, 0 for nothing.
+	From uint64 `json:"from,omitempty"`
+	// Problem and Broken are what was wrong with it already, so that the release is not blamed.
+	Problem string `json:"problem,omitempty"`
+	Broken  bool   `json:"broken,omitempty"`
+}
+
+// Act is what a person decided.
+type Act struct {
+	At  time.Time `json:"at"`
+	Who string    `json:"who"`
+	Why string    `json:"why"`
+}
+
+// Entry is one thing that happened to a ring, or to the whole rollout when Ring is empty.
+type Entry struct {
+	At   time.Time `json:"at"`
+	Ring string    `json:"ring,omitempty"`
+	What string    `json:"what"`
+	// Who is empty when the engine did it.
+	Who string `json:"who,omitempty"`
+	Why string `json:"why,omitempty"`
+}
+
+// maxHistory bounds the history; the oldest entries make room.
+const maxHistory = 200
+
+// New returns the state of a release that was just made. Of the rollouts the one that carries
+// releases counts; without one the release is for everybody.
+func New(r store.Release, rollouts []policies.Rollout) State {
+	s := State{Release: r.Number, RollbackTo: r.RollbackTo, Made: r.Made, Rings: []Ring{}, History: []Entry{}}
+	if s.Plan = Carrier(rollouts); s.Plan == nil {
+		s.Done = r.Made
+		return s
+	}
+	s.Hosts = map[inventory.HostID]Grant{}
+	for _, ring := range s.Plan.Rings {
+		s.Rings = append(s.Rings, Ring{Name: ring.Name, Phase: Waiting, Since: r.Made})
+	}
+	return s
+}
+
+// Carrier returns the rollout that carries releases, nil when there is none.
+func Carrier(rollouts []policies.Rollout) *policies.Rollout {
+	for i := range rollouts {
+		if rollouts[i].Carries == policies.CarriesReleases && len(rollouts[i].Rings) > 0 {
+			return &rollouts[i]
+		}
+	}
+	return nil
+}
+
+// Active tells whether the engine still has something to decide.
+func (s State) Active() bool { return s.Plan != nil && s.Done.IsZero() && s.Superseded == 0 }
+
+// Held tells whether nothing new may happen now.
+func (s State) Held() bool { return s.Paused != nil || s.Frozen }
+
+// Wants returns the release that the rollout wants a host to run, 0 when it leaves that to the
+// releases before.
+func (s State) Wants(id inventory.HostID) uint64 {
+	if !s.Done.IsZero() {
+		return s.Release
+	}
+	g, ok := s.Hosts[id]
+	if !ok {
+		return 0
+	}
+	if r := s.ring(g.Ring); r != nil && r.Phase == RolledBack && g.From > 0 && g.From >= s.RollbackTo {
+		return g.From
+	}
+	return s.Release
+}
+
+func (s State) ring(name string) *Ring {
+	if i := slices.IndexFunc(s.Rings, func(r Ring) bool { return r.Name == name }); i >= 0 {
+		return &s.Rings[i]
+	}
+	return nil
+}
+
+// clone returns a copy that shares nothing that Decide or a person's act changes.
+func (s State) clone() State {
+	s.Rings, s.Hosts = slices.Clone(s.Rings), maps.Clone(s.Hosts)
+	s.History = slices.Clip(s.History)
+	return s
+}
+
+func (s *State) note(e Entry) {
+	s.History = append(s.History, e)
+	if more := len(s.History) - maxHistory; more > 0 {
+		s.History = slices.Clone(s.History[more:])
+	}
+}
+
+// turn moves a ring to another phase and notes it.
+func (s *State) turn(r *Ring, to Phase, act Act) {
+	r.Phase, r.Since = to, act.At
+	s.note(Entry{At: act.At, Ring: r.Name, What: string(to), Who: act.Who, Why: act.Why})
+	if !slices.ContainsFunc(s.Rings, func(r Ring) bool { return r.Phase != Passed }) {
+		s.Done, s.Hosts = act.At, nil // it is for every host now
+		s.note(Entry{At: act.At, What: "done"})
+	}
+}
