@@ -1,11 +1,19 @@
 package policies
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"plumb/policies/calendar"
+)
 
 // Catalog is everything that one host should be, compiled: resources in the order in which
 // they are applied. It names neither host nor release, so equal hosts share one catalog.
 type Catalog struct {
 	Resources []Resource `json:"resources"`
+	// Windows are those that resources name, by name.
+	Windows map[string]calendar.Window `json:"windows,omitempty"`
+	// Freezes are those for this host, whether they hold now or not.
+	Freezes []calendar.Freeze `json:"freezes,omitempty"`
 }
 
 // Resource is one declared thing with every expression resolved.
@@ -37,6 +45,8 @@ type Resource struct {
 	Notify []string `json:"notify,omitempty"`
 	// Timeout bounds Check and Apply, in seconds; 0 leaves the kind's own limit.
 	Timeout int `json:"timeout,omitempty"`
+	// Window names the windows in which it may be changed, sorted; one of them is enough.
+	Window []string `json:"window,omitempty"`
 	// Retry says how often Apply is tried.
 	Retry *Retry `json:"retry,omitempty"`
 	// Attributes is the kind's own JSON object; modules decodes it strictly.
@@ -49,6 +59,14 @@ type Resource struct {
 	AlsoDeclared []Position `json:"also_declared,omitempty"`
 	// Overrides are the places that declare it otherwise, in policies of lower priority.
 	Overrides []Position `json:"overrides,omitempty"`
+}
+
+// Class is which windows and freezes it is up to.
+func (r Resource) Class() string {
+	if r.Kind == "package" {
+		return calendar.Package
+	}
+	return calendar.Config
 }
 
 // Retry repeats an Apply that failed.

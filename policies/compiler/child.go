@@ -10,6 +10,7 @@ import (
 
 	"plumb/policies"
 	"plumb/policies/bundle"
+	"plumb/policies/calendar"
 	"plumb/policies/lang"
 )
 
@@ -49,11 +50,13 @@ func answer(req Request) (Response, error) {
 		return Response{}, err
 	}
 	config, problems := lang.Load(tree)
-	res := Response{Problems: problems, Rollouts: []policies.Rollout{}, Hosts: []Compiled{}}
+	res := Response{Problems: problems, Rollouts: []policies.Rollout{},
+		Windows: []calendar.Window{}, Freezes: []calendar.Freeze{}, Hosts: []Compiled{}}
 	if slices.ContainsFunc(problems, func(p policies.Problem) bool { return p.Severity == "error" }) {
 		return res, nil
 	}
 	res.Policies, res.Rollouts = len(config.Policies()), config.Rollouts()
+	res.Windows, res.Freezes = config.Windows(), config.Freezes()
 	m := memory{config: config, done: map[string]Compiled{}}
 	for _, in := range req.Hosts {
 		one, err := m.compile(in)

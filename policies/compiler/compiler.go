@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"plumb/policies"
+	"plumb/policies/calendar"
 	"plumb/policies/lang"
 )
 
@@ -40,6 +41,9 @@ type Response struct {
 	Policies int `json:"policies"`
 	// Rollouts are the rollout blocks of the tree.
 	Rollouts []policies.Rollout `json:"rollouts"`
+	// Windows and Freezes are those of the tree, by name.
+	Windows []calendar.Window `json:"windows"`
+	Freezes []calendar.Freeze `json:"freezes"`
 	// Hosts has one entry for each host asked for, in the same order.
 	Hosts []Compiled `json:"hosts"`
 }

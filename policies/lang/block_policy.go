@@ -77,7 +77,7 @@ func (l *loader) unknownKind(block *hcl.Block) *hcl.Diagnostic {
 var (
 	metaNames = []string{"for_each", "count", "when", "mode", "severity", "controls", "tags", "title", "rationale", "timeout", "sensitive"}
 	refNames  = []string{"depends_on", "before", "notify", "subscribe"}
-	laterMeta = []string{"window", "on_remove"}
+	laterMeta = []string{"on_remove"}
 )
 
 func resourceSchema(kind modules.Kind) *hcl.BodySchema {
@@ -87,7 +87,7 @@ func resourceSchema(kind modules.Kind) *hcl.BodySchema {
 		own[a.Name] = true
 		schema.Attributes = append(schema.Attributes, hcl.AttributeSchema{Name: a.Name, Required: a.Required && a.Name != "name"})
 	}
-	for _, name := range slices.Concat(metaNames, refNames, laterMeta) {
+	for _, name := range slices.Concat(metaNames, refNames, laterMeta, []string{"window"}) {
 		if !own[name] {
 			schema.Attributes = append(schema.Attributes, hcl.AttributeSchema{Name: name})
 		}
@@ -104,6 +104,8 @@ func (l *loader) argument(r *resource, attr *hcl.Attribute) {
 		r.attrs = append(r.attrs, &named{name: attr.Name, expr: syntax(attr.Expr), at: attr.NameRange})
 	case slices.Contains(refNames, attr.Name):
 		r.refs[attr.Name] = l.references(attr)
+	case attr.Name == "window":
+		l.windowOf(r, attr)
 	case slices.Contains(laterMeta, attr.Name):
 		l.report(failure(attr.NameRange, "Not supported yet", fmt.Sprintf("The argument %q is part of the policy language, but this version of Plumb (%s) does not support it yet.", attr.Name, Version)))
 	default:

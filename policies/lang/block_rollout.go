@@ -97,7 +97,7 @@ func (l *loader) ring(r *policies.Rollout, block *hcl.Block) {
 		hcl.BlockHeaderSchema{Type: "gate"})
 	exprs := expressions(content)
 	one := policies.Ring{
-		Name: l.label(block), Group: l.ringGroup(block, exprs["group"]), Windows: l.windowNames(exprs["window"]),
+		Name: l.label(block), Group: l.ringGroup(block, exprs["group"]), Windows: l.windowRefs(exprs["window"], ""),
 		Reboot:   l.oneOf(exprs["reboot"], "as_needed", "never", "always", "services_only"),
 		Deferral: l.duration(exprs["deferral"]), Deadline: l.duration(exprs["deadline"]), Grace: l.duration(exprs["grace"]),
 		MaxUnavailable: l.share(exprs["max_unavailable"]), Gate: policies.Gate{Converged: 100, MinHosts: 1},
@@ -182,7 +182,7 @@ func (l *loader) windowNames(e hclsyntax.Expression) []string {
 	for _, one := range items {
 		name, ok := addressOf(one, "window")
 		if !ok {
-			l.report(failure(one.Range(), "Unusable window", "A ring takes windows by their names: window = [window.NAME]."))
+			l.report(failure(one.Range(), "Unusable window", "Windows stand here by their names: window = [window.NAME]."))
 			continue
 		}
 		names = append(names, name)

@@ -44,7 +44,12 @@ func (c *Config) Compile(in Input) (out Output) {
 	r := newRun(c, in, false)
 	groups := r.memberships()
 	r.all()
-	out = Output{Catalog: policies.Catalog{Resources: r.catalog()}, Groups: groups, Reads: sortedKeys(r.reads)}
+	freezes := r.freezes()
+	catalog := policies.Catalog{Resources: r.catalog()}
+	if catalog.Windows = r.windows(catalog.Resources); !r.failed() {
+		catalog.Freezes = freezes
+	}
+	out = Output{Catalog: catalog, Groups: groups, Reads: sortedKeys(r.reads)}
 	if out.Reads == nil {
 		out.Reads = []string{}
 	}
@@ -122,6 +127,7 @@ func (c *Config) check() hcl.Diagnostics {
 		r.givenValues(c.hosts[name].vars)
 	}
 	r.all()
+	r.freezes()
 	r.report(c.resolve()...)
 	r.written() // for its cycles
 	return r.diags
@@ -257,6 +263,7 @@ func (r *run) meta(i *instance) {
 	}
 	i.Controls = r.controls(meta["controls"], extra)
 	i.Tags = unique(r.texts(meta["tags"], extra))
+	i.Window = i.from.windows
 	i.Timeout = r.seconds(meta["timeout"], extra)
 	if retry := i.from.retry; retry["attempts"] != nil {
 		i.Retry = &policies.Retry{Attempts: r.whole(retry["attempts"], extra, 1, 100), Delay: r.seconds(retry["delay"], extra)}

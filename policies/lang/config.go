@@ -25,6 +25,8 @@ type Config struct {
 	groups    map[string]*group
 	policies  map[string]*policy
 	rollouts  []policies.Rollout
+	windows   map[string]*window
+	freezes   map[string]*freeze
 }
 
 // named is an expression with a name: a local, or a value for a variable.
@@ -74,16 +76,17 @@ type policy struct {
 }
 
 type resource struct {
-	kind   modules.Kind
-	own    map[string]modules.Attribute
-	name   string
-	policy *policy
-	attrs  []*named
-	meta   map[string]hclsyntax.Expression
-	refs   map[string][]reference
-	retry  map[string]hclsyntax.Expression
-	broken bool // its block has mistakes, so the kind need not judge it
-	at     hcl.Range
+	kind    modules.Kind
+	own     map[string]modules.Attribute
+	name    string
+	policy  *policy
+	attrs   []*named
+	meta    map[string]hclsyntax.Expression
+	refs    map[string][]reference
+	retry   map[string]hclsyntax.Expression
+	windows []string
+	broken  bool // its block has mistakes, so the kind need not judge it
+	at      hcl.Range
 }
 
 // Declared is one block with a name, for pages and completion.
@@ -147,5 +150,6 @@ func (c *Config) isKind(name string) bool {
 
 func newConfig(tree bundle.Tree, kinds []modules.Kind) *Config {
 	return &Config{tree: maps.Clone(tree), kinds: kinds, files: map[string]*hcl.File{}, variables: map[string]*variable{},
-		locals: map[string]*named{}, values: map[string]*named{}, hosts: map[string]*host{}, groups: map[string]*group{}, policies: map[string]*policy{}}
+		locals: map[string]*named{}, values: map[string]*named{}, hosts: map[string]*host{}, groups: map[string]*group{}, policies: map[string]*policy{},
+		windows: map[string]*window{}, freezes: map[string]*freeze{}}
 }

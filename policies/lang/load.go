@@ -34,6 +34,7 @@ func load(tree bundle.Tree, kinds []modules.Kind) (c *Config, problems []policie
 	}
 	l.known()
 	l.ringsKnown()
+	l.windowsKnown()
 	if !l.unread {
 		l.diags = append(l.diags, c.check()...)
 	}
@@ -66,7 +67,8 @@ type loader struct {
 	diags  hcl.Diagnostics
 	unread bool // a file could not be parsed: what it declares is not known
 
-	ringGroups []named // groups that rings name
+	ringGroups []named     // groups that rings name
+	windowUses []windowRef // windows that resources and rings name
 }
 
 func (l *loader) report(diags ...*hcl.Diagnostic) { l.diags = append(l.diags, diags...) }

@@ -67,16 +67,25 @@ func conflict(a, b *instance) string {
 	return what + fmt.Sprintf(" Make them equal, see to it that only one of the policies %q and %q applies to this host, or give one of them a higher priority.", a.Policy, b.Policy)
 }
 
-// absorb takes what an equal declaration adds. Audit beats enforce between equals.
+// absorb takes what an equal declaration adds.
 func (i *instance) absorb(other *instance) {
 	i.AlsoDeclared = append(i.AlsoDeclared, other.Source)
 	i.Controls = unique(append(i.Controls, other.Controls...))
 	i.Tags = unique(append(i.Tags, other.Tags...))
 	i.Sensitive = unique(append(i.Sensitive, other.Sensitive...))
-	if other.Mode == policies.Audit && other.priority == i.priority {
-		i.Mode = policies.Audit
+	if other.priority == i.priority {
+		i.restrict(other)
 	}
 	other.merged = true
+}
+
+// restrict takes what an equal of the same rank says about whether and when: audit beats
+// enforce, and windows beat none.
+func (i *instance) restrict(other *instance) {
+	if other.Mode == policies.Audit {
+		i.Mode = policies.Audit
+	}
+	i.Window = unique(slices.Concat(i.Window, other.Window))
 }
 
 // held is the instance that stands for this one in the catalog.

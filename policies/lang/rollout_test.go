@@ -48,6 +48,10 @@ rollout "config" {
     soak  = "2h"
   }
 }
+window "sat_night" {
+  cron     = "0 22 * * 6"
+  duration = "5h"
+}
 `
 
 func TestRolloutBlock(t *testing.T) {

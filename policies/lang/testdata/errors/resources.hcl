@@ -26,7 +26,7 @@ policy "p" {
     path     = "/e"
     timeout  = "5 seconds" # ERROR: Unusable duration
     controls = ["5.1.20"]  # ERROR: Unusable control
-    window   = "x"         # ERROR: Not supported yet
+    window   = "x"         # ERROR: Unusable window; by their names
     retry { # ERROR: Incomplete retry
     }
     confirm { # ERROR: Not supported yet

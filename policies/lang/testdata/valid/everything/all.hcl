@@ -73,3 +73,37 @@ policy "two" {
     path  = "/srv/${count.index}"
   }
 }
+
+window "after_patch_tuesday" {
+  rrule    = "FREQ=MONTHLY;BYDAY=2TU"
+  start    = "22:00"
+  duration = "5h"
+  cutoff   = "1h"
+  timezone = "host"
+  offset   = "7d"
+  classes  = ["config", "package", "reboot"]
+  from     = "2026-01-01T00:00:00Z"
+  until    = "2036-01-01T00:00:00Z"
+}
+
+window "weeknights" {
+  cron     = "30 22 * * 1-5"
+  duration = "2h"
+  timezone = "Australia/Lord_Howe"
+}
+
+freeze "year_end" {
+  from    = "2026-12-18T00:00:00+01:00"
+  until   = "2027-01-04T06:00:00+01:00"
+  groups  = [host.name == "web1", false]
+  classes = ["config"]
+  allow   = ["emergency"]
+  reason  = "Year-end closing"
+}
+
+policy "in_windows" {
+  resource "directory" "later" {
+    path   = "/srv/later"
+    window = [window.after_patch_tuesday, window.weeknights]
+  }
+}
