@@ -90,7 +90,7 @@ func (h *Host) waitUp(ctx context.Context, before string) error {
 		}
 		select {
 		case <-h.power.off:
-			return h.dead(fmt.Errorf("%s went off: %v", h.Name, h.power.err))
+			return h.dead(fmt.Errorf("%s went off: %w", h.Name, h.power.err))
 		case <-ctx.Done():
 			return h.dead(fmt.Errorf("%s did not come up, last state %q: %w", h.Name, state, ctx.Err()))
 		case <-time.After(tick):
@@ -119,7 +119,7 @@ func (h *Host) Reboot(ctx context.Context) error {
 	_, asked := h.Exec(ctx, "systemctl", "reboot") // mostly an error, for the host goes away under it
 	if err := h.waitUp(ctx, before); err != nil {
 		jobs, _ := h.Exec(ctx, "systemctl", "list-jobs", "--no-legend")
-		return fmt.Errorf("cannot reboot: %w; it was asked with %v, and waits for:\n%s", err, asked, jobs)
+		return fmt.Errorf("cannot reboot: %w; it was asked with %w, and waits for:\n%s", err, asked, jobs)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package testenv_test
 
 import (
-	"fmt"
 	"os"
 	"testing"
 
@@ -33,14 +32,6 @@ func TestScenarios(t *testing.T) {
 			})
 		})
 	}
-}
-
-// isTransport is for lines of scripts that begin with [https] or [ssh].
-func isTransport(cond, transport string) (bool, error) {
-	if cond != "https" && cond != "ssh" {
-		return false, fmt.Errorf("the conditions are https and ssh, not %q", cond)
-	}
-	return cond == transport, nil
 }
 
 // scriptT lets a scene see whether its script failed.

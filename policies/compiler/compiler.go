@@ -116,7 +116,7 @@ func (c Compiler) Compile(ctx context.Context, req Request) (Response, error) {
 func decode(answer []byte) (Response, error) {
 	var res Response
 	if err := json.Unmarshal(answer, &res); err != nil {
-		return Response{}, fmt.Errorf("cannot compile the policies: %w: its answer cannot be read: %v", ErrDied, err)
+		return Response{}, fmt.Errorf("cannot compile the policies: %w: its answer cannot be read: %w", ErrDied, err)
 	}
 	return res, nil
 }

@@ -128,14 +128,14 @@ func (b *budget) admit(name string, args []cty.Value) error {
 		}
 		total += len(text(one))
 	}
-	if grow := growth(name, args, total); grow > maxText {
+	if grow := growth(name, args); grow > maxText {
 		return fmt.Errorf("the result could have %d bytes or elements; that is too much", grow)
 	}
 	return nil
 }
 
 // growth guesses from above how large the result of a function can get.
-func growth(name string, args []cty.Value, total int) int {
+func growth(name string, args []cty.Value) int {
 	switch {
 	case name == "replace" && len(args) == 3:
 		return replaceGrowth(text(args[0]), text(args[1]), text(args[2]))

@@ -73,7 +73,7 @@ const budgetName = " budget"
 var budgetType = cty.Capsule("budget", capsuleOf)
 
 // bind makes each loop and template below the node ask the budget.
-func bind(node hclsyntax.Node) { hclsyntax.Walk(node, binder{}) }
+func bind(node hclsyntax.Node) { _ = hclsyntax.Walk(node, binder{}) }
 
 type binder struct{}
 

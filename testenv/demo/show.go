@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -95,8 +96,7 @@ func gather(d detail) []control {
 func numbers(id string) []int {
 	var list []int
 	for part := range strings.SplitSeq(id, ".") {
-		n := 0
-		fmt.Sscan(part, &n)
+		n, _ := strconv.Atoi(part) // what is no number sorts first
 		list = append(list, n)
 	}
 	return list
