@@ -1,0 +1,45 @@
+package patch
+
+import (
+	"time"
+
+	"plumb/policies"
+)
+
+// SLA says how fast the answer to an advisory has to be in.
+type SLA struct {
+	Name string `json:"name"`
+	// Anchor is where the clock starts: published or first_seen.
+	Anchor string `json:"anchor"`
+	// Within holds seconds by severity. An advisory of another severity is never due.
+	Within map[string]int `json:"within"`
+	// Exploited is the time for what is known to be exploited, in seconds; 0 leaves it to Within.
+	Exploited int `json:"exploited,omitempty"`
+	// At is where it was declared.
+	At policies.Position `json:"at"`
+}
+
+// The anchors of an SLA.
+const (
+	Published = "published"
+	FirstSeen = "first_seen"
+)
+
+// Due returns when the answer to an advisory has to be in, if the SLA says so. The clock is
+// that of the advisory: a newer version of the package does not start it again. firstSeen is
+// when the server first knew of the advisory; it stands in for a publication date that the
+// feed does not give.
+func Due(a Advisory, sla SLA, firstSeen time.Time) (time.Time, bool) {
+	seconds := sla.Within[a.Severity]
+	if a.Exploited && sla.Exploited > 0 && (seconds == 0 || sla.Exploited < seconds) {
+		seconds = sla.Exploited
+	}
+	start := firstSeen
+	if sla.Anchor == Published && !a.Published.IsZero() {
+		start = a.Published
+	}
+	if seconds == 0 || start.IsZero() {
+		return time.Time{}, false
+	}
+	return start.Add(time.Duration(seconds) * time.Second), true
+}
