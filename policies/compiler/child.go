@@ -86,7 +86,7 @@ func (m *memory) compile(in lang.Input) (Compiled, error) {
 	if err != nil {
 		return Compiled{}, err
 	}
-	one := Compiled{Catalog: raw, Digest: digest, Reads: out.Reads, Groups: out.Groups, Problems: out.Problems}
+	one := Compiled{Catalog: raw, Digest: digest, Reads: out.Reads, Groups: out.Groups, Terms: out.Terms, Problems: out.Problems}
 	if len(out.Problems) == 0 { // problems name their host
 		m.remember(in, one)
 	}

@@ -17,6 +17,7 @@ import (
 	"plumb/policies"
 	"plumb/policies/calendar"
 	"plumb/policies/lang"
+	"plumb/policies/patch"
 )
 
 // Argument is the first argument that makes either main call Child.
@@ -56,6 +57,8 @@ type Compiled struct {
 	// Reads and Groups are as in lang.Output.
 	Reads  []string `json:"reads"`
 	Groups []string `json:"groups"`
+	// Terms is what the tree says about the patching of the host.
+	Terms patch.Terms `json:"terms"`
 	// Problems are the mistakes that show on this host; with an error the catalog is empty.
 	Problems []policies.Problem `json:"problems"`
 }

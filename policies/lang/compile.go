@@ -12,6 +12,7 @@ import (
 	"plumb/inventory"
 	"plumb/modules"
 	"plumb/policies"
+	"plumb/policies/patch"
 )
 
 // Input is one host as policies see it.
@@ -29,6 +30,8 @@ type Output struct {
 	Reads []string
 	// Groups are the groups that the host is a member of, sorted.
 	Groups []string
+	// Terms is what the tree says about the patching of the host.
+	Terms patch.Terms
 	// Problems are the mistakes that show on this host.
 	Problems []policies.Problem
 }
@@ -45,11 +48,12 @@ func (c *Config) Compile(in Input) (out Output) {
 	groups := r.memberships()
 	r.all()
 	freezes := r.freezes()
+	terms := r.terms(groups)
 	catalog := policies.Catalog{Resources: r.catalog()}
 	if catalog.Windows = r.windows(catalog.Resources); !r.failed() {
 		catalog.Freezes = freezes
 	}
-	out = Output{Catalog: catalog, Groups: groups, Reads: sortedKeys(r.reads)}
+	out = Output{Catalog: catalog, Groups: groups, Terms: terms, Reads: sortedKeys(r.reads)}
 	if out.Reads == nil {
 		out.Reads = []string{}
 	}
@@ -128,6 +132,7 @@ func (c *Config) check() hcl.Diagnostics {
 	}
 	r.all()
 	r.freezes()
+	r.terms(nil)
 	r.report(c.resolve()...)
 	r.written() // for its cycles
 	return r.diags

@@ -27,6 +27,8 @@ type Config struct {
 	rollouts  []policies.Rollout
 	windows   map[string]*window
 	freezes   map[string]*freeze
+	baselines map[string]*baseline
+	slas      map[string]*sla
 }
 
 // named is an expression with a name: a local, or a value for a variable.
@@ -151,5 +153,6 @@ func (c *Config) isKind(name string) bool {
 func newConfig(tree bundle.Tree, kinds []modules.Kind) *Config {
 	return &Config{tree: maps.Clone(tree), kinds: kinds, files: map[string]*hcl.File{}, variables: map[string]*variable{},
 		locals: map[string]*named{}, values: map[string]*named{}, hosts: map[string]*host{}, groups: map[string]*group{}, policies: map[string]*policy{},
-		windows: map[string]*window{}, freezes: map[string]*freeze{}}
+		windows: map[string]*window{}, freezes: map[string]*freeze{},
+		baselines: map[string]*baseline{}, slas: map[string]*sla{}}
 }

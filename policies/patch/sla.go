@@ -43,3 +43,13 @@ func Due(a Advisory, sla SLA, firstSeen time.Time) (time.Time, bool) {
 	}
 	return start.Add(time.Duration(seconds) * time.Second), true
 }
+
+// Terms is all that policy says about the patching of one host. Hosts for which it says the
+// same share one object.
+type Terms struct {
+	// Groups are the groups that the host is in, sorted.
+	Groups []string `json:"groups"`
+	// Baselines and SLAs are those that apply to the host, by name.
+	Baselines []Baseline `json:"baselines"`
+	SLAs      []SLA      `json:"slas"`
+}

@@ -1,0 +1,34 @@
+package lang
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"plumb/policies"
+	"plumb/policies/patch"
+)
+
+func TestTerms(t *testing.T) {
+	got := compiled(t, readTree(t, "testdata/valid/patching"), debian()).Terms
+	line := func(n int) policies.Position { return policies.Position{File: "patching.hcl", Line: n} }
+	const day = 86400
+	want := patch.Terms{Groups: []string{"linux"},
+		Baselines: []patch.Baseline{{Name: "security", At: line(12),
+			Sources: []patch.Source{{Origin: "Debian", Label: "Debian-Security", Codename: "bookworm-security"}},
+			Rules: []patch.Rule{
+				{Classification: []string{"security"}, Severity: []string{"critical", "high"}, Level: "critical"},
+				{Classification: []string{"kernel", "security"}, After: 2 * day},
+				{Packages: []string{"tzdata"}, SeenUntil: time.Date(2026, 11, 29, 23, 0, 0, 0, time.UTC)},
+			},
+			Rejects: []patch.Reject{{Packages: []string{"postgresql-15", "openssl=3.0.22-*"}, Action: "block",
+				Reason: "The database team patches by hand.", Expires: time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)}},
+			Approved: []string{"ca-certificates"}, ApprovedLevel: "low"}},
+		SLAs: []patch.SLA{{Name: "standard", Anchor: "published", Exploited: 3 * day, At: line(51),
+			Within: map[string]int{"critical": 7 * day, "high": 14 * day, "medium": 30 * day}}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("terms (-want +got):\n%s", diff)
+	}
+}
