@@ -56,7 +56,9 @@ type job struct {
 	comp   Compiled
 	audit  bool
 	frozen bool
-	since  time.Time // repairs of runs up to here were reported
+	zone   string        // of the host
+	skew   time.Duration // of the host's clock against the server's
+	since  time.Time     // repairs of runs up to here were reported
 	// started names the run in the journal of repairs and in its report alike: a kill between
 	// the two must not tell a repair again.
 	started time.Time
@@ -67,6 +69,7 @@ type ran struct {
 	catalog policies.Catalog
 	result  policies.Result
 	journal *run.Journal
+	opens   time.Time // when the first change may start that waits
 }
 
 // run runs one catalog. The caller closes the journal after it has made the result safe.
@@ -88,7 +91,8 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 		return ran{}, err
 	}
 	runner := &run.Runner{Decode: a.Decode, Journal: journal, Audit: j.audit, Frozen: j.frozen, Limit: resourceLimit,
-		System: &system.System{Root: a.Root, Tree: j.tree.FS(), State: files}}
+		Now: a.Now, System: &system.System{Root: a.Root, Tree: j.tree.FS(), State: files}}
+	runner.Zone, runner.Untimed = timing(j)
 	if _, err := a.Dir.Load(j.folder+"/memory.json", &runner.Memory); err != nil {
 		a.Log.Warn("the memory of the last run is lost", "error", err) // causes start anew, no more
 	}
@@ -99,7 +103,7 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 	if err != nil {
 		return ran{}, errors.Join(err, journal.Close())
 	}
-	return ran{catalog, result, journal}, nil
+	return ran{catalog, result, journal, runner.Opens}, nil
 }
 
 // openSpool opens the reports that wait.

@@ -35,12 +35,12 @@ func (a *Agent) Apply(ctx context.Context, dir string) (Last, error) {
 	}
 	started := a.Now()
 	audit := a.Audit || a.Dir.Paused(started) != nil
-	done, err := a.run(ctx, job{folder: "apply", tree: tree, comp: comp, audit: audit, started: started})
+	done, err := a.run(ctx, job{folder: "apply", tree: tree, comp: comp, audit: audit, started: started, zone: facts.Timezone})
 	if err != nil {
 		return Last{}, err
 	}
 	defer done.journal.Close()
-	last := Last{Started: started, Finished: a.Now(), Audit: audit, Catalog: done.catalog, Result: done.result}
+	last := Last{Started: started, Finished: a.Now(), Audit: audit, Timezone: facts.Timezone, Catalog: done.catalog, Result: done.result}
 	return last, errors.Join(a.Dir.Save("apply/"+lastFile, last), done.journal.Reported())
 }
 

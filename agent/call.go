@@ -46,7 +46,7 @@ func (r *round) call(ctx context.Context) error {
 	if err := r.raise(floors); err != nil {
 		return err
 	}
-	r.lease = lease{Release: l.Release, Expires: l.Expires, Freeze: l.Freeze, Interval: answer.Interval}
+	r.lease = lease{Release: l.Release, Expires: l.Expires, Freeze: l.Freeze, Interval: answer.Interval, Skew: int(r.Now().Sub(l.Issued).Seconds())}
 	if err := r.Dir.Save(leaseFile, r.lease); err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ const (
 	minInterval     = 10 * time.Second
 	maxInterval     = 24 * time.Hour
 	firstDelay      = 30 * time.Second // hosts that boot together start within this
+	openingDelay    = time.Minute      // hosts whose window opens at once start within this
 	maxBackoff      = time.Hour
 	maxRound        = 12 * time.Hour // a round that takes longer hangs, and systemd may restart us
 )

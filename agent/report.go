@@ -31,6 +31,7 @@ type Last struct {
 	Audit    bool             `json:"audit"`
 	Stale    bool             `json:"stale"`
 	Problem  string           `json:"problem,omitempty"`
+	Timezone string           `json:"timezone,omitempty"` // of the host, for its windows
 	Catalog  policies.Catalog `json:"catalog"`
 	Result   policies.Result  `json:"result"`
 }
@@ -68,7 +69,7 @@ func (r *round) report(done finished) error {
 	report := r.draft(done.held, done.started)
 	report.Catalog, report.Result = done.comp.Digest, inventory.Digest(result)
 	objects := map[string][]byte{report.Catalog: done.comp.Raw, report.Result: result}
-	r.out.Release, r.out.Counts = done.held.Number, done.result.Counts()
+	r.out.Release, r.out.Counts, r.out.Opens = done.held.Number, done.result.Counts(), done.opens
 	if err := r.remember(done, report); err != nil {
 		return err
 	}
@@ -108,7 +109,8 @@ func (r *round) reportNone() error {
 // remember keeps the run for status and why, and as what the next release is compared with.
 func (r *round) remember(done finished, report policies.Report) error {
 	last := Last{Release: report.Release, Commit: report.Commit, Started: report.Started, Finished: report.Finished,
-		Audit: report.Audit, Stale: report.Stale, Problem: report.Problem, Catalog: done.catalog, Result: done.result}
+		Audit: report.Audit, Stale: report.Stale, Problem: report.Problem, Timezone: r.found.Timezone,
+		Catalog: done.catalog, Result: done.result}
 	if err := r.Dir.Save(lastFile, last); err != nil {
 		return err
 	}

@@ -26,6 +26,8 @@ type Outcome struct {
 	Called error
 	// Interval is how long the server wants to be left alone, 0 when it did not say.
 	Interval time.Duration
+	// Opens is when the first change may start that waits for a window, zero when none does.
+	Opens time.Time
 }
 
 // Worst is how the host stands after the round.
@@ -62,6 +64,8 @@ type lease struct {
 	Expires  time.Time `json:"expires"`
 	Freeze   bool      `json:"freeze,omitempty"`
 	Interval int       `json:"interval,omitempty"` // seconds, as the server last said
+	// Skew is how far the host's clock was ahead of the server's when the lease came, in seconds.
+	Skew int `json:"skew,omitempty"`
 }
 
 const leaseFile = "lease.json"

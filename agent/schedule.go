@@ -47,6 +47,9 @@ func (s *schedule) after(now time.Time, out Outcome, random func(n int64) int64)
 		s.interval = min(max(out.Interval, minInterval), maxInterval)
 	}
 	s.run = slot(now, s.interval, splay(s.host, s.interval))
+	if opens := out.Opens.Add(splay(s.host, openingDelay)); opens.After(now) && opens.Before(s.run) {
+		s.run = opens
+	}
 	if out.Called == nil && !now.Before(s.call) {
 		s.failures, s.call = 0, s.run
 		return

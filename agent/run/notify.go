@@ -37,6 +37,10 @@ func (p *pass) deliver(ctx context.Context, res policies.Resource) {
 		w.note(p.Journal.delivered(res.Address)) // not applicable here, or nothing to refresh
 		return
 	}
+	if why := p.closed(res); why != "" {
+		out.Message = "it is to be refreshed after a change of " + p.notifiers(res) + ": " + why
+		return
+	}
 	err := w.guard(ctx, func(ctx context.Context) error { return refresher.Refresh(ctx, p.System) })
 	if err == nil {
 		out.Refreshed = true
@@ -45,16 +49,20 @@ func (p *pass) deliver(ctx context.Context, res policies.Resource) {
 	if err == nil {
 		return
 	}
-	from := strings.Join(p.Journal.pending[res.Address], ", ")
 	out.Status = policies.Failed
 	if errors.Is(err, modules.ErrWait) {
 		out.Status = policies.Pending
 	}
-	out.Message = fmt.Sprintf("cannot refresh it after a change of %s: %v", from, err)
+	out.Message = fmt.Sprintf("cannot refresh it after a change of %s: %v", p.notifiers(res), err)
 	clean(out, secretsOf(res))
 	left := p.left[res.Address]
 	left.Status = out.Status
 	p.left[res.Address] = left
+}
+
+// notifiers names those whose change is to be told to the resource.
+func (p *pass) notifiers(res policies.Resource) string {
+	return strings.Join(p.Journal.pending[res.Address], ", ")
 }
 
 // dropStrays forgets notifications of resources that the catalog no longer has.

@@ -31,6 +31,16 @@ type Runner struct {
 	Audit bool
 	// Frozen lets only drift be mended; every other change waits.
 	Frozen bool
+	// Zone is the host's own, for windows that follow it; nil means UTC.
+	Zone *time.Location
+	// Now is the host's clock, by which windows open and close; nil stands still at the run's start.
+	Now func() time.Time
+	// Untimed says why the host cannot tell whether a window is open; changes that need one
+	// wait then. It is empty when the clock is fine.
+	Untimed string
+	// Opens is when the first change may start that waits for a window or for the end of a
+	// freeze. Run sets it; it is zero when none does.
+	Opens time.Time
 	// Limit bounds a Check or an Apply whose resource sets no timeout; 0 is no bound.
 	Limit time.Duration
 }
@@ -39,8 +49,8 @@ type Runner struct {
 // and returns the context's error: there is no result of half a run, and what was begun
 // is in the journal.
 func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest string, now time.Time) (policies.Result, error) {
-	r.Journal.run = now
-	p := &pass{Runner: r, result: policies.Result{Catalog: digest, Resources: []policies.ResourceResult{}},
+	r.Journal.run, r.Opens = now, time.Time{}
+	p := &pass{Runner: r, catalog: catalog, result: policies.Result{Catalog: digest, Resources: []policies.ResourceResult{}},
 		index: map[string]int{}, left: cause.Memory{}, kinds: map[string]modules.Resource{}, errs: map[string]error{}}
 	p.decode(catalog)
 	for _, res := range catalog.Resources {
@@ -62,11 +72,12 @@ func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest strin
 // pass is one run under way.
 type pass struct {
 	*Runner
-	result policies.Result
-	index  map[string]int // address → place in the result
-	left   cause.Memory
-	kinds  map[string]modules.Resource
-	errs   map[string]error // why an entry could not be decoded
+	catalog policies.Catalog
+	result  policies.Result
+	index   map[string]int // address → place in the result
+	left    cause.Memory
+	kinds   map[string]modules.Resource
+	errs    map[string]error // why an entry could not be decoded
 }
 
 // decode reads every entry and tells the system which paths the catalog manages.

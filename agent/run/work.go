@@ -67,8 +67,17 @@ func (w *work) settle(ctx context.Context, changes []policies.Change) {
 	case w.Frozen && w.out.Cause != policies.Corrective:
 		w.out.Status, w.out.Message = policies.Pending, "changes are frozen"
 	default:
-		w.mend(ctx, applier, changes)
+		w.begin(ctx, applier, changes)
 	}
+}
+
+// begin mends the resource when its windows and the freezes let it. Drift waits too.
+func (w *work) begin(ctx context.Context, applier modules.Applier, changes []policies.Change) {
+	if why := w.closed(w.res); why != "" {
+		w.out.Status, w.out.Message = policies.Pending, why
+		return
+	}
+	w.mend(ctx, applier, changes)
 }
 
 // mend applies the changes and checks again. The journal knows of it before it begins.

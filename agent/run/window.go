@@ -1,0 +1,37 @@
+package run
+
+import (
+	"fmt"
+	"time"
+
+	"plumb/policies"
+	"plumb/policies/calendar"
+)
+
+// closed says why a change of the resource must not start now, and is empty when it may. The
+// clock is read for each change anew, because a long run may outlast a window.
+func (p *pass) closed(res policies.Resource) string {
+	if p.Untimed != "" && len(res.Window) > 0 {
+		return p.Untimed
+	}
+	c := calendar.Calendar{Freezes: p.catalog.Freezes, Host: p.Zone}
+	for _, name := range res.Window {
+		w, ok := p.catalog.Windows[name]
+		if !ok {
+			return fmt.Sprintf("the catalog does not say when its window %s is open", name)
+		}
+		c.Windows = append(c.Windows, w)
+	}
+	d := c.Permit(res.Class(), "", p.clock())
+	if !d.Allowed && !d.Next.IsZero() && (p.Opens.IsZero() || d.Next.Before(p.Opens)) {
+		p.Opens = d.Next
+	}
+	return d.Reason
+}
+
+func (p *pass) clock() time.Time {
+	if p.Now == nil {
+		return p.Journal.run
+	}
+	return p.Now()
+}
