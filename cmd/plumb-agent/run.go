@@ -79,6 +79,9 @@ func (a *app) once(ctx context.Context, one *agent.Agent) error {
 	if out.Called != nil {
 		return &failure{err: out.Called, hint: "the last good release stays in force; the agent reports when it reaches the server"}
 	}
+	if out.Problem != "" {
+		return errDiffers // the host does not run what its server wants it to
+	}
 	return differs(out.Counts)
 }
 

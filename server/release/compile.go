@@ -24,7 +24,7 @@ func (d *Desk) compile(ctx context.Context, v *verdict) error {
 		return fmt.Errorf("cannot list the hosts: %w", err)
 	}
 	hosts = slices.DeleteFunc(hosts, func(h store.Host) bool { return h.Facts == "" || !h.Revoked.IsZero() })
-	v.policies, v.resources = map[string]bool{}, map[string]bool{}
+	v.policies, v.resources, v.groups = map[string]bool{}, map[string]bool{}, map[string][]string{}
 	chunks := slices.Collect(slices.Chunk(hosts, batch))
 	if len(chunks) == 0 {
 		chunks = [][]store.Host{nil}
@@ -58,6 +58,7 @@ func (d *Desk) compileSome(ctx context.Context, v *verdict, hosts []store.Host) 
 		return err
 	}
 	v.add(res.Problems)
+	v.rollouts = res.Rollouts
 	if len(res.Hosts) > 0 && len(res.Hosts) != len(hosts) {
 		return fmt.Errorf("cannot compile the policies: %d hosts were asked for and %d answered", len(hosts), len(res.Hosts))
 	}
@@ -86,6 +87,7 @@ func (v *verdict) count(hosts []store.Host, compiled []compiler.Compiled) error 
 	for i, one := range compiled {
 		v.hosts++
 		v.add(one.Problems)
+		v.groups[hosts[i].Name] = one.Groups
 		if one.Digest != hosts[i].Catalog {
 			v.changed++
 		}

@@ -48,6 +48,8 @@ type Desk struct {
 	Compiler  Compiler
 	// Upstream, when its URL is set, is followed; nobody but it may then move main.
 	Upstream repo.Upstream
+	// Plan, when set, gets the rollouts of a release before the release is stored.
+	Plan func(context.Context, store.Release, []policies.Rollout) error
 	// Released, when set, is called after each new release.
 	Released func(store.Release)
 	// Now is the clock.

@@ -54,7 +54,7 @@ func TestPushShowsFleet(t *testing.T) {
 	w.host("web2", facts("debian", "6.1.0"))
 	w.commit(map[string]string{"motd.hcl": motd})
 	out := w.push("main")
-	if want := "plumb: 1 policy, 1 resource; 2 of 2 hosts change → release 1"; !strings.Contains(out, want) {
+	if want := "plumb: 1 policy, 1 resource; changes 2 of 2 hosts → release 1"; !strings.Contains(out, want) {
 		t.Errorf("the push does not say %q:\n%s", want, out)
 	}
 	// What only one host runs into is found before that host sees it.

@@ -24,7 +24,7 @@ func (m made) line() string {
 	}
 	what := count(len(m.verdict.tree), "file") + "; no host has reported yet"
 	if m.verdict.hosts > 0 {
-		what = fmt.Sprintf("%s, %s; %d of %s change", count(len(m.verdict.policies), "policy"), count(len(m.verdict.resources), "resource"),
+		what = fmt.Sprintf("%s, %s; changes %d of %s", count(len(m.verdict.policies), "policy"), count(len(m.verdict.resources), "resource"),
 			m.verdict.changed, count(m.verdict.hosts, "host"))
 	}
 	return fmt.Sprintf("plumb: %s → release %d (%s)", what, m.release.Number, by)

@@ -134,6 +134,11 @@ func (d *Desk) keep(ctx context.Context, raw []byte, r protocol.Release, v verdi
 	if err := d.Store.PutObject(ctx, store.Ref{Kind: store.KindTag, Digest: row.Tag}, raw, now); err != nil {
 		return row, fmt.Errorf("cannot store the tag of release %d: %w", r.Number, err)
 	}
+	if d.Plan != nil {
+		if err := d.Plan(ctx, row, v.rollouts); err != nil {
+			return row, fmt.Errorf("cannot plan the rollout of release %d: %w", r.Number, err)
+		}
+	}
 	if err := d.Store.AddRelease(ctx, row); err != nil {
 		return row, fmt.Errorf("cannot store release %d: %w", r.Number, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"plumb/policies"
 	"plumb/policies/bundle"
 	"plumb/server/repo"
+	"plumb/server/rollout"
 )
 
 // maxProblems is how many mistakes one answer shows.
@@ -19,11 +20,13 @@ type verdict struct {
 	tree      bundle.Tree
 	bundle    []byte
 	problems  []policies.Problem
-	next      signing         // who may sign after it
-	policies  map[string]bool // names of policies that hold for some host
-	resources map[string]bool // addresses of their resources
-	hosts     int             // compiled for
-	changed   int             // of those, get another catalog
+	next      signing // who may sign after it
+	rollouts  []policies.Rollout
+	groups    map[string][]string // of each host, by its name
+	policies  map[string]bool     // names of policies that hold for some host
+	resources map[string]bool     // addresses of their resources
+	hosts     int                 // compiled for
+	changed   int                 // of those, get another catalog
 }
 
 func (v verdict) bad() bool {
@@ -101,5 +104,11 @@ func (d *Desk) judge(ctx context.Context, tree bundle.Tree, now signing) (verdic
 	if v.next = next; fault != nil {
 		v.problems = append(v.problems, *fault)
 	}
-	return v, d.compile(ctx, &v)
+	if err := d.compile(ctx, &v); err != nil || v.bad() {
+		return v, err
+	}
+	if carrier := rollout.Carrier(v.rollouts); carrier != nil {
+		v.add(rollout.Strays(*carrier, v.groups))
+	}
+	return v, nil
 }
