@@ -38,7 +38,7 @@ func (p *ListeningPorts) Validate() []Mistake {
 	for _, one := range p.lists() {
 		for _, text := range one.specs {
 			if _, err := parsePortSpec(text); err != nil {
-				list = append(list, Mistake{one.attribute, err.Error()})
+				list = append(list, Mistake{one.attribute, err.Error() + "."})
 			}
 		}
 	}
