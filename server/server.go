@@ -25,6 +25,7 @@ import (
 	"plumb/server/fleet"
 	"plumb/server/release"
 	"plumb/server/repo"
+	"plumb/server/rollout"
 	"plumb/server/sshd"
 	"plumb/server/store"
 	"plumb/server/web"
@@ -36,13 +37,14 @@ type Server struct {
 	log    *slog.Logger
 	now    func() time.Time
 
-	keys  *authority.Authority
-	store *store.Store
-	repo  *repo.Repo
-	fleet *fleet.Fleet
-	desk  *release.Desk
-	ssh   *sshd.Server
-	api   *api.API
+	keys    *authority.Authority
+	store   *store.Store
+	repo    *repo.Repo
+	fleet   *fleet.Fleet
+	desk    *release.Desk
+	rollout *rollout.Driver
+	ssh     *sshd.Server
+	api     *api.API
 }
 
 // Run serves until ctx ends. Version is the program's; ready is called once all doors are open.
@@ -115,9 +117,13 @@ func (s *Server) open(ctx context.Context) (err error) {
 // assemble puts the parts together.
 func (s *Server) assemble(version string, at api.Addresses) error {
 	s.fleet = &fleet.Fleet{Store: s.store, Authority: s.keys, Compiler: &catalogs{store: s.store}, Interval: s.config.interval(), Now: s.now, Log: s.log}
+	s.rollout = &rollout.Driver{Store: s.store, Compiler: compiler.Compiler{}, Now: s.now, Log: s.log}
+	s.fleet.Assign, s.fleet.Frozen, s.fleet.Reported = s.rollout.Assign, s.rollout.Frozen, s.rollout.Poke
 	s.desk = &release.Desk{Repo: s.repo, Store: s.store, Authority: s.keys, Compiler: compiler.Compiler{}, Upstream: s.config.Upstream.follow(), Now: s.now, Log: s.log}
+	s.desk.Plan, s.desk.Released = s.rollout.Plan, s.released
 	s.api = &api.API{
-		Store: s.store, Fleet: s.fleet, Authority: s.keys, Policy: policy{s.desk, s.config.Upstream},
+		Rollouts: s.rollout,
+		Store:    s.store, Fleet: s.fleet, Authority: s.keys, Policy: policy{s.desk, s.config.Upstream},
 		Log: s.log, Now: s.now, Addresses: at, Release: version,
 	}
 	s.ssh = &sshd.Server{HostKey: s.keys.SSHHostKey(), Authors: s.author, Hosts: s.host, Git: s.git, Handler: s.api.Handler(api.SSHDoor), Log: s.log}
@@ -162,6 +168,9 @@ func (s *Server) serve(ctx context.Context, doors listeners, ready func(api.Addr
 	if err != nil {
 		return err
 	}
+	if err := s.rollout.Step(ctx); err != nil { // hosts get what was decided last, or no server
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.serveHTTP(ctx, doors.people, peopleTLS(cert), s.api.Handler(api.PeopleDoor)) })
 	g.Go(func() error {
@@ -170,9 +179,22 @@ func (s *Server) serve(ctx context.Context, doors listeners, ready func(api.Addr
 	g.Go(func() error { return s.serveHTTP(ctx, doors.local, nil, s.api.Handler(api.LocalDoor)) })
 	g.Go(func() error { return s.ssh.Serve(ctx, doors.ssh) })
 	g.Go(func() error { s.fleet.Watch(ctx); return nil })
+	g.Go(func() error { s.rollout.Run(ctx); return nil })
 	g.Go(func() error { return s.follow(ctx) })
 	ready(s.api.Addresses)
 	return g.Wait()
+}
+
+// stepTime bounds the first step of a new rollout, for which each host's groups are found out.
+const stepTime = 5 * time.Minute
+
+// released lets the hosts of the first ring have a release by the time that its author is told of it.
+func (s *Server) released(store.Release) {
+	ctx, cancel := context.WithTimeout(context.Background(), stepTime)
+	defer cancel()
+	if err := s.rollout.Step(ctx); err != nil {
+		s.log.Error("cannot begin the rollout", "error", err)
+	}
 }
 
 // follow makes the releases that a killed server left undone, then watches the upstream.

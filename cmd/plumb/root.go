@@ -26,7 +26,8 @@ Exit codes: 0 fine, 1 could not, 2 differs from what is wanted.`,
 		initCommand(t), validateCommand(t), fmtCommand(t),
 		serverCommand(t), tokenCommand(t), authorCommand(t), revokeCommand(t),
 		statusCommand(t), hostsCommand(t), hostCommand(t), driftCommand(t),
-		changesCommand(t), changeCommand(t), releaseCommand(t), webCommand(t), versionCommand(t),
+		changesCommand(t), changeCommand(t), releaseCommand(t), rolloutCommand(t), freezeCommand(t), unfreezeCommand(t),
+		windowCommand(t), webCommand(t), versionCommand(t),
 	)
 	return root
 }

@@ -55,7 +55,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts: os.Getenv("UPDATE") != "",
 		Setup:         func(env *testscript.Env) error { return setUp(env, agent) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"server": startServer, "author": makeAuthor, "enrol": enrol, "agent": runAgent, "kill9": kill9,
+			"server": startServer, "author": makeAuthor, "enrol": enrol, "agent": runAgent, "kill9": kill9, "until": waitRollout,
 		},
 	})
 }

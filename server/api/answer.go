@@ -7,6 +7,7 @@ import (
 
 	"plumb/agent/protocol"
 	"plumb/server/fleet"
+	"plumb/server/rollout"
 	"plumb/server/store"
 )
 
@@ -35,12 +36,15 @@ func notFound(text, hint string) error {
 func problemOf(err error) (code int, p protocol.Problem, known bool) {
 	var own *Error
 	var refused *fleet.ErrRefused
+	var unfit *rollout.Refusal
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &own):
 		return own.Code, protocol.Problem{Error: own.Text, Hint: own.Hint}, true
 	case errors.As(err, &refused):
 		return http.StatusForbidden, protocol.Problem{Error: refused.Message, Hint: refused.Hint}, true
+	case errors.As(err, &unfit):
+		return http.StatusConflict, protocol.Problem{Error: unfit.Text, Hint: unfit.Hint}, true
 	case errors.As(err, &tooLarge):
 		return http.StatusRequestEntityTooLarge, protocol.Problem{Error: "the request is too large"}, true
 	case errors.Is(err, store.ErrNotFound):

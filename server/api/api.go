@@ -13,6 +13,7 @@ import (
 	"plumb/inventory"
 	"plumb/server/authority"
 	"plumb/server/fleet"
+	"plumb/server/rollout"
 	"plumb/server/store"
 	"plumb/server/views"
 )
@@ -21,6 +22,8 @@ import (
 type API struct {
 	Store *store.Store
 	Fleet *fleet.Fleet
+	// Rollouts takes releases through rings.
+	Rollouts *rollout.Driver
 	// Policy is the policy repository and its releases.
 	Policy    Policy
 	Authority *authority.Authority

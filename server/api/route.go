@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"plumb/agent/protocol"
+	"plumb/server/rollout"
 )
 
 // Route is one line of the table: the whole of what can be asked of a server.

@@ -77,6 +77,9 @@ func (f *Fleet) takeOnce(ctx context.Context, h store.Host, reports []policies.R
 		return err
 	}
 	answer.Accepted = fresh[ready-1].Seq
+	if f.Reported != nil {
+		f.Reported()
+	}
 	return nil
 }
 
@@ -148,6 +151,7 @@ func refs(r policies.Report) []store.Ref {
 // lease returns the signed lease for a host, empty while there is no release for it.
 func (f *Fleet) lease(ctx context.Context, h store.Host, in protocol.CheckIn, now time.Time) (string, error) {
 	release, err := f.assigned(ctx, h)
+	h.Floor = max(h.Floor, in.Floor)
 	if errors.Is(err, store.ErrNotFound) {
 		return "", nil
 	}
@@ -159,6 +163,7 @@ func (f *Fleet) lease(ctx context.Context, h store.Host, in protocol.CheckIn, no
 		Release: release.Number, Tag: release.Tag, Bundle: release.Bundle,
 		Issued: now.UTC(), Expires: now.Add(f.expires()).UTC(),
 	})
+		Freeze: f.Frozen != nil && f.Frozen(),
 }
 
 func (f *Fleet) assigned(ctx context.Context, h store.Host) (store.Release, error) {

@@ -18,6 +18,10 @@ type Fleet struct {
 	Compiler Compiler
 	// Assign picks the release that a host may run; nil gives the newest one to all.
 	Assign Assigner
+	// Frozen tells whether leases stop every change; nil never does.
+	Frozen func() bool
+	// Reported, when set, is called after reports were stored.
+	Reported func()
 	// Interval is how long agents wait between two check-ins; 0 means DefaultInterval.
 	Interval time.Duration
 	// Expires is how long a lease is good; 0 means DefaultExpires.

@@ -160,6 +160,9 @@ func (s State) ring(name string) *Ring {
 // clone returns a copy that shares nothing that Decide or a person's act changes.
 func (s State) clone() State {
 	s.Rings, s.Hosts = slices.Clone(s.Rings), maps.Clone(s.Hosts)
+	if s.Hosts == nil { // JSON leaves an empty one out
+		s.Hosts = map[inventory.HostID]Grant{}
+	}
 	s.History = slices.Clip(s.History)
 	return s
 }
