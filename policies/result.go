@@ -65,6 +65,8 @@ type Report struct {
 	Facts   string `json:"facts"`
 	Catalog string `json:"catalog,omitempty"`
 	Result  string `json:"result,omitempty"`
+	// Offers is the digest of what the package manager offers; empty when it could not be asked.
+	Offers string `json:"offers,omitempty"`
 	// Started and Finished are the agent's clock.
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished"`

@@ -140,7 +140,8 @@ func (f *Fleet) unknown(reports []policies.Report) []store.Ref {
 
 func refs(r policies.Report) []store.Ref {
 	all := []store.Ref{}
-	for _, ref := range []store.Ref{{Kind: store.KindFacts, Digest: r.Facts}, {Kind: store.KindCatalog, Digest: r.Catalog}, {Kind: store.KindResult, Digest: r.Result}} {
+	for _, ref := range []store.Ref{{Kind: store.KindFacts, Digest: r.Facts}, {Kind: store.KindCatalog, Digest: r.Catalog}, {Kind: store.KindResult, Digest: r.Result},
+		{Kind: store.KindOffers, Digest: r.Offers}} {
 		if ref.Digest != "" {
 			all = append(all, ref)
 		}

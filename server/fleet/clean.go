@@ -52,7 +52,7 @@ func clean(in *protocol.CheckIn) error {
 }
 
 func cleanReport(r *policies.Report) error {
-	for _, digest := range []string{r.Facts, r.Catalog, r.Result} {
+	for _, digest := range []string{r.Facts, r.Catalog, r.Result, r.Offers} {
 		if !digestForm.MatchString(digest) {
 			return refuse("a report names an object by something that is no digest", updateAgent)
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"plumb/inventory"
 	"plumb/policies"
 	"plumb/server/store"
 )
@@ -22,6 +23,8 @@ type Run struct {
 	Report  policies.Report
 	Catalog *policies.Catalog
 	Result  *policies.Result
+	// Offers is nil when the host could not tell.
+	Offers *inventory.Offers
 }
 
 // IsOpen tells whether a resource with the status is a finding: it counts, and does not pass.
@@ -86,6 +89,10 @@ func (d *deriver) host() {
 	h.Release, h.Commit = r.Release, r.Commit
 	h.Facts, h.Catalog, h.Result = r.Facts, r.Catalog, r.Result
 	h.Ran, h.Audit, h.Stale, h.Problem, h.BootID = d.at, r.Audit, r.Stale, r.Problem, r.BootID
+	h.Offers = r.Offers
+	if d.next.Offers != nil && r.Offers != d.prev.Host.Offers {
+		d.step.Offered = d.next.Offers.List
+	}
 	d.step.Report, d.step.Host = r, h
 }
 

@@ -65,6 +65,8 @@ func decodeObject(kind string, raw []byte) (any, error) {
 		return decodeCatalog(raw)
 	case store.KindResult:
 		return decodeResult(raw)
+	case store.KindOffers:
+		return decodeOffers(raw)
 	}
 	return nil, fmt.Errorf("a host does not send a %q", kind)
 }

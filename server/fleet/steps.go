@@ -24,6 +24,9 @@ func (f *Fleet) steps(ctx context.Context, h store.Host, reports []policies.Repo
 		if err != nil {
 			return nil, err
 		}
+		if run.Offers, err = f.offers(ctx, r); err != nil {
+			return nil, err
+		}
 		steps[i], state = Derive(state, run, now)
 	}
 	return steps, nil

@@ -92,6 +92,11 @@ func (f *Fleet) verify(ctx context.Context, h store.Host, now time.Time) error {
 		f.log().Warn("cannot compile the expected catalog", "host", h.Name, "release", h.Release, "error", err)
 		expected = ""
 	}
+	if expected != "" {
+		if err := f.keepTerms(ctx, h, now); err != nil {
+			f.log().Warn("cannot keep what policy says about patching", "host", h.Name, "error", err)
+		}
+	}
 	err = f.Store.SetExpected(ctx, h, expected, now)
 	if errors.Is(err, store.ErrConflict) {
 		return nil // it reported again; its next turn comes

@@ -31,6 +31,9 @@ func (s *Store) Accept(ctx context.Context, id inventory.HostID, epoch string, a
 			if h, err = accept(ctx, tx, h, step); err != nil {
 				return err
 			}
+			if err := noteVersions(ctx, tx, step.Offered, now); err != nil {
+				return err
+			}
 		}
 		if err := updateHost(ctx, tx, h, verified); err != nil {
 			return err
@@ -47,7 +50,7 @@ func sameInput(before, after Host) bool {
 // accept does one step on the locked host and returns the host as it stands after it.
 func accept(ctx context.Context, tx *sql.Tx, before Host, step Step) (Host, error) {
 	h := step.Host
-	h.Host, h.LastSeen = before.Host, before.LastSeen
+	h.Host, h.LastSeen, h.Terms = before.Host, before.LastSeen, before.Terms
 	h.Epoch, h.Seq = step.Report.Epoch, step.Report.Seq
 	h.Status = h.Found
 	for _, e := range step.Events {
@@ -75,10 +78,10 @@ func accept(ctx context.Context, tx *sql.Tx, before Host, step Step) (Host, erro
 
 func updateHost(ctx context.Context, tx *sql.Tx, h Host, verified bool) error {
 	_, err := tx.ExecContext(ctx, `UPDATE hosts SET epoch = $2, seq = $3, release = $4, commit_id = $5, facts = $6, catalog = $7,
-		result = $8, since = $9, ran = $10, status = $11, found = $12, counts = $13, audit = $14, stale = $15, problem = $16, boot_id = $17
+		result = $8, since = $9, ran = $10, status = $11, found = $12, counts = $13, audit = $14, stale = $15, problem = $16, boot_id = $17, offers = $18
 		WHERE id = $1`,
 		string(h.ID), h.Epoch, int64(h.Seq), int64(h.Release), h.Commit, h.Facts, h.Catalog,
-		h.Result, ms(h.Since), ms(h.Ran), string(h.Status), string(h.Found), countsColumn(h.Counts), bit(h.Audit), bit(h.Stale), h.Problem, h.BootID)
+		h.Result, ms(h.Since), ms(h.Ran), string(h.Status), string(h.Found), countsColumn(h.Counts), bit(h.Audit), bit(h.Stale), h.Problem, h.BootID, h.Offers)
 	if err != nil || verified {
 		return err
 	}

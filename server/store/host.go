@@ -13,7 +13,7 @@ import (
 
 const hostColumns = `id, name, labels, key, enrolled, revoked, revoked_by, last_seen, agent,
 	counter, floor, paused, epoch, seq, release, commit_id, facts, catalog, result,
-	expected, mismatch, since, ran, status, found, counts, audit, stale, problem, boot_id`
+	expected, mismatch, since, ran, status, found, counts, audit, stale, problem, boot_id, offers, terms`
 
 func scanHost(scan func(...any) error) (Host, error) {
 	var h Host
@@ -22,7 +22,7 @@ func scanHost(scan func(...any) error) (Host, error) {
 	var labels, paused, counts string
 	err := scan(&h.ID, &h.Name, &labels, &h.Key, &enrolled, &revoked, &h.RevokedBy, &seen, &h.Agent,
 		&h.Counter, &h.Floor, &paused, &h.Epoch, &h.Seq, &h.Release, &h.Commit, &h.Facts, &h.Catalog, &h.Result,
-		&h.Expected, &mismatch, &since, &ran, &h.Status, &h.Found, &counts, &audit, &stale, &h.Problem, &h.BootID)
+		&h.Expected, &mismatch, &since, &ran, &h.Status, &h.Found, &counts, &audit, &stale, &h.Problem, &h.BootID, &h.Offers, &h.Terms)
 	if err != nil {
 		return Host{}, err
 	}

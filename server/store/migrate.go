@@ -16,6 +16,7 @@ var migrations embed.FS
 var steps = []string{
 	"0001_first.sql",
 	"0002_rollouts.sql",
+	"0003_patching.sql",
 }
 
 // migrationLock makes servers that start at once on one PostgreSQL wait for each other.

@@ -34,6 +34,10 @@ type Host struct {
 	Facts   string
 	Catalog string
 	Result  string
+	// Offers is the digest of what its package manager offers, empty when that is not known;
+	// Terms that of what policy says about its patching, empty until it was compiled here.
+	Offers string
+	Terms  string
 	// Expected is the digest of the catalog that the server compiled for the same release and
 	// facts; empty while it is not known. Mismatch says that the two differ: an alarm.
 	Expected string
@@ -128,6 +132,8 @@ const (
 	KindFacts   = "facts"
 	KindCatalog = "catalog"
 	KindResult  = "result"
+	KindOffers  = "offers"
+	KindTerms   = "terms"
 	KindBundle  = "bundle"
 	KindTag     = "tag"
 )
@@ -166,8 +172,11 @@ type Release struct {
 type Step struct {
 	Report policies.Report
 	// Host is the host as it stands after the report. Identity and heartbeat fields are not
-	// read: Release, Commit, digests, Since, Ran, Found, Counts, Audit, Stale, Problem and BootID are.
+	// read: Release, Commit, digests, Since, Ran, Found, Counts, Audit, Stale, Problem,
+	// BootID and Offers are.
 	Host Host
+	// Offered are the offers that the report names, when they are others than before.
+	Offered []inventory.Offer
 	// NewInterval closes the current interval at Host.Since and opens another; Findings then
 	// replace those of the host. Without it findings stay as they are.
 	NewInterval bool

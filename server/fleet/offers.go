@@ -1,0 +1,86 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"plumb/inventory"
+	"plumb/policies"
+	"plumb/server/store"
+)
+
+// maxOffers is more packages than any release of a distribution has.
+const maxOffers = 50_000
+
+// maxOfferWord bounds each text of an offer, in bytes.
+const maxOfferWord = 256
+
+func decodeOffers(raw []byte) (*inventory.Offers, error) {
+	found := &inventory.Offers{}
+	if err := json.Unmarshal(raw, found); err != nil {
+		return nil, err
+	}
+	if len(found.List) > maxOffers {
+		return nil, fmt.Errorf("it has %d offers; %d is the most", len(found.List), maxOffers)
+	}
+	for i, o := range found.List {
+		if o.Package == "" || o.Candidate == "" || o.Manager != found.Manager {
+			return nil, fmt.Errorf("the offer %d names no package, no version or another package manager", i+1)
+		}
+		if o.Size < 0 || o.Phased < 0 || o.Phased > 100 {
+			return nil, fmt.Errorf("the offer of %.100q has an unusable number", o.Package)
+		}
+		for _, word := range []string{o.Package, o.Source, o.Installed, o.Candidate, o.SourceVersion, o.InstalledSource,
+			o.Arch, o.Origin, o.Suite, o.Label, o.Codename, o.Component, o.Site, o.Manager} {
+			if len(word) > maxOfferWord {
+				return nil, fmt.Errorf("the offer of %.100q has a text of %d bytes", o.Package, len(word))
+			}
+		}
+	}
+	return found, nil
+}
+
+// offers loads what a report says is on offer, nil when it does not say.
+func (f *Fleet) offers(ctx context.Context, r policies.Report) (*inventory.Offers, error) {
+	if r.Offers == "" {
+		return nil, nil
+	}
+	return load[*inventory.Offers](ctx, f, store.Ref{Kind: store.KindOffers, Digest: r.Offers})
+}
+
+// TermsCompiler is a Compiler that also tells what policy says about patching.
+type TermsCompiler interface {
+	// Terms returns the JSON of the patch.Terms that the bundle makes of the host.
+	Terms(ctx context.Context, bundle string, host inventory.Host, facts []byte) ([]byte, error)
+}
+
+// keepTerms stores what policy says about the patching of a host that was just verified, so
+// that nobody who asks for it has to compile.
+func (f *Fleet) keepTerms(ctx context.Context, h store.Host, now time.Time) error {
+	c, ok := f.Compiler.(TermsCompiler)
+	if !ok {
+		return nil
+	}
+	release, err := f.Store.Release(ctx, h.Release)
+	if err != nil {
+		return err
+	}
+	facts, err := f.Store.Object(ctx, store.Ref{Kind: store.KindFacts, Digest: h.Facts})
+	if err != nil {
+		return err
+	}
+	raw, err := c.Terms(ctx, release.Bundle, h.Host, facts)
+	if err != nil {
+		return err
+	}
+	digest := inventory.Digest(raw)
+	if digest == h.Terms {
+		return nil
+	}
+	if err := f.Store.PutObject(ctx, store.Ref{Kind: store.KindTerms, Digest: digest}, raw, now); err != nil {
+		return err
+	}
+	return f.Store.SetTerms(ctx, h, digest)
+}

@@ -1,0 +1,127 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"plumb/policies/patch"
+)
+
+// Advisory is an advisory and when the server first knew of it.
+type Advisory struct {
+	patch.Advisory
+	FirstSeen time.Time
+}
+
+// AdvisoryFilter selects advisories, the newest first. Zero fields select all.
+type AdvisoryFilter struct {
+	// Packages are source packages of which one has to be affected.
+	Packages []string
+	Severity string
+	// Exploited selects only what is known to be exploited.
+	Exploited bool
+	// Limit is the most to return, 0 for all.
+	Limit int
+}
+
+// advisoryBatch bounds how long an import keeps others from writing.
+const advisoryBatch = 500
+
+// PutAdvisories stores advisories. One that was there before is replaced; the time at which it
+// was first known stays.
+func (s *Store) PutAdvisories(ctx context.Context, all []patch.Advisory, now time.Time) error {
+	for some := range slices.Chunk(all, advisoryBatch) {
+		err := s.write(ctx, "store advisories", func(ctx context.Context, tx *sql.Tx) error {
+			for _, a := range some {
+				if err := putAdvisory(ctx, tx, a, now); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func putAdvisory(ctx context.Context, tx *sql.Tx, a patch.Advisory, now time.Time) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO advisories (id, feed, severity, exploited, published, first_seen, content)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET feed = excluded.feed, severity = excluded.severity,
+		exploited = excluded.exploited, published = excluded.published, content = excluded.content`,
+		a.ID, a.Feed, a.Severity, bit(a.Exploited), ms(a.Published), ms(now), encode(a))
+	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM advisory_packages WHERE advisory = $1`, a.ID); err != nil {
+		return err
+	}
+	for _, one := range a.Affected {
+		_, err := tx.ExecContext(ctx, `INSERT INTO advisory_packages (package, advisory) VALUES ($1, $2)
+			ON CONFLICT (package, advisory) DO NOTHING`, one.Package, a.ID)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func scanAdvisory(scan func(...any) error) (a Advisory, err error) {
+	var seen int64
+	var content string
+	if err := scan(&seen, &content); err != nil {
+		return a, err
+	}
+	a.FirstSeen = at(seen)
+	return a, decode(content, &a.Advisory)
+}
+
+// packagesAtOnce keeps a statement well below the number of arguments that databases take.
+const packagesAtOnce = 500
+
+// Advisories returns advisories, the newest first.
+func (s *Store) Advisories(ctx context.Context, f AdvisoryFilter) ([]Advisory, error) {
+	if len(f.Packages) <= packagesAtOnce {
+		return s.advisories(ctx, f)
+	}
+	all, seen := []Advisory{}, map[string]bool{}
+	for packages := range slices.Chunk(f.Packages, packagesAtOnce) {
+		f.Packages = packages
+		some, err := s.advisories(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range some {
+			if !seen[a.ID] {
+				all, seen[a.ID] = append(all, a), true
+			}
+		}
+	}
+	return all, nil
+}
+
+func (s *Store) advisories(ctx context.Context, f AdvisoryFilter) ([]Advisory, error) {
+	w := &where{}
+	if f.Severity != "" {
+		w.and(`severity = ?`, f.Severity)
+	}
+	if f.Exploited {
+		w.and(`exploited = 1`)
+	}
+	if len(f.Packages) > 0 {
+		inner := &where{args: w.args}
+		in(inner, `package`, f.Packages)
+		w.args = inner.args
+		w.conditions = append(w.conditions, `id IN (SELECT advisory FROM advisory_packages`+inner.String()+`)`)
+	}
+	rows, err := s.r.QueryContext(ctx, `SELECT first_seen, content FROM advisories`+w.String()+` ORDER BY published DESC, id`+limit(f.Limit, 1_000_000), w.args...)
+	all, err := list(rows, err, scanAdvisory)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list advisories: %w", err)
+	}
+	return all, nil
+}

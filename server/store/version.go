@@ -1,0 +1,78 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"plumb/inventory"
+)
+
+// Version is one version of a package in one repository.
+type Version struct {
+	// Manager is apt, Repository as inventory.Offer.Repository names it.
+	Manager    string
+	Repository string
+	Package    string
+	Version    string
+}
+
+// VersionOf is the version that an offer would install.
+func VersionOf(o inventory.Offer) Version {
+	return Version{Manager: o.Manager, Repository: o.Repository(), Package: o.Package, Version: o.Candidate}
+}
+
+func (v Version) compare(other Version) int {
+	return cmp.Or(cmp.Compare(v.Manager, other.Manager), cmp.Compare(v.Repository, other.Repository),
+		cmp.Compare(v.Package, other.Package), cmp.Compare(v.Version, other.Version))
+}
+
+// noteVersions remembers when versions were first on offer. All writers go in the same order,
+// so that no two of them wait for each other.
+func noteVersions(ctx context.Context, tx *sql.Tx, offers []inventory.Offer, now time.Time) error {
+	sorted := slices.SortedFunc(slices.Values(offers), func(a, b inventory.Offer) int { return VersionOf(a).compare(VersionOf(b)) })
+	for _, o := range sorted {
+		v := VersionOf(o)
+		_, err := tx.ExecContext(ctx, `INSERT INTO versions (manager, repository, package, version, first_seen, security)
+			VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (manager, repository, package, version) DO NOTHING`,
+			v.Manager, v.Repository, v.Package, v.Version, ms(now), bit(o.Security))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// FirstSeen returns when the versions were first on offer to any host, by the server's clock.
+// One that never was is left out.
+func (s *Store) FirstSeen(ctx context.Context, versions []Version) (map[Version]time.Time, error) {
+	known := make(map[Version]time.Time, len(versions))
+	for _, v := range versions {
+		if _, twice := known[v]; twice {
+			continue
+		}
+		var seen int64
+		err := s.r.QueryRowContext(ctx, `SELECT first_seen FROM versions WHERE manager = $1 AND repository = $2 AND package = $3 AND version = $4`,
+			v.Manager, v.Repository, v.Package, v.Version).Scan(&seen)
+		if found(err) == ErrNotFound {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot read when a version was first seen: %w", err)
+		}
+		known[v] = at(seen)
+	}
+	return known, nil
+}
+
+// SetTerms stores the digest of what policy says about the patching of the host as the caller
+// read it: ErrConflict when the host has moved on since.
+func (s *Store) SetTerms(ctx context.Context, h Host, terms string) error {
+	return s.write(ctx, "store the terms of patching", func(ctx context.Context, tx *sql.Tx) error {
+		return exec1(ctx, tx, ErrConflict, `UPDATE hosts SET terms = $2 WHERE id = $1 AND release = $3 AND facts = $4 AND revoked = 0`,
+			string(h.ID), terms, int64(h.Release), h.Facts)
+	})
+}
