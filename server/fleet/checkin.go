@@ -151,8 +151,8 @@ func refs(r policies.Report) []store.Ref {
 
 // lease returns the signed lease for a host, empty while there is no release for it.
 func (f *Fleet) lease(ctx context.Context, h store.Host, in protocol.CheckIn, now time.Time) (string, error) {
-	release, err := f.assigned(ctx, h)
 	h.Floor = max(h.Floor, in.Floor)
+	release, err := f.assigned(ctx, h)
 	if errors.Is(err, store.ErrNotFound) {
 		return "", nil
 	}
@@ -163,8 +163,8 @@ func (f *Fleet) lease(ctx context.Context, h store.Host, in protocol.CheckIn, no
 		Host: h.ID, Counter: max(in.Counter+1, h.Counter+1, uint64(now.UnixMilli())),
 		Release: release.Number, Tag: release.Tag, Bundle: release.Bundle,
 		Issued: now.UTC(), Expires: now.Add(f.expires()).UTC(),
-	})
 		Freeze: f.Frozen != nil && f.Frozen(),
+	})
 }
 
 func (f *Fleet) assigned(ctx context.Context, h store.Host) (store.Release, error) {
