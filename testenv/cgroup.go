@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -78,4 +79,23 @@ func (c cgroup) remove() error {
 		return fmt.Errorf("cannot remove a cgroup: %w", err)
 	}
 	return nil
+}
+
+// processes lists what runs in it and what each process waits for, for a person who has to
+// find out why a host hangs.
+func (c cgroup) processes() string {
+	var list strings.Builder
+	_ = filepath.WalkDir(string(c), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.Name() != "cgroup.procs" {
+			return nil
+		}
+		pids, _ := os.ReadFile(path)
+		for pid := range strings.FieldsSeq(string(pids)) {
+			comm, _ := os.ReadFile("/proc/" + pid + "/comm")
+			wait, _ := os.ReadFile("/proc/" + pid + "/wchan")
+			fmt.Fprintf(&list, "%s %s %s in %s\n", pid, bytes.TrimSpace(comm), wait, strings.TrimPrefix(filepath.Dir(path), string(c)))
+		}
+		return nil
+	})
+	return list.String()
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Host is one machine of a world. It has its own disk, on top of the base system.
@@ -97,6 +98,7 @@ func (h *Host) Command(ctx context.Context, name string, args ...string) (*exec.
 	}
 	enter := []string{"--target", strconv.Itoa(pid), "--all", "--wd=/", name}
 	cmd := exec.CommandContext(ctx, "nsenter", append(enter, args...)...)
+	cmd.WaitDelay = time.Second // what was started may keep the pipes open
 	cmd.Env = []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME=/root", "USER=root", "LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive",

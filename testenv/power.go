@@ -78,9 +78,9 @@ func (h *Host) waitUp(ctx context.Context, before string) error {
 	defer cancel()
 	var state string
 	for {
-		if id, err := h.BootID(ctx); err == nil && id != before {
-			state, _ = h.Exec(ctx, "systemctl", "is-system-running")
-			switch strings.TrimSpace(state) {
+		if id, err := h.probe(ctx, "cat", "/proc/sys/kernel/random/boot_id"); err == nil && id != before {
+			state, _ = h.probe(ctx, "systemctl", "is-system-running")
+			switch state {
 			case "running":
 				return nil
 			case "degraded":
@@ -98,10 +98,21 @@ func (h *Host) waitUp(ctx context.Context, before string) error {
 	}
 }
 
-// dead adds the end of the console to an error.
+// probeTime bounds one look into a host that comes or goes: whoever enters in just that
+// moment may never return.
+const probeTime = 3 * time.Second
+
+func (h *Host) probe(ctx context.Context, name string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	out, err := h.Exec(ctx, name, args...)
+	return strings.TrimSpace(out), err
+}
+
+// dead adds to an error the end of the console and what still runs on the host.
 func (h *Host) dead(err error) error {
 	console, _ := os.ReadFile(h.console())
-	return fmt.Errorf("%w; the end of its console:\n%s", err, console[max(0, len(console)-2000):])
+	return fmt.Errorf("%w; the end of its console:\n%s\nits processes:\n%s", err, console[max(0, len(console)-2000):], h.cgroup().processes())
 }
 
 // BootID is different after every boot, and the same during one.
@@ -116,10 +127,10 @@ func (h *Host) Reboot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, asked := h.Exec(ctx, "systemctl", "reboot") // mostly an error, for the host goes away under it
+	_, asked := h.probe(ctx, "systemctl", "reboot") // mostly an error, for the host goes away under it
 	if err := h.waitUp(ctx, before); err != nil {
-		jobs, _ := h.Exec(ctx, "systemctl", "list-jobs", "--no-legend")
-		return fmt.Errorf("cannot reboot: %w; it was asked with %w, and waits for:\n%s", err, asked, jobs)
+		jobs, _ := h.probe(context.WithoutCancel(ctx), "systemctl", "list-jobs", "--no-legend")
+		return fmt.Errorf("cannot reboot: %w; asking for it ended with %v, and it waits for:\n%s", err, asked, jobs) //nolint:errorlint // the first error is the one
 	}
 	return nil
 }
