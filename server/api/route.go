@@ -48,6 +48,16 @@ func (a *API) routes() []Route {
 		{"GET", "/v1/releases/:number", Viewer, a.release, 0, nil},
 		{"GET", "/v1/release-plan", Viewer, a.releasePlan, 0, nil},
 
+		{"GET", "/v1/rollouts", Viewer, a.rollouts, 0, nil},
+		{"GET", "/v1/rollouts/:number", Viewer, a.rollout, 0, nil},
+		{"POST", "/v1/rollouts/:number/promote", Operator, a.actOn(rollout.Promote), small, nil},
+		{"POST", "/v1/rollouts/:number/pause", Operator, a.actOn(rollout.Pause), small, nil},
+		{"POST", "/v1/rollouts/:number/resume", Operator, a.actOn(rollout.Resume), small, nil},
+		{"POST", "/v1/rollouts/:number/rollback", Operator, a.actOn(rollout.Rollback), small, nil},
+		{"GET", "/v1/freeze", Viewer, a.frozen, 0, nil},
+		{"POST", "/v1/freeze", Operator, a.freeze, small, nil},
+		{"POST", "/v1/unfreeze", Operator, a.unfreeze, small, nil},
+
 		{"GET", "/v1/tokens", Admin, a.tokens, 0, nil},
 		{"POST", "/v1/tokens", Admin, a.createToken, small, nil},
 		{"POST", "/v1/tokens/:id/revoke", Admin, a.revokeToken, small, nil},
