@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"time"
+	_ "time/tzdata" // windows name zones, and the host may have none
 
 	"plumb/agent"
 	"plumb/agent/facts"

@@ -14,6 +14,7 @@ import (
 	"plumb/agent/spool"
 	"plumb/agent/state"
 	"plumb/policies"
+	"plumb/policies/calendar"
 )
 
 func (a *app) facts(args []string) error {
@@ -46,6 +47,8 @@ type standing struct {
 	Paused   *protocol.Pause         `json:"paused"`
 	Spooled  int                     `json:"spooled"`
 	Failures []string                `json:"failures"`
+	Windows  []opening               `json:"windows"`
+	Freezes  []calendar.Freeze       `json:"freezes"`
 }
 
 func (a *app) status(args []string) error {
@@ -86,7 +89,7 @@ func (a *app) standing() (standing, error) {
 	}
 	s := standing{Name: id.Host.Name, Server: id.Server, Release: last.Release, Commit: last.Commit, Ran: last.Finished,
 		Audit: last.Audit, Stale: last.Stale, Counts: last.Result.Counts(), Problem: last.Problem,
-		Paused: one.Dir.Paused(time.Now()), Failures: []string{}}
+		Paused: one.Dir.Paused(time.Now()), Failures: []string{}, Windows: openings(last, time.Now()), Freezes: holding(last, time.Now())}
 	for _, r := range last.Result.Resources {
 		if r.Status == policies.Failed || r.Status == policies.Noncompliant {
 			s.Failures = append(s.Failures, r.Address)
@@ -122,6 +125,12 @@ func (a *app) printStanding(s standing) {
 	}
 	if s.Paused != nil {
 		line("paused", "until %s: %s", s.Paused.Until, s.Paused.Reason)
+	}
+	for _, o := range s.Windows {
+		line("window", "%s", o.words())
+	}
+	for _, f := range s.Freezes {
+		line("freeze", "%s", freezeWords(f))
 	}
 	if s.Problem != "" {
 		line("problem", "%s", s.Problem)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // windows name zones, and the machine may have none
 
 	"plumb/policies/compiler"
 	"plumb/server/api"

@@ -47,6 +47,8 @@ func (a *API) routes() []Route {
 		{"GET", "/v1/releases", Viewer, a.releases, 0, nil},
 		{"GET", "/v1/releases/:number", Viewer, a.release, 0, nil},
 		{"GET", "/v1/release-plan", Viewer, a.releasePlan, 0, nil},
+		{"GET", "/v1/windows", Viewer, a.windows, 0, nil},
+		{"GET", "/v1/windows.ics", Viewer, a.windowsFeed, 0, nil},
 
 		{"GET", "/v1/rollouts", Viewer, a.rollouts, 0, nil},
 		{"GET", "/v1/rollouts/:number", Viewer, a.rollout, 0, nil},

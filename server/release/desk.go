@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -67,6 +68,8 @@ type Desk struct {
 	upstream string // what is wrong with the upstream
 	bad      string // the newest upstream commit that was refused
 	memory   memory
+
+	calendar atomic.Pointer[Calendar] // of the newest release that was asked about
 }
 
 // Status says how the desk stands.
