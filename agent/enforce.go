@@ -20,6 +20,7 @@ func (r *round) enforce(ctx context.Context) error {
 	if r.found, r.rawFacts, err = r.collect(ctx); err != nil {
 		return err
 	}
+	r.findOffers(ctx)
 	if r.mayTry() {
 		if passed, err := r.try(ctx); err != nil || passed {
 			return err

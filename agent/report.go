@@ -18,6 +18,7 @@ type reported struct {
 	Release               uint64
 	Facts, Catalog        string `json:",omitempty"`
 	Result, Problem, Boot string `json:",omitempty"`
+	Offers                string `json:",omitempty"`
 	Audit, Stale          bool
 	At                    time.Time
 }
@@ -82,7 +83,7 @@ func (r *round) report(done finished) error {
 
 // draft is a report without a result.
 func (r *round) draft(h state.Held, started time.Time) policies.Report {
-	return policies.Report{Release: h.Number, Commit: h.Commit, Facts: inventory.Digest(r.rawFacts),
+	return policies.Report{Release: h.Number, Commit: h.Commit, Facts: inventory.Digest(r.rawFacts), Offers: r.offersDigest(),
 		Started: started.UTC(), Finished: r.Now().UTC(), Audit: r.auditing(), BootID: r.found.BootID,
 		Stale: r.stale() && h.Number > 0, Problem: run.Plain(r.problem)}
 }
@@ -128,12 +129,15 @@ func (r *round) spoolIf(happened bool, report policies.Report, objects map[strin
 		r.Log.Warn("what was reported last is lost", "error", err)
 	}
 	now := reported{Release: report.Release, Facts: report.Facts, Catalog: report.Catalog, Result: report.Result,
-		Problem: report.Problem, Boot: report.BootID, Audit: report.Audit, Stale: report.Stale, At: old.At}
+		Problem: report.Problem, Boot: report.BootID, Offers: report.Offers, Audit: report.Audit, Stale: report.Stale, At: old.At}
 	quiet := report.Finished.Sub(old.At)
 	if !happened && now == old && quiet >= 0 && quiet < reportEvery {
 		return nil
 	}
 	objects[report.Facts] = r.rawFacts
+	if report.Offers != "" {
+		objects[report.Offers] = r.rawOffers
+	}
 	now.At = report.Finished
 	if _, err := r.spool.Add(report, objects); err != nil {
 		return errors.Join(errors.New("the report is not safe"), err)

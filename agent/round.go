@@ -56,6 +56,8 @@ type round struct {
 
 	found    inventory.Facts
 	rawFacts []byte
+	// rawOffers is nil when it is not known what is on offer.
+	rawOffers []byte
 }
 
 // lease is what is remembered of the newest accepted lease.

@@ -77,7 +77,7 @@ func (s *Spool) named() (map[string]bool, error) {
 		if err != nil {
 			return nil, err
 		}
-		names[r.Facts], names[r.Catalog], names[r.Result] = true, true, true
+		names[r.Facts], names[r.Catalog], names[r.Result], names[r.Offers] = true, true, true, true
 	}
 	return names, nil
 }

@@ -95,13 +95,17 @@ func (s *Spool) Lost(digest string) error {
 		if err != nil {
 			return err
 		}
-		if r.Facts != digest && r.Catalog != digest && r.Result != digest {
+		if r.Facts != digest && r.Catalog != digest && r.Result != digest && r.Offers != digest {
 			continue
+		}
+		if r.Offers == digest {
+			r.Offers = ""
+		} else {
+			r.Catalog, r.Result, r.Problem = "", "", "the detail of this run was lost on the host's disk"
 		}
 		if r.Facts == digest {
 			r.Facts = ""
 		}
-		r.Catalog, r.Result, r.Problem = "", "", "the detail of this run was lost on the host's disk"
 		if err := s.writeReport(seq, r); err != nil {
 			return err
 		}

@@ -363,3 +363,25 @@ func FuzzDamagedReport(f *testing.F) {
 		}
 	})
 }
+
+func TestLostOffersCostNothingElse(t *testing.T) {
+	s := mustOpen(t, t.TempDir())
+	facts, rawFacts := object("facts")
+	offers, rawOffers := object("offers")
+	result, rawResult := object("result")
+	_, err := s.Add(policies.Report{Facts: facts, Catalog: facts, Result: result, Offers: offers},
+		map[string][]byte{facts: rawFacts, offers: rawOffers, result: rawResult})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Object(offers); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Lost(offers); err != nil {
+		t.Fatal(err)
+	}
+	list, _ := s.Pending(1)
+	if list[0].Offers != "" || list[0].Result != result || list[0].Problem != "" {
+		t.Errorf("the report is %+v", list[0])
+	}
+}

@@ -112,7 +112,7 @@ func (s *Server) checkIn(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) missing(r policies.Report) []string {
 	var list []string
-	for _, digest := range []string{r.Facts, r.Catalog, r.Result} {
+	for _, digest := range []string{r.Facts, r.Catalog, r.Result, r.Offers} {
 		if digest != "" && s.objects[digest] == nil {
 			list = append(list, digest)
 		}
