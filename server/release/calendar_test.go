@@ -1,0 +1,29 @@
+package release
+
+import (
+	"testing"
+)
+
+func TestCalendarOfTheNewestRelease(t *testing.T) {
+	w := newWorld(t)
+	count := &counting{Compiler: w.desk.Compiler}
+	if c, err := w.desk.Calendar(w.ctx); err != nil || c.Release != 0 || len(c.Windows) != 0 {
+		t.Errorf("before the first release: %+v, %v", c, err)
+	}
+	const window = "window \"night\" {\n  cron = \"0 22 * * 6\"\n  duration = \"5h\"\n}\n"
+	const freeze = "freeze \"year_end\" {\n  from = \"2026-12-18T00:00:00Z\"\n  until = \"2027-01-04T06:00:00Z\"\n}\n"
+	for n, text := range []string{window, window + freeze} {
+		w.commit(map[string]string{"a.hcl": goodPolicy, "windows.hcl": text})
+		w.push("main")
+		w.desk.Compiler, count.asked = count, 0
+		for range 3 {
+			c, err := w.desk.Calendar(w.ctx)
+			if err != nil || c.Release != uint64(n+1) || len(c.Windows) != 1 || c.Windows[0].Name != "night" || len(c.Freezes) != n {
+				t.Errorf("of release %d: %+v, %v", n+1, c, err)
+			}
+		}
+		if count.asked != 1 {
+			t.Errorf("compiled %d times for release %d, want once", count.asked, n+1)
+		}
+	}
+}
