@@ -25,14 +25,15 @@ type Driver struct {
 	// Log gets what is decided and what goes wrong.
 	Log *slog.Logger
 
-	mu     sync.Mutex // one step, or one person's act, at a time
-	groups grouping
-	open   map[string]bool // by digest of a result: something in enforce mode does not hold
-	seen   sight
-	saved  time.Time
-	once   sync.Once
-	poke   chan struct{}
-	shown  atomic.Pointer[published]
+	mu      sync.Mutex // one step, or one person's act, at a time
+	groups  grouping
+	open    map[string]bool // by digest of a result: something in enforce mode does not hold
+	seen    sight
+	stepped time.Time     // when the newest step was, with its monotonic clock
+	watched time.Duration // for how long hosts were watched since the state was stored
+	once    sync.Once
+	poke    chan struct{}
+	shown   atomic.Pointer[published]
 }
 
 // published is what hosts get told. It is only ever replaced as a whole, after it was stored.
@@ -138,6 +139,9 @@ func (d *Driver) step(ctx context.Context) error {
 	if err := d.save(ctx, changed...); err != nil {
 		return err
 	}
+	if len(changed) > 0 {
+		d.watched = 0
+	}
 	d.shown.Store(&published{book: book, frozen: frozen})
 	return nil
 }
@@ -148,8 +152,9 @@ func (d *Driver) decide(ctx context.Context, book []State, frozen bool, now time
 	if err := d.look(ctx, book); err != nil {
 		return state, false, err
 	}
-	worth := state.Frozen != frozen || now.Sub(d.saved).Abs() >= resave
-	state.Frozen = frozen
+	d.watch()
+	worth := state.Frozen != frozen || d.watched >= resave
+	state.Frozen, state.Ticked = frozen, now.Add(-d.watched)
 	next, decisions := Decide(state, d.seen.members, d.seen.hosts, now)
 	for _, one := range decisions {
 		if one.Host == "" {
@@ -157,6 +162,16 @@ func (d *Driver) decide(ctx context.Context, book []State, frozen bool, now time
 		}
 	}
 	return next, worth || len(decisions) > 0 || len(next.Hosts) != len(state.Hosts), nil
+}
+
+// watch counts the time in which this process watched the hosts, by the clock that does not jump.
+// What a server slept through is no soak.
+func (d *Driver) watch() {
+	now := d.Now()
+	if !d.stepped.IsZero() {
+		d.watched += max(now.Sub(d.stepped), 0)
+	}
+	d.stepped = now
 }
 
 // look finds out how the hosts stand and which rings of the newest rollout they are in.

@@ -70,11 +70,7 @@ func (d *Driver) save(ctx context.Context, states ...State) error {
 		}
 		rows = append(rows, store.Rollout{Release: s.Release, State: string(raw), Updated: now})
 	}
-	if err := d.Store.PutRollouts(ctx, rows...); err != nil {
-		return err
-	}
-	d.saved = now
-	return nil
+	return d.Store.PutRollouts(ctx, rows...)
 }
 
 // settingFreeze holds the Act of a freeze as JSON, empty when there is none.
