@@ -38,15 +38,16 @@ func (r *round) call(ctx context.Context) error {
 	if answer.Lease == "" || r.blind {
 		return nil
 	}
+	r.compareClocks(answer.Lease)
 	l, floors, err := trust.Lease(r.floors, answer.Lease, r.id.LeaseKey, r.id.Host.ID, r.clock())
 	if err != nil {
 		r.refuse(err)
-		return nil
+		return r.Dir.Save(leaseFile, r.lease)
 	}
 	if err := r.raise(floors); err != nil {
 		return err
 	}
-	r.lease = lease{Release: l.Release, Expires: l.Expires, Freeze: l.Freeze, Interval: answer.Interval, Skew: int(r.Now().Sub(l.Issued).Seconds())}
+	r.lease = lease{Release: l.Release, Expires: l.Expires, Freeze: l.Freeze, Interval: answer.Interval, Skew: r.lease.Skew}
 	if err := r.Dir.Save(leaseFile, r.lease); err != nil {
 		return err
 	}

@@ -157,6 +157,6 @@ func (r *round) runRelease(ctx context.Context, h state.Held) (finished, error) 
 	started := r.Now()
 	done, err := r.run(ctx, job{folder: "runs", tree: tree, comp: comp,
 		audit: r.auditing(), frozen: r.lease.Freeze, since: r.spool.Started(), started: started,
-		zone: r.found.Timezone, skew: time.Duration(r.lease.Skew) * time.Second})
+		zone: r.found.Timezone, skew: r.skew()})
 	return finished{done, h, comp, started}, err
 }

@@ -3,11 +3,29 @@ package agent
 import (
 	"fmt"
 	"time"
+
+	"plumb/agent/protocol"
 )
 
 // maxSkew is how far the host's clock may be off the server's before it is no longer believed
 // about windows.
 const maxSkew = time.Minute
+
+// compareClocks notes how far the host's clock is off the server's, by a lease that was made just
+// now. One that is refused tells it too: a clock that is days ahead takes every lease for old.
+func (r *round) compareClocks(signed string) {
+	l, err := protocol.OpenLease(signed, r.id.LeaseKey)
+	if err != nil || l.Host != r.id.Host.ID || l.Counter <= r.floors.Counter {
+		return // not the server's word, or not its newest
+	}
+	r.lease.Skew = int(r.Now().Sub(l.Issued) / time.Second)
+}
+
+// skew is how far the host's clock is ahead. One that has since gone back behind the last
+// lease is wrong, whatever it was at that time.
+func (r *round) skew() time.Duration {
+	return min(time.Duration(r.lease.Skew)*time.Second, r.Now().Sub(r.floors.Time))
+}
 
 // timing returns the zone of the host, and why the host cannot tell whether a window is open,
 // if it cannot. The words do not change with each second of the skew, because equal results

@@ -100,6 +100,38 @@ func TestAClockThatIsOffOpensNoWindow(t *testing.T) {
 	}
 }
 
+// A clock that is days ahead takes every lease for old, and one that went back is behind the
+// last lease. Either is seen without a lease that is accepted.
+func TestAClockThatIsFarOffOpensNoWindow(t *testing.T) {
+	for name, c := range map[string]struct {
+		days    int
+		offline bool
+		says    string
+	}{
+		"days ahead":                        {3, false, "ahead of"},
+		"set back while there is no server": {-3, true, "behind"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.setClocks(1)
+			server := r.clock
+			r.Now = func() time.Time { return time.Now().Add(server) }
+			r.publish(1, 0, r.windowed("one"))
+			r.enroll("")
+			r.round()
+			if c.offline {
+				r.Before(func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(503); return true })
+			}
+			r.clock += time.Duration(c.days)*24*time.Hour + 11*time.Hour // noon of another day, it believes
+			r.round()
+			r.want("", 1)
+			if got := r.message(); !strings.Contains(got, "more than a minute "+c.says+" the server's") {
+				t.Errorf("it says %q", got)
+			}
+		})
+	}
+}
+
 func TestAZoneThatIsNotKnownOpensNoWindow(t *testing.T) {
 	zone, untimed := timing(job{zone: "Mars/Olympus"})
 	if zone != time.UTC || !strings.Contains(untimed, "the host's own zone is not known") {

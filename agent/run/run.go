@@ -15,6 +15,7 @@ import (
 	"plumb/modules"
 	"plumb/modules/system"
 	"plumb/policies"
+	"plumb/policies/calendar"
 )
 
 // Runner runs catalogs on one host.
@@ -50,7 +51,7 @@ type Runner struct {
 // is in the journal.
 func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest string, now time.Time) (policies.Result, error) {
 	r.Journal.run, r.Opens = now, time.Time{}
-	p := &pass{Runner: r, catalog: catalog, result: policies.Result{Catalog: digest, Resources: []policies.ResourceResult{}},
+	p := &pass{Runner: r, catalog: catalog, refused: map[string]calendar.Decision{}, result: policies.Result{Catalog: digest, Resources: []policies.ResourceResult{}},
 		index: map[string]int{}, left: cause.Memory{}, kinds: map[string]modules.Resource{}, errs: map[string]error{}}
 	p.decode(catalog)
 	for _, res := range catalog.Resources {
@@ -73,6 +74,7 @@ func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest strin
 type pass struct {
 	*Runner
 	catalog policies.Catalog
+	refused map[string]calendar.Decision // by class and windows: what must not start yet
 	result  policies.Result
 	index   map[string]int // address → place in the result
 	left    cause.Memory

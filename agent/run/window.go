@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"plumb/policies"
@@ -14,6 +15,10 @@ func (p *pass) closed(res policies.Resource) string {
 	if p.Untimed != "" && len(res.Window) > 0 {
 		return p.Untimed
 	}
+	key, now := res.Class()+" "+strings.Join(res.Window, " "), p.clock()
+	if d, ok := p.refused[key]; ok && (d.Next.IsZero() || now.Before(d.Next)) {
+		return d.Reason // to expand rules for thousands of resources takes long
+	}
 	c := calendar.Calendar{Freezes: p.catalog.Freezes, Host: p.Zone}
 	for _, name := range res.Window {
 		w, ok := p.catalog.Windows[name]
@@ -22,11 +27,19 @@ func (p *pass) closed(res policies.Resource) string {
 		}
 		c.Windows = append(c.Windows, w)
 	}
-	d := c.Permit(res.Class(), "", p.clock())
-	if !d.Allowed && !d.Next.IsZero() && (p.Opens.IsZero() || d.Next.Before(p.Opens)) {
-		p.Opens = d.Next
+	d := c.Permit(res.Class(), "", now)
+	if !d.Allowed {
+		p.refuse(key, d)
 	}
 	return d.Reason
+}
+
+// refuse remembers a refusal, which holds until the time that it names.
+func (p *pass) refuse(key string, d calendar.Decision) {
+	p.refused[key] = d
+	if !d.Next.IsZero() && (p.Opens.IsZero() || d.Next.Before(p.Opens)) {
+		p.Opens = d.Next
+	}
 }
 
 func (p *pass) clock() time.Time {

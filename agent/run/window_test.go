@@ -153,6 +153,19 @@ func TestARefreshWaitsForTheWindow(t *testing.T) {
 	}
 }
 
+// What was refused once is asked again when its window has opened meanwhile.
+func TestALongRunMeetsItsWindow(t *testing.T) {
+	b := timed(t)
+	clock := open.Add(-20 * time.Minute)
+	b.edit = func(r *Runner) {
+		r.Now = func() time.Time { defer func() { clock = clock.Add(15 * time.Minute) }(); return clock }
+	}
+	got := brief(b.run(b.box("a", inNight), b.box("b", inNight), b.box("c", inNight)))
+	if want := "pending/initial pending/initial repaired/initial"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestWhenTheFirstWaitingChangeMayStart(t *testing.T) {
 	b := timed(t)
 	b.times.Windows["monday"] = calendar.Window{Name: "monday", Cron: "0 3 * * 1", Duration: 3600}
