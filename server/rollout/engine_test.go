@@ -62,8 +62,13 @@ func (w *world) step(after time.Duration) []Decision {
 	return decisions
 }
 
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
+}
+
 // reload is what is left of a state after a crash.
-func reload(t testing.TB, s State) State {
+func reload(t fataler, s State) State {
 	t.Helper()
 	raw, err := json.Marshal(s)
 	if err != nil {
