@@ -14,7 +14,6 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
-	"testing/fstest"
 )
 
 // Limits of a bundle; past them both Pack and Unpack refuse.
@@ -25,15 +24,6 @@ const (
 
 // Tree is a policy tree: the content of each file by its path with slashes.
 type Tree map[string][]byte
-
-// FS returns the tree as a file system.
-func (t Tree) FS() fs.FS {
-	files := fstest.MapFS{}
-	for name, data := range t {
-		files[name] = &fstest.MapFile{Data: data, Mode: 0o444}
-	}
-	return files
-}
 
 // Pack returns the bundle of a tree.
 func Pack(tree Tree) ([]byte, error) {

@@ -3,6 +3,7 @@ package bundle
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -141,8 +142,13 @@ func TestFS(t *testing.T) {
 	if raw, err := fs.ReadFile(files, "a/b.hcl"); err != nil || string(raw) != "x" {
 		t.Errorf("ReadFile() = %q, %v", raw, err)
 	}
-	if entries, err := fs.ReadDir(files, "a"); err != nil || len(entries) != 1 {
-		t.Errorf("ReadDir() = %v, %v", entries, err)
+	if info, err := fs.Stat(files, "a/b.hcl"); err != nil || info.Name() != "b.hcl" || info.Size() != 1 || info.IsDir() {
+		t.Errorf("Stat() = %v, %v", info, err)
+	}
+	for _, name := range []string{"a", "a/c.hcl", "../a/b.hcl", "/a/b.hcl"} {
+		if _, err := fs.ReadFile(files, name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("ReadFile(%q) = %v, want that it does not exist", name, err)
+		}
 	}
 }
 
