@@ -1,6 +1,8 @@
 package calendar
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -163,4 +165,33 @@ func BenchmarkPermit(b *testing.B) {
 			b.Fatal("allowed")
 		}
 	}
+}
+
+// TestCronAndRRuleAgree says the same in both languages, which two libraries read.
+func TestCronAndRRuleAgree(t *testing.T) {
+	type pair struct{ cron, rrule string }
+	rapid.Check(t, func(t *rapid.T) {
+		hour, minute := rapid.IntRange(0, 23).Draw(t, "hour"), rapid.IntRange(0, 59).Draw(t, "minute")
+		both := rapid.SampledFrom([]pair{
+			{"* * *", "FREQ=DAILY"}, {"* * 6", "FREQ=WEEKLY;BYDAY=SA"}, {"* * 0", "FREQ=WEEKLY;BYDAY=SU"}, {"* * 1-5", "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"},
+			{"31 * *", "FREQ=MONTHLY;BYMONTHDAY=31"}, {"1,15 * *", "FREQ=MONTHLY;BYMONTHDAY=1,15"}, {"29 2 *", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29"},
+			{"L * *", "FREQ=MONTHLY;BYMONTHDAY=-1"}, {"* * 2#2", "FREQ=MONTHLY;BYDAY=2TU"}, {"* * 5L", "FREQ=MONTHLY;BYDAY=-1FR"}, {"* */3 *", "FREQ=DAILY;BYMONTH=1,4,7,10"},
+			{"13 * 5", "FREQ=MONTHLY;BYDAY=FR"},
+		}).Draw(t, "rule")
+		w := Window{Duration: 3600, Timezone: rapid.SampledFrom(zones).Draw(t, "zone"), OffsetDays: rapid.IntRange(0, 7).Draw(t, "offset")}
+		byCron, byRule := w, w
+		byCron.Cron = fmt.Sprintf("%d %d %s", minute, hour, both.cron)
+		byRule.RRule, byRule.Start = both.rrule, fmt.Sprintf("%02d:%02d", hour, minute)
+		from := instants().Draw(t, "from")
+		a, b := byCron.Between(from, from.AddDate(0, 6, 0), nil), byRule.Between(from, from.AddDate(0, 6, 0), nil)
+		if both.cron == "13 * 5" { // cron means or
+			if len(a) <= len(b) {
+				t.Fatalf("%d starts on a 13th or a Friday, %d on Fridays", len(a), len(b))
+			}
+			return
+		}
+		if !slices.EqualFunc(a, b, func(a, b Occurrence) bool { return a.Start.Equal(b.Start) }) {
+			t.Fatalf("%s gives %d starts, %s other ones (%d)", byCron.Cron, len(a), byRule.RRule, len(b))
+		}
+	})
 }
