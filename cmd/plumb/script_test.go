@@ -54,10 +54,20 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata",
 		UpdateScripts: os.Getenv("UPDATE") != "",
 		Setup:         func(env *testscript.Env) error { return setUp(env, agent) },
+		Condition:     condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"server": startServer, "author": makeAuthor, "enrol": enrol, "agent": runAgent, "kill9": kill9, "until": waitRollout,
+			"server": startServer, "author": makeAuthor, "enrol": enrol, "agent": runAgent, "kill9": kill9, "postgres": postgres, "until": waitRollout,
 		},
 	})
+}
+
+// condition knows [postgres]: it is installed here.
+func condition(name string) (bool, error) {
+	if name != "postgres" {
+		return false, fmt.Errorf("unknown condition %q", name)
+	}
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	return len(found) > 0, err
 }
 
 func setUp(env *testscript.Env, agent string) error {
