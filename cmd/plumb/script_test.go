@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -56,7 +57,7 @@ func TestScripts(t *testing.T) {
 		Setup:         func(env *testscript.Env) error { return setUp(env, agent) },
 		Condition:     condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"server": startServer, "author": makeAuthor, "enrol": enrol, "agent": runAgent, "kill9": kill9, "postgres": postgres, "until": waitRollout,
+			"server": startServer, "author": makeAuthor, "enrol": enrol, "agent": runAgent, "kill9": kill9, "postgres": postgres, "eventually": eventually, "until": waitRollout, "offered": waitOffered,
 		},
 	})
 }
@@ -207,5 +208,23 @@ func runAgent(ts *testscript.TestScript, neg bool, args []string) {
 	failed := err != nil && !strings.Contains(err.Error(), "exit status 2")
 	if failed != neg {
 		ts.Fatalf("the run of %s: %v", name, err)
+	}
+}
+
+// eventually REGEXP COMMAND ARG... runs a command until its output matches.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: eventually REGEXP COMMAND...")
+	}
+	want, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		_ = ts.Exec(args[1], args[2:]...)
+		if want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%v never said %s", args[1:], want)
+		}
 	}
 }
