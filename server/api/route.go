@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"plumb/agent/protocol"
+	"plumb/server/advisories"
 	"plumb/server/rollout"
 )
 
@@ -59,6 +60,11 @@ func (a *API) routes() []Route {
 		{"GET", "/v1/freeze", Viewer, a.frozen, 0, nil},
 		{"POST", "/v1/freeze", Operator, a.freeze, small, nil},
 		{"POST", "/v1/unfreeze", Operator, a.unfreeze, small, nil},
+
+		{"GET", "/v1/patch/status", Viewer, a.patchStatus, 0, nil},
+		{"GET", "/v1/patch/advisories", Viewer, a.patchAdvisories, 0, nil},
+		{"POST", "/v1/patch/advisories", Operator, a.importAdvisories, advisories.MaxBytes, nil},
+		{"GET", "/v1/patch/sla", Viewer, a.patchSLA, 0, nil},
 
 		{"GET", "/v1/tokens", Admin, a.tokens, 0, nil},
 		{"POST", "/v1/tokens", Admin, a.createToken, small, nil},
