@@ -106,6 +106,9 @@ func TestPermitKeepsItsWord(t *testing.T) {
 		if !d.Next.After(now) || !c.Permit(Package, "", d.Next).Allowed {
 			t.Fatalf("refused (%s) until %s, where it is still refused", d.Reason, d.Next.UTC())
 		}
+		if c.Permit(Package, "", d.Next.Add(-time.Nanosecond)).Allowed {
+			t.Fatalf("allowed right before %s already", d.Next.UTC())
+		}
 		share := time.Duration(rapid.Float64Range(0, 0.999).Draw(t, "share") * float64(d.Next.Sub(now)))
 		if c.Permit(Package, "", now.Add(share)).Allowed {
 			t.Fatalf("allowed at %s already, before %s", now.Add(share).UTC(), d.Next.UTC())
