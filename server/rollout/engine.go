@@ -68,7 +68,7 @@ func (e *engine) tidy() {
 		h, there := e.hosts[id]
 		if !there {
 			delete(e.Hosts, id)
-		} else if h.Silent && !h.LastSeen.After(g.At) && h.Release != e.Release && e.State.ring(g.Ring).Phase != RolledBack {
+		} else if h.Silent && h.LastSeen.Equal(g.Seen) && h.Release != e.Release && e.State.ring(g.Ring).Phase != RolledBack {
 			delete(e.Hosts, id)
 			e.say(g.Ring, id, "withdrawn", "it fell silent before it called")
 		}
@@ -77,7 +77,7 @@ func (e *engine) tidy() {
 		for _, id := range e.members[r.Name] {
 			h := e.hosts[id]
 			if _, given := e.Hosts[id]; !given && h.Release == e.Release {
-				e.Hosts[id] = Grant{At: e.now, Ring: r.Name, From: h.Base}
+				e.Hosts[id] = Grant{Ring: r.Name, From: h.Base}
 			}
 		}
 	}
@@ -149,7 +149,7 @@ func (e *engine) give(plan policies.Ring, t Tally) {
 			return
 		}
 		free--
-		e.Hosts[id] = Grant{At: e.now, Ring: plan.Name, From: h.Base, Problem: h.Problem, Broken: h.Broken}
+		e.Hosts[id] = Grant{Seen: h.LastSeen, Ring: plan.Name, From: h.Base, Problem: h.Problem, Broken: h.Broken}
 		e.say(plan.Name, id, "given", "")
 	}
 }

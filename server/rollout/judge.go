@@ -65,7 +65,7 @@ const (
 // It has converged when it runs the release, calls, and its report passes.
 func Judge(release uint64, g Grant, h Host) Outcome {
 	switch {
-	case h.Silent && h.LastSeen.After(g.At):
+	case h.Silent && !h.LastSeen.Equal(g.Seen):
 		return Failed
 	case h.Silent:
 		return Unknown

@@ -73,7 +73,9 @@ type Ring struct {
 
 // Grant is that a host was given the release.
 type Grant struct {
-	At time.Time `json:"at"`
+	// Seen is when it had last called by then. That it called since is told by another time, not
+	// by a later one: the server's clock may have been set back.
+	Seen time.Time `json:"seen,omitzero"`
 	// Ring is the name of its ring then.
 	Ring string `json:"ring"`
 	// From is what it was to run before, 0 for nothing.
