@@ -142,7 +142,7 @@ func (l *listed) take(field string, value []byte) {
 	case "Architecture":
 		l.arch = text(value)
 	case "Source":
-		l.source, l.sourceVersion = splitSource(text(value))
+		l.source, l.sourceVersion = splitSource(printableWord(value))
 	case "Size":
 		l.size = positive(value)
 	case "Phased-Update-Percentage":

@@ -9,6 +9,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"unicode"
 )
 
 // aptRepository is one repository as its Release file describes it.
@@ -78,12 +79,12 @@ func parseRelease(prefix string, raw []byte) *aptRepository {
 func printableWord(value []byte) string {
 	const longest = 200
 	word := strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
+		if unicode.IsControl(c) {
 			return -1
 		}
 		return c
 	}, strings.ToValidUTF8(text(value), "?"))
-	return word[:min(len(word), longest)]
+	return strings.ToValidUTF8(word[:min(len(word), longest)], "")
 }
 
 func (r *aptRepository) take(field, value string) {
