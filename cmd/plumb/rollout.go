@@ -60,11 +60,15 @@ func (t *terminal) printRollouts(list []views.Rollout) {
 
 func rolloutShow(t *terminal) *cobra.Command {
 	return &cobra.Command{
-		Use:   "show N",
-		Short: "Show the rollout of release N: its rings, what they wait for, what happened",
-		Args:  cobra.ExactArgs(1),
+		Use:   "show [N]",
+		Short: "Show the rollout of release N, or the newest: its rings, what they wait for, what happened",
+		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, err := get(cmd.Context(), t, "/v1/rollouts/"+args[0], t.printRollout)
+			number := "newest"
+			if len(args) > 0 {
+				number = args[0]
+			}
+			_, err := get(cmd.Context(), t, "/v1/rollouts/"+number, t.printRollout)
 			return err
 		},
 	}

@@ -31,12 +31,24 @@ func (a *API) rollouts(c *Call) (any, error) {
 }
 
 func (a *API) rollout(c *Call) (any, error) {
-	n, err := c.releaseNumber()
+	n, err := a.rolloutNumber(c)
 	if err != nil {
 		return nil, err
 	}
 	p, err := a.Rollouts.Show(c.Request.Context(), n)
 	return views.RolloutOf(p), unknownRelease(err, n)
+}
+
+// rolloutNumber is the number in the path, where the word newest stands for the newest release.
+func (a *API) rolloutNumber(c *Call) (uint64, error) {
+	if c.Param("number") != "newest" {
+		return c.releaseNumber()
+	}
+	r, err := a.Store.LatestRelease(c.Request.Context())
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, notFound("there is no release yet", "push a policy to main")
+	}
+	return r.Number, err
 }
 
 func (a *API) actOn(verb rollout.Verb) func(*Call) (any, error) {

@@ -78,26 +78,32 @@ func (d *Driver) pokes() chan struct{} {
 	return d.poke
 }
 
-// Run steps until ctx ends.
+// Run steps until ctx ends: by itself every two seconds, and soon after a poke. What is poked at
+// once is looked at in one go, and a large fleet is looked at less often.
 func (d *Driver) Run(ctx context.Context) {
-	wait := every
+	var took time.Duration
 	for {
 		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
+		case <-time.After(max(every, 10*took)):
 		case <-d.pokes():
-			select { // what comes at once is looked at in one go
-			case <-ctx.Done():
-				return
-			case <-time.After(gather):
-			}
+			sleep(ctx, max(gather, 4*took))
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			return
 		}
 		began := time.Now()
 		if err := d.Step(ctx); err != nil && ctx.Err() == nil {
 			d.Log.Error("cannot take the rollout further", "error", err)
 		}
-		wait = max(every, 10*time.Since(began)) // a large fleet is looked at less often
+		took = time.Since(began)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
 
