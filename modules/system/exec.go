@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os/exec"
 	"path/filepath"
@@ -38,6 +39,8 @@ type Command struct {
 	Timeout time.Duration
 	// MaxOutput caps stdout and stderr, each, in bytes; 0 is 1 MiB. The rest is dropped.
 	MaxOutput int
+	// Sink gets stdout as it comes, in place of Output.Stdout and without a cap.
+	Sink io.Writer
 }
 
 // Output is what a program said.
@@ -115,6 +118,9 @@ func (s *System) run(ctx context.Context, c Command) (Output, error) {
 	}
 	stdout, stderr := &capped{left: outputCap(c)}, &capped{left: outputCap(c)}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
+	if c.Sink != nil {
+		cmd.Stdout = c.Sink
+	}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = pipeGrace
 	if err := startWithUmask(cmd, c.Umask); err != nil {

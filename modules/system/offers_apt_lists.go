@@ -146,12 +146,24 @@ func (a aptOffers) unpackList(ctx context.Context, full string, read func(io.Rea
 	if !a.s.Running() {
 		return errors.New("it is packed, and only a running host can unpack it")
 	}
-	out, err := a.s.Run(ctx, Command{Argv: []string{aptHelper, "cat-file", full}, Timeout: aptQueryLimit, MaxOutput: maxList})
-	if err != nil {
-		return err
+	from, to := io.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		to.CloseWithError(a.catFile(ctx, full, to))
+	}()
+	err := read(&io.LimitedReader{R: from, N: maxList})
+	from.CloseWithError(err) // ends the helper when there was no reading to the end
+	<-done
+	return err
+}
+
+// catFile writes a list, unpacked, as it comes: it may be much larger than all else that an
+// agent ever holds.
+func (a aptOffers) catFile(ctx context.Context, full string, to io.Writer) error {
+	out, err := a.s.Run(ctx, Command{Argv: []string{aptHelper, "cat-file", full}, Timeout: aptQueryLimit, Sink: to})
+	if err == nil && out.Code != 0 {
+		err = fmt.Errorf("apt-helper failed (exit %d): %s", out.Code, out.LastWords())
 	}
-	if out.Code != 0 {
-		return fmt.Errorf("apt-helper failed (exit %d): %s", out.Code, out.LastWords())
-	}
-	return read(bytes.NewReader(out.Stdout))
+	return err
 }

@@ -242,3 +242,36 @@ func FuzzPackageList(f *testing.F) {
 		parsePolicies(string(raw))
 	})
 }
+
+// What apt says about a pinned package goes before what the lists alone would give.
+func TestAptCorrectsCandidates(t *testing.T) {
+	db := &Dpkg{Arch: "amd64", packages: map[string][]Package{}}
+	db.add(Package{Name: "web", Version: "1.0", SourceVersion: "1.0", Arch: "amd64", Want: "install", Flag: "ok", Status: "installed"})
+	repository := &aptRepository{origin: "A", priority: 500}
+	versions := map[string][]listed{"web": {
+		{name: "web", source: "web", version: "1.1", arch: "amd64", from: repository}, {name: "web", source: "web", version: "2.0", arch: "amd64", from: repository},
+	}}
+	p, _ := db.Find("web")
+	offer, ok := offerFor(p, "web", versions["web"])
+	if !ok || offer.Candidate != "2.0" {
+		t.Fatalf("offerFor = %+v, %t, want 2.0", offer, ok)
+	}
+	cases := map[string]struct {
+		said map[string]string
+		want string
+	}{
+		"agrees":           {map[string]string{"web": "2.0"}, "2.0"},
+		"pinned lower":     {map[string]string{"web": "1.1"}, "1.1"},
+		"pinned to stay":   {map[string]string{"web": "1.0"}, ""},
+		"pinned away":      {map[string]string{"web": "(none)"}, ""},
+		"downgrade wanted": {map[string]string{"web": "0.9"}, ""},
+		"not in the lists": {map[string]string{"web": "3.0"}, ""},
+		"says nothing":     {map[string]string{}, "2.0"},
+	}
+	for name, c := range cases {
+		got, ok := corrected(offer, c.said, db, versions)
+		if ok != (c.want != "") || ok && got.Candidate != c.want {
+			t.Errorf("%s: corrected = %q, %t, want %q", name, got.Candidate, ok, c.want)
+		}
+	}
+}
