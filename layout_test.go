@@ -57,7 +57,7 @@ var owners = map[string][]string{
 	"github.com/jackc/pgx/v5":               {"server/store"},
 	"html/template":                         {"server/web"},
 	"github.com/prometheus/client_golang":   {"server/api"},
-	"github.com/coreos/go-systemd/v22/dbus": {"modules/system"},
+	"github.com/coreos/go-systemd/v22":      {"agent"},
 	"github.com/adhocore/gronx":             {"policies/calendar"},
 	"github.com/teambition/rrule-go":        {"policies/calendar"},
 	"github.com/chromedp/chromedp":          {"server/web", "testenv"},
