@@ -47,20 +47,20 @@ var layers = map[string][]string{
 // owners says which of our folders may import a library. Whatever has an owner here is
 // reached by everybody else through that owner.
 var owners = map[string][]string{
-	"github.com/gin-gonic/gin":              {"server/api", "server/web"},
-	"github.com/hashicorp/hcl/v2":           {"policies/lang"},
-	"github.com/zclconf/go-cty":             {"policies/lang"},
-	"github.com/go-git/go-git/v5":           {"server/repo"},
-	"github.com/spf13/cobra":                {"cmd/plumb"},
-	"database/sql":                          {"server/store"},
-	"modernc.org/sqlite":                    {"server/store"},
-	"github.com/jackc/pgx/v5":               {"server/store"},
-	"html/template":                         {"server/web"},
-	"github.com/prometheus/client_golang":   {"server/api"},
-	"github.com/coreos/go-systemd/v22":      {"agent"},
-	"github.com/adhocore/gronx":             {"policies/calendar"},
-	"github.com/teambition/rrule-go":        {"policies/calendar"},
-	"github.com/chromedp/chromedp":          {"server/web", "testenv"},
+	"github.com/gin-gonic/gin":            {"server/api", "server/web"},
+	"github.com/hashicorp/hcl/v2":         {"policies/lang"},
+	"github.com/zclconf/go-cty":           {"policies/lang"},
+	"github.com/go-git/go-git/v5":         {"server/repo"},
+	"github.com/spf13/cobra":              {"cmd/plumb"},
+	"database/sql":                        {"server/store"},
+	"modernc.org/sqlite":                  {"server/store"},
+	"github.com/jackc/pgx/v5":             {"server/store"},
+	"html/template":                       {"server/web"},
+	"github.com/prometheus/client_golang": {"server/api"},
+	"github.com/coreos/go-systemd/v22":    {"cmd/plumb-agent"},
+	"github.com/adhocore/gronx":           {"policies/calendar"},
+	"github.com/teambition/rrule-go":      {"policies/calendar"},
+	"github.com/chromedp/chromedp":        {"server/web", "testenv"},
 }
 
 type pack struct {
