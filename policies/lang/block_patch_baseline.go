@@ -94,6 +94,16 @@ func (l *loader) reject(block *hcl.Block) part {
 	return p
 }
 
+// baselinesKnown reports baselines that rollouts carry and nobody declares.
+func (l *loader) baselinesKnown() {
+	for _, one := range l.baselineUses {
+		if l.cfg.baselines[one.name] == nil && !l.unread {
+			l.report(failure(one.at, "Unknown patch baseline", fmt.Sprintf("There is no patch baseline %q.%s Declare it with a block: patch_baseline %q {}.",
+				one.name, suggest(one.name, sortedKeys(l.cfg.baselines)), one.name)))
+		}
+	}
+}
+
 // terms is what the tree says about the patching of this host.
 func (r *run) terms(groups []string) patch.Terms {
 	t := patch.Terms{Groups: groups, Baselines: []patch.Baseline{}, SLAs: []patch.SLA{}}

@@ -64,6 +64,7 @@ func (l *loader) carries(block *hcl.Block, e hclsyntax.Expression) string {
 	}
 	if name, ok := addressOf(e, "patch_baseline"); ok {
 		l.report(unusedYet(e.Range(), "A rollout that carries a patch baseline"))
+		l.baselineUses = append(l.baselineUses, named{name: name, at: e.Range()})
 		return "patch_baseline." + name
 	}
 	return l.oneOf(e, policies.CarriesReleases)

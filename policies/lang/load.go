@@ -35,6 +35,7 @@ func load(tree bundle.Tree, kinds []modules.Kind) (c *Config, problems []policie
 	l.known()
 	l.ringsKnown()
 	l.windowsKnown()
+	l.baselinesKnown()
 	if !l.unread {
 		l.diags = append(l.diags, c.check()...)
 	}
@@ -69,6 +70,8 @@ type loader struct {
 
 	ringGroups []named     // groups that rings name
 	windowUses []windowRef // windows that resources and rings name
+
+	baselineUses []named // patch baselines that rollouts carry
 }
 
 func (l *loader) report(diags ...*hcl.Diagnostic) { l.diags = append(l.diags, diags...) }

@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -30,5 +31,17 @@ func TestTerms(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("terms (-want +got):\n%s", diff)
+	}
+}
+
+func TestCarriedBaselineMustBeThere(t *testing.T) {
+	tree := readTree(t, "testdata/valid/patching")
+	tree["rollout.hcl"] = []byte("rollout \"patches\" {\n  carries = patch_baseline.securty\n  ring \"all\" {\n    group = group.linux\n  }\n}\n")
+	found := false
+	for _, p := range problemsOf(tree, debian()) {
+		found = found || p.Summary == "Unknown patch baseline" && p.File == "rollout.hcl" && p.Line == 2 && strings.Contains(p.Detail, `Did you mean "security"?`)
+	}
+	if !found {
+		t.Errorf("problems = %+v, want one about the unknown baseline", problemsOf(tree, debian()))
 	}
 }
