@@ -168,7 +168,7 @@ func (s *Server) serve(ctx context.Context, doors listeners, ready func(api.Addr
 	if err != nil {
 		return err
 	}
-	if err := s.rollout.Step(ctx); err != nil { // hosts get what was decided last, or no server
+	if err := s.rollout.Open(ctx); err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)

@@ -15,7 +15,7 @@ import (
 	"plumb/server/store"
 )
 
-// Driver feeds the engine from the store, keeps what it decides, and tells the fleet. Call Step
+// Driver feeds the engine from the store, keeps what it decides, and tells the fleet. Call Open
 // once before hosts are served, and Run for the rest of the time.
 type Driver struct {
 	Store    *store.Store
@@ -115,6 +115,37 @@ func (d *Driver) Step(ctx context.Context) error {
 	return d.step(ctx)
 }
 
+// Open publishes what was decided last, so that hosts can be served before the first step.
+func (d *Driver) Open(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	frozen, err := d.freeze(ctx)
+	if err != nil {
+		return err
+	}
+	book, err := d.load(ctx)
+	if err != nil {
+		return err
+	}
+	d.shown.Store(&published{book: book, frozen: frozen})
+	return nil
+}
+
+// errUndecided means that all is stored and published, and only the engine could not be asked.
+var errUndecided = errors.New("cannot find out how the hosts stand")
+
+// settle is a step for a person's act, which counts also when the engine cannot be asked.
+func (d *Driver) settle(ctx context.Context) error {
+	err := d.step(ctx)
+	if errors.Is(err, errUndecided) {
+		d.Log.Error("cannot take the rollout further", "error", err)
+		return nil
+	}
+	return err
+}
+
+// step publishes even when the engine could not be asked: a freeze, and a newer release, count at
+// once, and nobody gets more than was decided.
 func (d *Driver) step(ctx context.Context) error {
 	frozen, err := d.freeze(ctx)
 	if err != nil {
@@ -125,21 +156,15 @@ func (d *Driver) step(ctx context.Context) error {
 		return err
 	}
 	now := d.Now().UTC()
-	var changed []State
-	for i := range book {
-		if i > 0 && book[i].Active() {
-			book[i].Superseded = book[0].Release
-			book[i].note(Entry{At: now, What: "superseded", Why: fmt.Sprintf("release %d took its place", book[0].Release)})
-			changed = append(changed, book[i])
-		}
-	}
+	changed := takeOver(book, now)
+	var failed error
 	if len(book) > 0 && book[0].Active() {
 		next, worth, err := d.decide(ctx, book, frozen != nil, now)
-		if err != nil {
-			return err
-		}
-		if book[0] = next; worth {
+		if failed = err; worth && err == nil {
 			changed = append(changed, next)
+		}
+		if err == nil {
+			book[0] = next
 		}
 	}
 	if err := d.save(ctx, changed...); err != nil {
@@ -149,14 +174,28 @@ func (d *Driver) step(ctx context.Context) error {
 		d.watched = 0
 	}
 	d.shown.Store(&published{book: book, frozen: frozen})
-	return nil
+	return failed
+}
+
+// takeOver ends the rollouts behind the newest one, and returns those that it ended.
+func takeOver(book []State, now time.Time) []State {
+	var ended []State
+	for i := 1; i < len(book); i++ {
+		if s := &book[i]; s.Active() {
+			s.Superseded = book[0].Release
+			s.note(Entry{At: now, What: "superseded", Why: fmt.Sprintf("release %d took its place", book[0].Release)})
+			ended = append(ended, *s)
+		}
+	}
+	return ended
 }
 
 // decide asks the engine about the newest release, and tells whether the answer is worth storing.
 func (d *Driver) decide(ctx context.Context, book []State, frozen bool, now time.Time) (State, bool, error) {
 	state := book[0]
 	if err := d.look(ctx, book); err != nil {
-		return state, false, err
+		d.seen = sight{}
+		return state, false, fmt.Errorf("%w: %w", errUndecided, err)
 	}
 	d.watch()
 	worth := state.Frozen != frozen || d.watched >= resave

@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -18,10 +19,16 @@ import (
 )
 
 // byLabel puts hosts into the group that their label "ring" names.
-type byLabel struct{ asked *int }
+type byLabel struct {
+	asked *int
+	dies  *bool
+}
 
 func (b byLabel) Compile(_ context.Context, req compiler.Request) (compiler.Response, error) {
 	res := compiler.Response{}
+	if *b.dies {
+		return res, compiler.ErrDied
+	}
 	for _, in := range req.Hosts {
 		*b.asked++
 		res.Hosts = append(res.Hosts, compiler.Compiled{Groups: []string{in.Host.Labels["ring"]}})
@@ -37,6 +44,7 @@ type server struct {
 	now   time.Time
 	seq   map[inventory.HostID]uint64
 	asked int
+	dies  bool
 }
 
 func newServer(t *testing.T) *server {
@@ -53,7 +61,7 @@ func newServer(t *testing.T) *server {
 
 // restart is a crash: what was only in memory is gone.
 func (v *server) restart() {
-	v.Driver = &Driver{Store: v.store, Compiler: byLabel{&v.asked}, Now: func() time.Time { return v.now }, Log: slog.New(slog.DiscardHandler)}
+	v.Driver = &Driver{Store: v.store, Compiler: byLabel{&v.asked, &v.dies}, Now: func() time.Time { return v.now }, Log: slog.New(slog.DiscardHandler)}
 }
 
 func (v *server) ok(err error) {
@@ -336,4 +344,33 @@ func TestGroupsAreAskedForOnce(t *testing.T) {
 	if v.asked != 5 {
 		t.Errorf("compiled for %d hosts, want 5", v.asked)
 	}
+}
+
+// Where the groups of hosts cannot be found out nobody gets anything new, and a freeze still counts.
+func TestCompilerDies(t *testing.T) {
+	v := newServer(t)
+	v.release(1)
+	v.enrol("c1", "canary")
+	v.run("c1", policies.Compliant, policies.Enforce)
+	v.dies = true
+	r := store.Release{Number: 2, Bundle: v.put(store.KindBundle, "2"), RollbackTo: 1, Made: v.now}
+	v.ok(v.Plan(t.Context(), r, []policies.Rollout{plan(nil)}))
+	v.ok(v.store.AddRelease(t.Context(), r))
+	if err := v.Step(t.Context()); !errors.Is(err, compiler.ErrDied) {
+		t.Errorf("Step = %v, want it to tell that the compiler died", err)
+	}
+	v.want(map[string]uint64{"c1": 1})
+	v.ok(v.Freeze(t.Context(), ada))
+	if !v.Frozen() {
+		t.Error("the freeze is not in force")
+	}
+	if _, err := v.Do(t.Context(), 2, Pause, "", ada); err != nil {
+		t.Errorf("Pause = %v", err)
+	}
+	v.restart()
+	v.ok(v.Open(t.Context()))
+	if !v.Frozen() {
+		t.Error("the freeze is not in force after a restart")
+	}
+	v.want(map[string]uint64{"c1": 1})
 }

@@ -24,7 +24,7 @@ const (
 func (d *Driver) Do(ctx context.Context, number uint64, verb Verb, ring string, act Act) (Picture, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.step(ctx); err != nil { // so that it acts on what is true now
+	if err := d.settle(ctx); err != nil { // so that it acts on what is true now
 		return Picture{}, err
 	}
 	state, err := d.state(ctx, number)
@@ -37,7 +37,7 @@ func (d *Driver) Do(ctx context.Context, number uint64, verb Verb, ring string, 
 	if err := d.save(ctx, state); err != nil {
 		return Picture{}, err
 	}
-	if err := d.step(ctx); err != nil {
+	if err := d.settle(ctx); err != nil {
 		return Picture{}, err
 	}
 	return d.picture(ctx, number)
@@ -74,7 +74,7 @@ func (d *Driver) Freeze(ctx context.Context, act Act) error {
 	if err := d.setFreeze(ctx, &act); err != nil {
 		return err
 	}
-	return d.step(ctx)
+	return d.settle(ctx)
 }
 
 // Unfreeze ends a freeze.
@@ -94,7 +94,7 @@ func (d *Driver) Unfreeze(ctx context.Context, act Act) error {
 	if err := d.setFreeze(ctx, nil); err != nil {
 		return err
 	}
-	return d.step(ctx)
+	return d.settle(ctx)
 }
 
 // Freezing returns the freeze in force, nil when there is none.
@@ -117,7 +117,7 @@ type Picture struct {
 func (d *Driver) Show(ctx context.Context, number uint64) (Picture, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.step(ctx); err != nil {
+	if err := d.settle(ctx); err != nil {
 		return Picture{}, err
 	}
 	return d.picture(ctx, number)

@@ -338,6 +338,15 @@ func (h *history) checkPass(i int, before State) {
 	if h.overBudget(t) {
 		h.t.Errorf("%s passed with %d failures", r.Name, t.Failed)
 	}
+	sound := 0 // or said so
+	for _, m := range h.fleet {
+		if m.ring == i && (m.runs == 2 && !m.fragile || m.liar) {
+			sound++
+		}
+	}
+	if t.Converged > sound {
+		h.t.Errorf("%s passed with %d converged, and only %d are", r.Name, t.Converged, sound)
+	}
 }
 
 // overBudget is the budget in other words than the engine's.
