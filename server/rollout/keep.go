@@ -31,7 +31,7 @@ func (d *Driver) load(ctx context.Context) ([]State, error) {
 			if err != nil {
 				return nil, err
 			}
-			if book = append(book, s); !s.Done.IsZero() && len(book) > 1 {
+			if book = append(book, s); s.forAll() && len(book) > 1 {
 				return planned(book, newest), nil
 			}
 		}

@@ -131,7 +131,10 @@ func Carrier(rollouts []policies.Rollout) *policies.Rollout {
 }
 
 // Active tells whether the engine still has something to decide.
-func (s State) Active() bool { return s.Plan != nil && s.Done.IsZero() && s.Superseded == 0 }
+func (s State) Active() bool { return !s.forAll() && s.Superseded == 0 }
+
+// forAll tells whether the release is for every host by now.
+func (s State) forAll() bool { return s.Plan == nil || !s.Done.IsZero() }
 
 // Held tells whether nothing new may happen now.
 func (s State) Held() bool { return s.Paused != nil || s.Frozen }
@@ -139,7 +142,7 @@ func (s State) Held() bool { return s.Paused != nil || s.Frozen }
 // Wants returns the release that the rollout wants a host to run, 0 when it leaves that to the
 // releases before.
 func (s State) Wants(id inventory.HostID) uint64 {
-	if !s.Done.IsZero() {
+	if s.forAll() {
 		return s.Release
 	}
 	g, ok := s.Hosts[id]
