@@ -14,7 +14,6 @@ policy "demo" {
   title      = "What the demo hosts should be"
   applies_to = group.demo
   mode       = "enforce"
-  priority   = 10 # wins over the example baseline, which has a motd of its own
 
   resource "file" "motd" {
     path    = "/etc/motd"

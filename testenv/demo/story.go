@@ -42,7 +42,7 @@ func (s *stage) makePolicy() error {
 	if _, err := s.must(s.dir, filepath.Join(s.bin, "plumb"), []string{"init", s.path("policy")}); err != nil {
 		return err
 	}
-	if err := s.writeFile("policy/demo.hcl", demoPolicy); err != nil {
+	if err := s.prunePolicy(); err != nil {
 		return err
 	}
 	if err := s.trustServer(); err != nil {
@@ -54,6 +54,20 @@ func (s *stage) makePolicy() error {
 		}
 	}
 	return s.commitAndPush("A baseline in audit mode, and three demo hosts")
+}
+
+// prunePolicy leaves out the examples that are there to learn from, and lets the baseline
+// measure this machine only: the demo hosts are folders, of which it could tell little.
+func (s *stage) prunePolicy() error {
+	for _, example := range []string{"baseline", "ssh"} {
+		if err := os.RemoveAll(s.path("policy", example)); err != nil {
+			return err
+		}
+	}
+	if err := s.edit("policy/baselines/cis_debian12.hcl", "applies_to = group.cis_debian12", "applies_to = group.cis_debian12 && !group.demo"); err != nil {
+		return err
+	}
+	return s.writeFile("policy/demo.hcl", demoPolicy)
 }
 
 // trustServer writes the server's host key where ssh looks for it, as an administrator
