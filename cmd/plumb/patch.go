@@ -80,7 +80,9 @@ func patchCounts(s views.PatchStatus) string {
 			words = append(words, fmt.Sprintf("%d %s", n, strings.ReplaceAll(string(state), "_", " ")))
 		}
 	}
-	words = append(words, fmt.Sprintf("%s with nothing on offer", hosts(s.Current)))
+	if s.Current > 0 || s.Hosts == 0 {
+		words = append(words, fmt.Sprintf("%s with nothing on offer", hosts(s.Current)))
+	}
 	if n := len(s.Unknown); n > 0 {
 		words = append(words, fmt.Sprintf("%d unknown", n))
 	}
