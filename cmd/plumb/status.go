@@ -35,6 +35,9 @@ func (t *terminal) printFleet(f views.Fleet) {
 	} else {
 		t.say("release %d, commit %s, %s", f.Policy.Release, views.Short(f.Policy.Commit), f.Policy.Words())
 	}
+	if r := f.Rollout; r != nil {
+		t.say("its rollout is %s in ring %s; `plumb rollout show` tells what it waits for", strings.ReplaceAll(r.Phase, "_", " "), r.Ring)
+	}
 	if f.Policy.Problem != "" {
 		t.say("policy repository: %s", f.Policy.Problem)
 	}

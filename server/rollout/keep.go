@@ -27,7 +27,7 @@ func (d *Driver) load(ctx context.Context) ([]State, error) {
 			return nil, err
 		}
 		for _, row := range rows {
-			s, err := decode(row)
+			s, err := Read(row)
 			if err != nil {
 				return nil, err
 			}
@@ -49,7 +49,8 @@ func planned(book []State, newest store.Release) []State {
 	return []State{New(newest, nil)}
 }
 
-func decode(row store.Rollout) (State, error) {
+// Read returns the state in a stored rollout.
+func Read(row store.Rollout) (State, error) {
 	var s State
 	if err := json.Unmarshal([]byte(row.State), &s); err != nil {
 		return State{}, fmt.Errorf("cannot read the rollout of release %d: %w", row.Release, err)

@@ -138,7 +138,7 @@ func (d *Driver) List(ctx context.Context, max int) ([]State, error) {
 	}
 	all := make([]State, 0, len(rows))
 	for _, row := range rows {
-		s, err := decode(row)
+		s, err := Read(row)
 		if err != nil {
 			return nil, err
 		}
@@ -160,7 +160,7 @@ func (d *Driver) state(ctx context.Context, number uint64) (State, error) {
 	if len(rows) == 0 || rows[0].Release != number {
 		return New(release, nil), nil
 	}
-	return decode(rows[0])
+	return Read(rows[0])
 }
 
 func (d *Driver) picture(ctx context.Context, number uint64) (Picture, error) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"plumb/policies"
+	"plumb/server/rollout"
 )
 
 // Fleet answers: are we fine?
@@ -22,14 +23,19 @@ type Fleet struct {
 	// Findings counts the hosts for each resource that does not pass.
 	Findings map[string]int `json:"findings"`
 	Policy   Policy         `json:"policy"`
-	At       time.Time      `json:"at"`
+	// Rollout is the newest release's way through the rings while it is on it.
+	Rollout *RolloutBrief `json:"rollout,omitempty"`
+	At      time.Time     `json:"at"`
 }
 
 // Fine tells whether nothing needs a person.
 func (f Fleet) Fine() bool {
 	good := f.Status[policies.Compliant] + f.Status[policies.Repaired] + f.Status[policies.NotApplicable]
-	return f.Hosts == good && f.Mismatch == 0 && f.Problems == 0 && f.Policy.Problem == ""
+	return f.Hosts == good && f.Mismatch == 0 && f.Problems == 0 && f.Policy.Problem == "" && !f.Halted()
 }
+
+// Halted tells whether the newest rollout waits for a person to end its halt.
+func (f Fleet) Halted() bool { return f.Rollout != nil && f.Rollout.Phase == string(rollout.Halted) }
 
 // Fleet returns how the fleet stands.
 func (r Reader) Fleet(ctx context.Context, now time.Time) (Fleet, error) {
@@ -45,8 +51,13 @@ func (r Reader) Fleet(ctx context.Context, now time.Time) (Fleet, error) {
 	if err != nil {
 		return Fleet{}, fmt.Errorf("cannot read the policy repository: %w", err)
 	}
+	brief, err := r.rolloutBrief(ctx, policy.Release)
+	if err != nil {
+		return Fleet{}, err
+	}
 	return Fleet{
-		Hosts: counts.Total, Revoked: counts.Revoked, Status: orEmpty(counts.Status),
+		Rollout: brief,
+		Hosts:   counts.Total, Revoked: counts.Revoked, Status: orEmpty(counts.Status),
 		Mismatch: counts.Mismatch, Problems: counts.Problems,
 		Findings: orEmpty(findings), Policy: policy, At: now.UTC(),
 	}, nil

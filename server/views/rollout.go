@@ -1,6 +1,7 @@
 package views
 
 import (
+	"context"
 	"time"
 
 	"plumb/policies"
@@ -139,4 +140,32 @@ func rolloutPhase(s rollout.State) string {
 		return "frozen"
 	}
 	return "rolling"
+}
+
+// RolloutBrief is a rollout in three words.
+type RolloutBrief struct {
+	Release uint64 `json:"release"`
+	// Phase is as in Rollout, Ring the first ring that has not passed.
+	Phase string `json:"phase"`
+	Ring  string `json:"ring"`
+}
+
+// rolloutBrief returns how the newest release stands, nil when it is for all hosts.
+func (r Reader) rolloutBrief(ctx context.Context, newest uint64) (*RolloutBrief, error) {
+	rows, err := r.Store.Rollouts(ctx, 1, newest+1)
+	if err != nil || len(rows) == 0 || rows[0].Release != newest {
+		return nil, err
+	}
+	s, err := rollout.Read(rows[0])
+	if err != nil || !s.Active() {
+		return nil, err
+	}
+	brief := &RolloutBrief{Release: s.Release, Phase: rolloutPhase(s)}
+	for _, ring := range s.Rings {
+		if ring.Phase != rollout.Passed {
+			brief.Ring = ring.Name
+			break
+		}
+	}
+	return brief, nil
 }
