@@ -322,6 +322,12 @@ func (h *history) check(before, after State) {
 
 func (h *history) checkPass(i int, before State) {
 	plan, r := h.plan.Rings[i], before.Rings[i]
+	before = before.clone()
+	for _, id := range h.rings[r.Name] { // who says that it runs the release is counted in this very step
+		if _, given := before.Hosts[id]; !given && h.hosts[id].Release == 2 {
+			before.Hosts[id] = Grant{}
+		}
+	}
 	t := before.Survey(r, h.rings[r.Name], h.hosts)
 	if before.Held() {
 		h.t.Errorf("%s passed in a pause or a freeze", r.Name)
@@ -464,7 +470,7 @@ func (h *history) waiting() {
 			h.t.Errorf("%s is %s and does not say what it waits for", r.Name, r.Phase)
 		}
 		sound := !slices.ContainsFunc(h.fleet, func(m machine) bool { return m.ring == i && (m.fragile || m.liar) })
-		if sound && r.Phase == Rolling && (i == 0 || h.state.Rings[i-1].Phase == Passed) {
+		if sound && t.Members > 0 && r.Phase == Rolling && (i == 0 || h.state.Rings[i-1].Phase == Passed) {
 			h.t.Errorf("%s is sound and does not converge: %+v", r.Name, t)
 		}
 		return
