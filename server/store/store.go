@@ -3,14 +3,17 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
-	_ "modernc.org/sqlite"             // the driver "sqlite"
+	"modernc.org/sqlite"               // and the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Store is an open database. It may be used by many goroutines at once.
@@ -32,6 +35,10 @@ const (
 func Open(ctx context.Context, dsn string) (*Store, error) {
 	s, err := connect(dsn)
 	if err != nil {
+		return nil, fmt.Errorf("cannot open the database: %w", err)
+	}
+	if err := s.settle(ctx); err != nil {
+		s.Close()
 		return nil, fmt.Errorf("cannot open the database: %w", err)
 	}
 	if err := s.migrate(ctx); err != nil {
@@ -74,6 +81,26 @@ func connectSQLite(path string) (*Store, error) {
 	r.SetMaxOpenConns(sqliteReaders)
 	r.SetMaxIdleConns(sqliteReaders)
 	return &Store{w: w, r: r}, nil
+}
+
+// settleTime is how long Open waits for another process that opens the same file.
+const settleTime = 10 * time.Second
+
+// settle makes the first connection. Whoever switches a new file to WAL at the same moment as
+// another gets SQLITE_BUSY at once, whatever busy_timeout says, so that is tried again.
+func (s *Store) settle(ctx context.Context) error {
+	for deadline := time.Now().Add(settleTime); ; {
+		err := s.w.PingContext(ctx)
+		var busy *sqlite.Error
+		if !errors.As(err, &busy) || busy.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // claim makes the file for its owner only; SQLite gives the files beside it the same mode.
