@@ -29,7 +29,7 @@ type trackedStatus struct {
 func readDebian(raw []byte) ([]patch.Advisory, error) {
 	var file map[string]map[string]tracked
 	if err := json.Unmarshal(raw, &file); err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrFormat, err)
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	found := map[string]*patch.Advisory{}
 	for _, source := range slices.Sorted(maps.Keys(file)) {

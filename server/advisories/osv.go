@@ -55,7 +55,7 @@ type osvUrgency struct {
 func readOSV(raw []byte) ([]patch.Advisory, error) {
 	var file []osv
 	if err := json.Unmarshal(raw, &file); err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrFormat, err)
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	list := make([]patch.Advisory, 0, len(file))
 	for i, one := range file {

@@ -80,7 +80,6 @@ type history struct {
 	soaked   []time.Duration // for how long each ring truly held, since it failed last
 	promoted map[string]bool // rings that a person let pass
 	lifted   bool            // a person lifted a halt
-	started  bool
 }
 
 func play(t *testing.T, seed uint64, hosts int) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -57,7 +58,7 @@ func (s *Store) FirstSeen(ctx context.Context, versions []Version) (map[Version]
 		var seen int64
 		err := s.r.QueryRowContext(ctx, `SELECT first_seen FROM versions WHERE manager = $1 AND repository = $2 AND package = $3 AND version = $4`,
 			v.Manager, v.Repository, v.Package, v.Version).Scan(&seen)
-		if found(err) == ErrNotFound {
+		if errors.Is(found(err), ErrNotFound) {
 			continue
 		}
 		if err != nil {
