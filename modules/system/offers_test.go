@@ -54,7 +54,7 @@ func TestOffersFromRecordedLists(t *testing.T) {
 		stanza("tzdata", "all", "install ok installed", "2026b-0+deb12u1") +
 		stanza("unzip", "amd64", "deinstall ok config-files", "6.0-27")
 	debian := inventory.Offer{Manager: "apt", Origin: "Debian", Suite: "oldstable-security", Label: "Debian-Security",
-		Codename: "bookworm-security", Component: "main", Site: "deb.debian.org", Security: true}
+		Codename: "bookworm-security", Component: "main", Site: "mirror.example.org", Security: true}
 	linux, openssl, jwt := debian, debian, debian
 	linux.Package, linux.Source, linux.Installed, linux.Candidate, linux.Arch = "linux-libc-dev", "linux", "6.1.187-1", "6.1.192-2", "amd64"
 	linux.Held, linux.Reboot = true, true
@@ -141,7 +141,7 @@ func TestOffersNeedPackageLists(t *testing.T) {
 	if _, err := rooted(t, nil).OfferSource(); !errors.Is(err, ErrNoOffers) {
 		t.Errorf("OfferSource without apt = %v, want ErrNoOffers", err)
 	}
-	packed := offering(t, "", map[string]string{"var/lib/apt/lists/deb.debian.org_debian_dists_bookworm_contrib_binary-amd64_Packages.lz4": "x"})
+	packed := offering(t, "", map[string]string{"var/lib/apt/lists/mirror.example.org_debian_dists_bookworm_contrib_binary-amd64_Packages.lz4": "x"})
 	from, err := packed.OfferSource()
 	if err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ var (
 func openssl() inventory.Offer {
 	return inventory.Offer{Package: "libssl3", Source: "openssl", Installed: "3.0.19-1~deb12u2", Candidate: "3.0.22-1~deb12u2",
 		Origin: "Debian", Label: "Debian-Security", Suite: "oldstable-security", Codename: "bookworm-security",
-		Component: "main", Site: "deb.debian.org", Security: true, Manager: "apt"}
+		Component: "main", Site: "mirror.example.org", Security: true, Manager: "apt"}
 }
 
 // debian is the baseline of the language's page.
@@ -55,7 +55,7 @@ func TestJudge(t *testing.T) {
 		"another repository":      {func(_ *Baseline, o *inventory.Offer) { o.Label = "Debian" }, days(9), nil, NotApplicable, "", time.Time{}},
 		"no source matches none":  {func(b *Baseline, _ *inventory.Offer) { b.Sources = []Source{{}} }, days(9), nil, NotApplicable, "", time.Time{}},
 		"one of several sources":  {func(b *Baseline, _ *inventory.Offer) { b.Sources = []Source{{Origin: "X"}, {Codename: "bookworm*"}} }, days(9), nil, Approved, "rule 2", time.Time{}},
-		"all keys of a source":    {func(b *Baseline, _ *inventory.Offer) { b.Sources[0].Site = "*.example.org" }, days(9), nil, NotApplicable, "", time.Time{}},
+		"all keys of a source":    {func(b *Baseline, _ *inventory.Offer) { b.Sources[0].Site = "*.example.com" }, days(9), nil, NotApplicable, "", time.Time{}},
 		"no rule":                 {func(b *Baseline, o *inventory.Offer) { o.Security = false }, days(9), nil, NotApplicable, "", time.Time{}},
 		"advisory makes security": {func(b *Baseline, o *inventory.Offer) { o.Security = false }, days(9), severe("low"), Approved, "rule 2", time.Time{}},
 		"unknown severity":        {func(b *Baseline, _ *inventory.Offer) { b.Rules[1].Severity = []string{"unknown"} }, days(9), nil, Approved, "rule 2", time.Time{}},

@@ -4,8 +4,11 @@
 # what a host may install, a test says. Needs root and a Debian mirror. Called by Prepare.
 set -eu
 dir=$1 key=$2
-mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/debian.sources 2>/dev/null | head -n 1)
-mirror=${mirror:-http://deb.debian.org/debian}
+# The mirror is the one that this machine uses, in either of apt's two forms.
+mirror=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
+[ -n "$mirror" ] || mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\(http[^ ]*\).*/\2/p' /etc/apt/sources.list 2>/dev/null | head -n 1)
+[ -n "$mirror" ] || { echo "no Debian mirror in /etc/apt/sources.list.d/*.sources or /etc/apt/sources.list" >&2; exit 1; }
+mirror=${mirror%/}
 
 packages=systemd,systemd-sysv,libpam-systemd,dbus,openssh-server,cron,sudo,iproute2,iputils-ping
 packages=$packages,procps,nftables,ca-certificates,kmod,needrestart,gpgv,unattended-upgrades-
