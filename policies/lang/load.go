@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -36,10 +37,23 @@ func load(tree bundle.Tree, kinds []modules.Kind) (c *Config, problems []policie
 	l.ringsKnown()
 	l.windowsKnown()
 	l.baselinesKnown()
-	if !l.unread {
-		l.diags = append(l.diags, c.check()...)
-	}
+	l.diags = append(l.diags, l.believable(c.check())...)
 	return c, c.flatten(l.diags, "")
+}
+
+// declared are the mistakes that may come from a declaration in a file that could not be read.
+var declared = map[string]bool{
+	"Unknown variable": true, "Unknown local value": true, "Unknown group": true, "Unknown resource": true, "Unknown name": true,
+	"Unknown instance": true, "Unknown window": true, "Unknown patch baseline": true, "Variable without a value": true, "Incomplete reference": true,
+}
+
+// believable leaves out what is only wrong because another file could not be read. All other
+// mistakes are shown at once, so that nobody has to mend and push twice.
+func (l *loader) believable(diags hcl.Diagnostics) hcl.Diagnostics {
+	if !l.unread {
+		return diags
+	}
+	return slices.DeleteFunc(diags, func(d *hcl.Diagnostic) bool { return declared[d.Summary] })
 }
 
 // Syntax returns what is wrong with the form of one file, without a look at what it means.
