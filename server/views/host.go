@@ -38,7 +38,9 @@ type Host struct {
 	Paused *protocol.Pause `json:"paused,omitempty"`
 	// LeaseExpired is true when its newest run was past its lease: it takes no new release.
 	LeaseExpired bool `json:"lease_expired"`
-	// Mismatch is true when it compiled another catalog than the server did: an alarm.
+	// Verified is true when the server compiled the very same catalog for it. Mismatch is
+	// true when it compiled another one: an alarm. Both are false until the server has looked.
+	Verified bool   `json:"verified"`
 	Mismatch bool   `json:"mismatch"`
 	Problem  string `json:"problem,omitempty"`
 }
@@ -48,7 +50,7 @@ func hostView(h store.Host) Host {
 		ID: string(h.ID), Name: h.Name, Labels: orNone(h.Labels), Status: orUnknown(h.Status), Since: stamp(h.Since),
 		Counts: orEmpty(h.Counts), Release: h.Release, Commit: h.Commit, LastSeen: stamp(h.LastSeen), Ran: stamp(h.Ran),
 		Enrolled: stamp(h.Enrolled), Revoked: stamp(h.Revoked), Reports: h.Seq, Agent: h.Agent, Audit: h.Audit,
-		Paused: h.Paused, LeaseExpired: h.Stale, Mismatch: h.Mismatch, Problem: h.Problem,
+		Paused: h.Paused, LeaseExpired: h.Stale, Verified: h.Expected != "" && !h.Mismatch, Mismatch: h.Mismatch, Problem: h.Problem,
 	}
 }
 
