@@ -2,7 +2,9 @@
 
 SHELL       := /bin/bash
 VERSION     ?= 0.1.0-dev
-LDFLAGS     := -s -w -X main.version=$(VERSION)
+# The time of the commit is the least that an agent takes for the present.
+BUILT       ?= $(shell git log -1 --format=%cI 2>/dev/null)
+LDFLAGS     := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
 export CGO_ENABLED := 0
 
 .DEFAULT_GOAL := help
