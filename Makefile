@@ -28,7 +28,7 @@ test: ## Everything, on a fresh Debian machine; as root it installs what it need
 	@.ci/test
 
 .PHONY: check
-check: ## The fast loop: format, vet, lint when it is built, short tests
+check: ## The fast loop: format, vet, short tests
 	@.ci/check
 
 .PHONY: lint
