@@ -54,16 +54,10 @@ func countResources(rows []views.Resource) string {
 	for _, r := range rows {
 		counts[r.Status]++
 	}
-	var parts []string
-	for _, s := range policies.Statuses {
-		if counts[s] > 0 {
-			parts = append(parts, plural(counts[s], views.Words(s)))
-		}
-	}
-	if len(parts) == 0 {
+	if len(counts) == 0 {
 		return "nothing reported yet"
 	}
-	return "resources: " + strings.Join(parts, ", ")
+	return "resources: " + tally(counts)
 }
 
 func (t *terminal) printResource(r views.Resource) {

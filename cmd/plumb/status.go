@@ -52,16 +52,21 @@ func (t *terminal) printFleet(f views.Fleet) {
 
 // countHosts is the one line that matters: "3 hosts: 2 compliant, 1 stale".
 func countHosts(f views.Fleet) string {
-	var parts []string
-	for _, s := range policies.Statuses {
-		if n := f.Status[s]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, views.Words(s)))
-		}
-	}
 	if f.Hosts == 0 {
 		return "no hosts yet: `plumb token create` makes a token to enrol one"
 	}
-	return hosts(f.Hosts) + ": " + strings.Join(parts, ", ")
+	return hosts(f.Hosts) + ": " + tally(f.Status)
+}
+
+// tally says how many of each status there are, the best first; empty when there are none.
+func tally(counts map[policies.Status]int) string {
+	var parts []string
+	for _, s := range policies.Statuses {
+		if n := counts[s]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, views.Words(s)))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 func hosts(n int) string { return views.Count(n, "host") }

@@ -77,5 +77,3 @@ func ago(then *time.Time, now time.Time) string {
 	}
 	return views.Ago(now.Sub(*then))
 }
-
-func plural(n int, word string) string { return fmt.Sprintf("%d %s", n, word) }

@@ -75,9 +75,13 @@ func (r Reader) Changes(ctx context.Context, limit int) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
+	fleet, err := r.Store.FleetCounts(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cannot count hosts: %w", err)
+	}
 	changes := make([]Change, 0, len(releases))
 	for _, one := range releases {
-		c, err := r.record(ctx, one)
+		c, err := r.record(ctx, one, fleet.Total)
 		if err != nil {
 			return nil, err
 		}
@@ -95,7 +99,11 @@ func (r Reader) Change(ctx context.Context, number uint64) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	c, err := r.record(ctx, one)
+	fleet, err := r.Store.FleetCounts(ctx)
+	if err != nil {
+		return Change{}, fmt.Errorf("cannot count hosts: %w", err)
+	}
+	c, err := r.record(ctx, one, fleet.Total)
 	if err != nil {
 		return Change{}, err
 	}
@@ -104,17 +112,14 @@ func (r Reader) Change(ctx context.Context, number uint64) (Change, error) {
 	return c, err
 }
 
-func (r Reader) record(ctx context.Context, one Release) (Change, error) {
-	counts, err := r.Store.FleetCounts(ctx)
-	if err != nil {
-		return Change{}, fmt.Errorf("cannot count hosts: %w", err)
-	}
+// record puts a release beside how far it came; hosts is how many the fleet has.
+func (r Reader) record(ctx context.Context, one Release, hosts int) (Change, error) {
 	reach, err := r.Store.Reach(ctx, one.Number)
 	if err != nil {
 		return Change{}, err
 	}
 	return Change{
-		Release: one, Hosts: counts.Total, Reached: reach.Hosts, Changed: reach.Events[store.EventRepaired],
+		Release: one, Hosts: hosts, Reached: reach.Hosts, Changed: reach.Events[store.EventRepaired],
 		Failed: reach.Events[store.EventFailed], Refused: reach.Events[store.EventRefused],
 	}, nil
 }
