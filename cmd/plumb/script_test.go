@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -92,10 +93,15 @@ func setUp(env *testscript.Env, agent string) error {
 	return nil
 }
 
+// freeAddresses are on loopback, and nobody listens there. They lie below the ports that the
+// kernel gives to outgoing connections: one of those could take the place before the server does.
 func freeAddresses(n int) ([]string, error) {
 	var list []string
-	for range n {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+	for tries := 0; len(list) < n; tries++ {
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000)))
+		if err != nil && tries < 1000 {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
