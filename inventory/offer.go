@@ -5,10 +5,12 @@ import "cmp"
 // Offers is what a package manager would upgrade on one host. It tells neither host nor time,
 // so that hosts which are offered the same share one object.
 type Offers struct {
-	// Manager is apt.
+	// Manager is apt, dnf or zypper.
 	Manager string `json:"manager"`
 	// List is sorted by package and architecture.
 	List []Offer `json:"list"`
+	// Notices are advisories that the manager itself knows and that offers answer, sorted by ID.
+	Notices []Notice `json:"notices,omitempty"`
 }
 
 // Offer is one installed package with a newer version to go to.

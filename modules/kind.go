@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"plumb/modules/system"
 	"plumb/policies"
@@ -37,6 +38,18 @@ type Refresher interface {
 	Refresh(ctx context.Context, sys *system.System) error
 }
 
+// Pressing is a Resource that may have to go on though no window is open: it was begun and
+// must not be left half done, or its deadline is over.
+type Pressing interface {
+	// Presses says why, and is empty when it can wait.
+	Presses(sys *system.System, now time.Time) string
+}
+
+// Patcher is a Resource that tells how a patch cycle fares; it is asked after Check and Apply.
+type Patcher interface {
+	Patched() *policies.Patched
+}
+
 // Linker is a Resource that takes part in automatic ordering. Both lists hold names such as
 // "path:/etc/ssh", "user:deploy", "group:deploy", "package:nginx", "unit:nginx.service";
 // whoever needs a name comes after whoever provides it.
@@ -66,6 +79,9 @@ type Kind struct {
 	Name string
 	// Check is true for kinds of check blocks: they have no Apply.
 	Check bool
+	// Internal is true for what other blocks stand for (a rollout makes the resource patch): a
+	// resource block cannot name it.
+	Internal bool
 	// Rank orders resources that nothing else orders: lower first.
 	Rank int
 	// Doc is the paragraph of the reference page.

@@ -63,7 +63,7 @@ type Resource struct {
 
 // Class is which windows and freezes it is up to.
 func (r Resource) Class() string {
-	if r.Kind == "package" {
+	if r.Kind == "package" || r.Kind == "patch" {
 		return calendar.Package
 	}
 	return calendar.Config

@@ -38,6 +38,8 @@ type ResourceResult struct {
 	Message string `json:"message,omitempty"`
 	// Refreshed is true when a notification was delivered in this run.
 	Refreshed bool `json:"refreshed,omitempty"`
+	// Patched is set for the kind patch.
+	Patched *Patched `json:"patched,omitempty"`
 }
 
 // Counts returns how many resources have each status.

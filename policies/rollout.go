@@ -14,6 +14,17 @@ type Rollout struct {
 	Conffiles string `json:"conffiles,omitempty"`
 	// MinFree is how much room must be free before packages are touched, by mount point.
 	MinFree map[string]string `json:"min_free,omitempty"`
+	// Superseded says what becomes of a version that has left its repository: wait or newest.
+	Superseded string `json:"superseded,omitempty"`
+	// Rollback is how a host goes back by itself: downgrade, snapshot or none.
+	Rollback string `json:"rollback,omitempty"`
+	// Kernels is how many kernels stay beside the running and the newest one; nil leaves all.
+	Kernels *int `json:"kernels,omitempty"`
+	// Hooks are commands of the host, Probes what has to answer after patching.
+	Hooks  *Hooks  `json:"hooks,omitempty"`
+	Probes []Probe `json:"probes,omitempty"`
+	// Cluster bounds how many hosts of one cluster may be under way at a time, whatever the ring.
+	Cluster *Cluster `json:"cluster,omitempty"`
 	// Budget bounds how many hosts of a ring may be harmed; nil tolerates none.
 	Budget *Budget `json:"failure_budget,omitempty"`
 	// Rings are in the order in which they are taken.
@@ -53,6 +64,8 @@ type Gate struct {
 	Soak int `json:"soak,omitempty"`
 	// Approval wants a person's word as well.
 	Approval bool `json:"approval,omitempty"`
+	// Query is a Prometheus query that has to give a result which is not zero.
+	Query string `json:"query,omitempty"`
 	// MinHosts is how many hosts must have converged, whatever the share.
 	MinHosts int `json:"min_hosts"`
 }
@@ -87,4 +100,42 @@ type Emergency struct {
 	Match string `json:"match"`
 	// Soak takes the place of the gates' soak, in seconds.
 	Soak int `json:"soak,omitempty"`
+}
+
+// Hooks are commands that a host runs around patching. A hook that fails before anything was
+// installed ends the cycle on the host; one that fails after is reported.
+type Hooks struct {
+	// Before runs first and After last; Drain takes the host out of service and Undrain, which
+	// also runs after a rollback, puts it back.
+	Before  []string `json:"before,omitempty"`
+	Drain   []string `json:"drain,omitempty"`
+	Undrain []string `json:"undrain,omitempty"`
+	After   []string `json:"after,omitempty"`
+	// Snapshot makes a snapshot, Restore goes back to it, Discard removes it when all went well.
+	Snapshot []string `json:"snapshot,omitempty"`
+	Restore  []string `json:"restore,omitempty"`
+	Discard  []string `json:"discard,omitempty"`
+}
+
+// Probe is one question to a host after patching. One of Command, HTTP, TCP and Unit is set.
+type Probe struct {
+	Name string `json:"name"`
+	// Command has to end with 0.
+	Command []string `json:"command,omitempty"`
+	// HTTP is a URL on the host that has to answer 200 to 399.
+	HTTP string `json:"http,omitempty"`
+	// TCP is an address on the host, host:port, that has to take a connection.
+	TCP string `json:"tcp,omitempty"`
+	// Unit has to be active.
+	Unit string `json:"unit,omitempty"`
+	// Within is how long it may take until the answer is good, in seconds.
+	Within int `json:"within,omitempty"`
+}
+
+// Cluster says which hosts serve together.
+type Cluster struct {
+	// Label is the host label whose value names the cluster; a host without it is in none.
+	Label string `json:"label"`
+	// MaxUnavailable bounds how many hosts of a cluster may be under way or failed at a time.
+	MaxUnavailable Share `json:"max_unavailable"`
 }

@@ -17,6 +17,7 @@ const (
 	PathObjects = "/v1/objects/" // PUT + digest: one JSON object that the server wants
 	PathTags    = "/v1/tags/"    // GET + digest: a signed release tag, as Git stores it
 	PathBundles = "/v1/bundles/" // GET + digest: the policy tree of a release
+	PathSets    = "/v1/sets/"    // GET + digest: the JSON of a patch set
 	PathRenew   = "/v1/renew"    // POST Renewal → Enrolled
 )
 

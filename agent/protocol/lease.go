@@ -27,8 +27,24 @@ type Lease struct {
 	Expires time.Time `json:"expires"`
 	// Freeze stops every change but the mending of drift.
 	Freeze bool `json:"freeze,omitempty"`
+	// Patches are the patch cycles that the host may take part in, one for each rollout.
+	Patches []PatchGrant `json:"patches,omitempty"`
 	// Checkpoint is the newest checkpoint of the evidence log, for the host to witness.
 	Checkpoint string `json:"checkpoint,omitempty"`
+}
+
+// PatchGrant lets a host take part in a patch cycle. What may be installed at all is for the
+// signed policy to say.
+type PatchGrant struct {
+	Rollout string `json:"rollout"`
+	// Cycle counts from 1 for each rollout. Set is the SHA-256 of the JSON of a patch.Set.
+	Cycle uint64 `json:"cycle"`
+	Set   string `json:"set"`
+	// Offered is when the cycle was first open to the host's ring.
+	Offered   time.Time `json:"offered"`
+	Emergency bool      `json:"emergency,omitempty"`
+	// Undo wants the versions back that the host had before the cycle.
+	Undo bool `json:"undo,omitempty"`
 }
 
 // MaxJump is how far a lease's release may run ahead of the last one seen (a stolen online

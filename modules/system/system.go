@@ -7,6 +7,8 @@ package system
 
 import (
 	"io/fs"
+
+	"plumb/policies/patch"
 )
 
 // System is one host, seen through its root folder.
@@ -21,6 +23,16 @@ type System struct {
 	// Managed holds the paths that the running catalog provides ("path:" names of Linker,
 	// without the prefix). A directory that purges leaves them alone; nil forbids purging.
 	Managed map[string]bool
+	// Orders are the patch sets that the server gave the host, one for each rollout.
+	Orders []patch.Order
+	// Permit says why a change of the class (see package calendar) must not begin now for the
+	// resource that is being applied, and is empty when it may; nil permits all.
+	Permit func(class string) string
+	// Frozen is true while the server has stopped every change but the mending of drift.
+	Frozen bool
+	// RebootWanted is set by a resource that needs the host to boot again, with the reason. The
+	// agent does it when the run is over and its report is safe.
+	RebootWanted string
 
 	owners ownerMemory
 	dpkg   dpkgMemory
