@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"plumb/testenv"
 )
 
 func cmdEnrol(ts *testscript.TestScript, neg bool, args []string) {
@@ -62,35 +60,4 @@ func cmdTamper(_ *testscript.TestScript, s *scene, args []string) error {
 	}
 	_, err = h.Exec(context.Background(), "sh", "-c", `echo "# tampered with" >>"$1"`, "tamper", args[1])
 	return err
-}
-
-func cmdApt(_ *testscript.TestScript, s *scene, args []string) error {
-	if len(args) < 3 {
-		return errors.New("usage: apt publish SUITE NAME=VERSION... | apt use SUITE HOST...")
-	}
-	repository, err := s.serveApt()
-	if err != nil {
-		return err
-	}
-	if args[0] == "publish" {
-		var packages []testenv.AptPackage
-		for _, arg := range args[2:] {
-			name, version, _ := strings.Cut(arg, "=")
-			packages = append(packages, testenv.AptPackage{Name: name, Version: version})
-		}
-		return repository.Publish(context.Background(), args[1], packages...)
-	}
-	for _, name := range args[2:] {
-		h, err := s.host(name)
-		if err != nil {
-			return err
-		}
-		if err := h.UseRepository(repository, "http://"+testenv.ServerAddress+":8000/", args[1]); err != nil {
-			return err
-		}
-		if _, err := h.Exec(context.Background(), "apt-get", "update", "--error-on=any"); err != nil {
-			return err
-		}
-	}
-	return nil
 }

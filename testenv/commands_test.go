@@ -21,6 +21,7 @@ import (
 //	hosts N                        boot N more hosts
 //	author NAME                    make a key for a person and let them push
 //	enrol [ARG...] HOST...         give hosts an identity, over $TRANSPORT
+//	daemon HOST...                 enrol, and let the agent run as a service that calls often
 //	signers NAME...                who signs releases, from the next push on
 //	policy init|fetch|push MESSAGE the policy repository in $WORK/policy
 //	policy release                 sign its head as a release, and push that
@@ -32,7 +33,9 @@ import (
 //	cut|heal|freeze|thaw HOST      faults
 //	reboot|crash|boot HOST         power
 //	apt publish SUITE NAME=VERSION...      the package repository
+//	apt build SUITE NAME=VERSION [postinst=FILE] [depends=TEXT] [PATH=FILE]...
 //	apt use SUITE HOST...
+//	apt install HOST NAME...
 //	exits CODE COMMAND...          any of plumb, agent, host: must end with this code
 //	eventually REGEXP COMMAND...   any of them: must say this before patience ends
 //	counted HOST...                the server has each report of the agent, once
@@ -44,6 +47,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"hosts":      plain(cmdHosts),
 		"author":     plain(cmdAuthor),
 		"enrol":      cmdEnrol,
+		"daemon":     plain(cmdDaemon),
 		"policy":     cmdPolicy,
 		"plumb":      program("plumb"),
 		"agent":      program("agent"),
