@@ -13,9 +13,15 @@ import (
 )
 
 var errApt = errors.New("usage: apt publish SUITE NAME=VERSION... | apt build SUITE NAME=VERSION [postinst=FILE] [depends=TEXT] [PATH=FILE]... | " +
-	"apt use SUITE HOST... | apt install HOST NAME...")
+	"apt use SUITE HOST... | apt update HOST... | apt install HOST NAME...")
 
 func cmdApt(ts *testscript.TestScript, s *scene, args []string) error {
+	if len(args) < 2 {
+		return errApt
+	}
+	if args[0] == "update" {
+		return s.aptUpdate(args[1:])
+	}
 	if len(args) < 3 {
 		return errApt
 	}
@@ -84,6 +90,17 @@ func (s *scene) useApt(r *testenv.AptRepository, suite string, hosts []string) e
 			return err
 		}
 		if err := h.UseRepository(r, "http://"+testenv.ServerAddress+":8000/", suite); err != nil {
+			return err
+		}
+	}
+	return s.aptUpdate(hosts)
+}
+
+// aptUpdate fetches the package lists, as a timer of the host does.
+func (s *scene) aptUpdate(hosts []string) error {
+	for _, name := range hosts {
+		h, err := s.host(name)
+		if err != nil {
 			return err
 		}
 		if _, err := h.Exec(context.Background(), "apt-get", "update", "--error-on=any"); err != nil {
