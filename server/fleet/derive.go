@@ -46,6 +46,9 @@ func Derive(prev State, next Run, now time.Time) (store.Step, State) {
 		h.Since = later(d.at, prev.Host.Since)
 	}
 	d.step.Host = h
+	if d.step.NewInterval {
+		d.patches()
+	}
 	findings := map[string]store.Finding{}
 	for _, f := range d.step.Findings {
 		findings[f.Address] = f

@@ -34,6 +34,12 @@ func (s *Store) Accept(ctx context.Context, id inventory.HostID, epoch string, a
 			if err := noteVersions(ctx, tx, step.Offered, now); err != nil {
 				return err
 			}
+			if step.PatchHosts == nil {
+				continue
+			}
+			if err := replacePatchHosts(ctx, tx, id, step.PatchHosts); err != nil {
+				return err
+			}
 		}
 		if err := updateHost(ctx, tx, h, verified); err != nil {
 			return err

@@ -17,6 +17,7 @@ var steps = []string{
 	"0001_first.sql",
 	"0002_rollouts.sql",
 	"0003_patching.sql",
+	"0004_cycles.sql",
 }
 
 // migrationLock makes servers that start at once on one PostgreSQL wait for each other.

@@ -184,6 +184,8 @@ type Step struct {
 	Events []Event
 	// Findings are the resources that do not pass. One that was there before keeps its Since.
 	Findings []Finding
+	// PatchHosts replace those of the host; nil leaves them as they are. Their Host is not read.
+	PatchHosts []PatchHost
 }
 
 // Interval is a time in which nothing changed about a host.
