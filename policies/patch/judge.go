@@ -16,6 +16,7 @@ type State string
 const (
 	Rejected            State = "rejected"
 	AllowedAsDependency State = "allowed_as_dependency"
+	Held                State = "held" // a rule is about it, and somebody on the host keeps the version
 	Approved            State = "approved"
 	Waiting             State = "waiting"
 	NotApplicable       State = "not_applicable"
@@ -36,17 +37,37 @@ type Verdict struct {
 
 // Judge says what the baseline makes of an offer whose version was first seen at firstSeen
 // (zero: not seen yet) and which answers these advisories.
+//
+// What the host's administrator holds is Held where it would be approved or wait. A version that
+// its repository lets out step by step waits until it is for everybody: a set goes to all hosts,
+// and which of them the repository means is for each of them to know. The approved list passes that.
 func Judge(b Baseline, o inventory.Offer, firstSeen time.Time, advisories []Advisory, now time.Time) Verdict {
 	if v, ok := b.reject(o, now); ok {
 		return v
 	}
+	v := b.judge(o, firstSeen, advisories, now)
+	if o.Held && (v.State == Approved || v.State == Waiting) {
+		v.State, v.Until, v.Reason = Held, time.Time{}, "held on the host by its administrator"
+	}
+	return v
+}
+
+func (b Baseline) judge(o inventory.Offer, firstSeen time.Time, advisories []Advisory, now time.Time) Verdict {
 	if names(b.Approved, o) {
 		return Verdict{State: Approved, Rule: "approved list", Level: b.ApprovedLevel, Reason: "the baseline names the package"}
 	}
-	if !slices.ContainsFunc(b.Sources, func(s Source) bool { return s.Matches(o) }) {
+	if !b.about(o) {
 		return Verdict{State: NotApplicable, Reason: "the baseline is not about this repository"}
 	}
-	return b.approve(o, firstSeen, advisories, now)
+	v := b.approve(o, firstSeen, advisories, now)
+	if o.Phased > 0 && o.Phased < 100 && (v.State == Approved || v.State == Waiting) {
+		v.State, v.Until, v.Reason = Waiting, time.Time{}, fmt.Sprintf("phased %d %%: not for everybody yet", o.Phased)
+	}
+	return v
+}
+
+func (b Baseline) about(o inventory.Offer) bool {
+	return slices.ContainsFunc(b.Sources, func(s Source) bool { return s.Matches(o) })
 }
 
 // reject finds the reject that is in force; of several the one that blocks.

@@ -75,6 +75,14 @@ func TestJudge(t *testing.T) {
 		"other version rejected": {func(b *Baseline, _ *inventory.Offer) { b.Rejects = []Reject{{Packages: []string{"openssl=3.0.21-*"}}} }, days(9), nil, Approved, "rule 2", time.Time{}},
 		"listed, from anywhere":  {func(b *Baseline, o *inventory.Offer) { b.Approved, o.Origin = []string{"libssl3"}, "Elsewhere" }, days(0), nil, Approved, "approved list", time.Time{}},
 		"foreign architecture":   {func(b *Baseline, o *inventory.Offer) { b.Approved, o.Package = []string{"libssl3"}, "libssl3:i386" }, days(0), nil, Approved, "approved list", time.Time{}},
+		"phased":                 {func(_ *Baseline, o *inventory.Offer) { o.Phased = 40 }, days(9), nil, Waiting, "rule 2", time.Time{}},
+		"phased and young":       {func(_ *Baseline, o *inventory.Offer) { o.Phased = 40 }, days(0), nil, Waiting, "rule 2", time.Time{}},
+		"phased for all":         {func(_ *Baseline, o *inventory.Offer) { o.Phased = 100 }, days(9), nil, Approved, "rule 2", time.Time{}},
+		"phased and listed":      {func(b *Baseline, o *inventory.Offer) { b.Approved, o.Phased = []string{"libssl3"}, 40 }, days(9), nil, Approved, "approved list", time.Time{}},
+		"phased elsewhere":       {func(_ *Baseline, o *inventory.Offer) { o.Phased, o.Origin = 40, "Elsewhere" }, days(9), nil, NotApplicable, "", time.Time{}},
+		"held":                   {func(_ *Baseline, o *inventory.Offer) { o.Held = true }, days(9), nil, Held, "rule 2", time.Time{}},
+		"held and young":         {func(_ *Baseline, o *inventory.Offer) { o.Held = true }, days(0), nil, Held, "rule 2", time.Time{}},
+		"held and rejected":      {func(b *Baseline, o *inventory.Offer) { o.Held, b.Rejects = true, []Reject{block} }, days(9), nil, Rejected, "reject 1", time.Time{}},
 		"empty baseline":         {func(b *Baseline, _ *inventory.Offer) { *b = Baseline{} }, days(9), severe("critical"), NotApplicable, "", time.Time{}},
 	}
 	for name, c := range cases {
