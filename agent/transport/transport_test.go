@@ -117,6 +117,9 @@ func TestDowngradesAreRefused(t *testing.T) {
 			if _, err := c.Bundle(context.Background(), strings.Repeat("a", 64), 10); err == nil {
 				t.Errorf("%s, %s: it gave a bundle", name, who)
 			}
+			if _, err := c.Set(context.Background(), strings.Repeat("a", 64)); err == nil {
+				t.Errorf("%s, %s: it gave a patch set", name, who)
+			}
 		}
 	}
 }
@@ -143,6 +146,7 @@ func TestEndlessBodies(t *testing.T) {
 		"refusal": func() error { _, err := c.Enroll(context.Background(), protocol.Enrollment{}); return err },
 		"tag":     func() error { _, err := c.Tag(context.Background(), "x"); return err },
 		"bundle":  func() error { _, err := c.Bundle(context.Background(), "x", 1<<20); return err },
+		"set":     func() error { _, err := c.Set(context.Background(), "x"); return err },
 	} {
 		sent.Store(0)
 		if err := call(); err == nil {
@@ -169,23 +173,44 @@ func TestRetryAfter(t *testing.T) {
 }
 
 // A download that breaks off goes on where it stopped.
-func TestBundleResumes(t *testing.T) {
+func TestDownloadsResume(t *testing.T) {
 	ca := testserver.NewCA(t)
 	whole := bytes.Repeat([]byte("0123456789"), 20_000)
-	var asked []string
-	address, _ := evil(t, &tls.Config{Certificates: []tls.Certificate{ca.Server(t, protocol.ServerName)}}, func(w http.ResponseWriter, r *http.Request) {
-		asked = append(asked, r.Header.Get("Range"))
-		if len(asked) < 3 {
-			w = &breaking{ResponseWriter: w, left: 70_000}
+	for name, fetch := range map[string]func(*transport.Client) ([]byte, error){
+		"bundle": func(c *transport.Client) ([]byte, error) {
+			return c.Bundle(context.Background(), inventory.Digest(whole), int64(len(whole)))
+		},
+		"set": func(c *transport.Client) ([]byte, error) { return c.Set(context.Background(), inventory.Digest(whole)) },
+	} {
+		var asked []string
+		address, _ := evil(t, &tls.Config{Certificates: []tls.Certificate{ca.Server(t, protocol.ServerName)}}, func(w http.ResponseWriter, r *http.Request) {
+			asked = append(asked, r.Header.Get("Range"))
+			if len(asked) < 3 {
+				w = &breaking{ResponseWriter: w, left: 70_000}
+			}
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(whole))
+		})
+		got, err := fetch(clients(t, ca, address)["enrolled"])
+		if err != nil || !bytes.Equal(got, whole) {
+			t.Fatalf("%s: %d bytes, %v; want %d", name, len(got), err, len(whole))
 		}
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(whole))
-	})
-	got, err := clients(t, ca, address)["enrolled"].Bundle(context.Background(), inventory.Digest(whole), int64(len(whole)))
-	if err != nil || !bytes.Equal(got, whole) {
-		t.Fatalf("Bundle = %d bytes, %v; want %d", len(got), err, len(whole))
+		if len(asked) != 3 || asked[0] != "" || asked[2] == "" {
+			t.Errorf("%s: it asked for %q, want the rest each time", name, asked)
+		}
 	}
-	if len(asked) != 3 || asked[0] != "" || asked[2] == "" {
-		t.Errorf("it asked for %q, want the rest each time", asked)
+}
+
+// A set is what its digest says or nothing, and a wrong one is not asked for again and again.
+func TestAWrongSetIsNotTaken(t *testing.T) {
+	ca := testserver.NewCA(t)
+	asked := 0
+	address, _ := evil(t, &tls.Config{Certificates: []tls.Certificate{ca.Server(t, protocol.ServerName)}}, func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader("{}"))
+	})
+	got, err := clients(t, ca, address)["enrolled"].Set(context.Background(), inventory.Digest([]byte("[]")))
+	if err == nil || got != nil || asked != 1 || !strings.Contains(err.Error(), "something else") {
+		t.Errorf("Set = %q, %v after %d requests", got, err, asked)
 	}
 }
 
