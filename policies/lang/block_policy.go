@@ -41,6 +41,11 @@ func readPolicy(l *loader, block *hcl.Block) {
 func (l *loader) resource(p *policy, block *hcl.Block) {
 	r := &resource{name: l.label(block), policy: p, at: block.DefRange, meta: map[string]hclsyntax.Expression{}, refs: map[string][]reference{}}
 	kind, ok := l.cfg.kind(block.Labels[0], block.Type == "check")
+	if internal(kind, block.Labels[0]) {
+		l.report(failure(block.LabelRanges[0], "Kind of a rollout", fmt.Sprintf("No %s block can name %q. A rollout makes it for each host in its rings: "+
+			`rollout "patches" { carries = patch_baseline.NAME … ring "all" { group = group.NAME } }.`, block.Type, block.Labels[0])))
+		return
+	}
 	if !ok {
 		l.report(l.unknownKind(block))
 		return
@@ -63,6 +68,12 @@ func (l *loader) resource(p *policy, block *hcl.Block) {
 	}
 	p.resources = append(p.resources, r)
 }
+
+// patchKind is the kind that rollouts make.
+const patchKind = "patch"
+
+// internal tells whether a kind is none that a block names.
+func internal(kind modules.Kind, name string) bool { return kind.Internal || name == patchKind }
 
 func (l *loader) unknownKind(block *hcl.Block) *hcl.Diagnostic {
 	name, check := block.Labels[0], block.Type == "check"

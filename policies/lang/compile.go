@@ -49,7 +49,11 @@ func (c *Config) Compile(in Input) (out Output) {
 	r.all()
 	freezes := r.freezes()
 	terms := r.terms(groups)
+	patches := r.patches(groups, terms)
 	catalog := policies.Catalog{Resources: r.catalog()}
+	if !r.failed() {
+		catalog.Resources = withPatches(catalog.Resources, patches)
+	}
 	if catalog.Windows = r.windows(catalog.Resources); !r.failed() {
 		catalog.Freezes = freezes
 	}
@@ -133,6 +137,7 @@ func (c *Config) check() hcl.Diagnostics {
 	r.all()
 	r.freezes()
 	r.terms(nil)
+	r.emergencies()
 	r.report(c.resolve()...)
 	r.written() // for its cycles
 	return r.diags

@@ -24,7 +24,7 @@ type Config struct {
 	hosts     map[string]*host
 	groups    map[string]*group
 	policies  map[string]*policy
-	rollouts  []policies.Rollout
+	rollouts  []*rollout
 	windows   map[string]*window
 	freezes   map[string]*freeze
 	baselines map[string]*baseline
@@ -139,7 +139,7 @@ func (c *Config) kind(name string, check bool) (modules.Kind, bool) {
 func (c *Config) kindNames(check bool) []string {
 	var list []string
 	for _, k := range c.kinds {
-		if k.Check == check {
+		if k.Check == check && !internal(k, k.Name) {
 			list = append(list, k.Name)
 		}
 	}

@@ -36,6 +36,7 @@ func load(tree bundle.Tree, kinds []modules.Kind) (c *Config, problems []policie
 	l.known()
 	l.ringsKnown()
 	l.windowsKnown()
+	l.ringsOpen()
 	l.baselinesKnown()
 	l.diags = append(l.diags, l.believable(c.check())...)
 	return c, c.flatten(l.diags, "")
@@ -84,6 +85,7 @@ type loader struct {
 
 	ringGroups []named     // groups that rings name
 	windowUses []windowRef // windows that resources and rings name
+	ringUses   []ringUse   // what rings need of their windows
 
 	baselineUses []named // patch baselines that rollouts carry
 }

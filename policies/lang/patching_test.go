@@ -15,7 +15,7 @@ func TestTerms(t *testing.T) {
 	got := compiled(t, readTree(t, "testdata/valid/patching"), debian()).Terms
 	line := func(n int) policies.Position { return policies.Position{File: "patching.hcl", Line: n} }
 	const day = 86400
-	want := patch.Terms{Groups: []string{"linux"},
+	want := patch.Terms{Groups: []string{"broad", "linux"},
 		Baselines: []patch.Baseline{{Name: "security", At: line(12),
 			Sources: []patch.Source{{Origin: "Debian", Label: "Debian-Security", Codename: "bookworm-security"}},
 			Rules: []patch.Rule{

@@ -158,6 +158,10 @@ func (r *resource) resolve(all map[string]*resource) hcl.Diagnostics {
 }
 
 func (ref reference) advice(p *policy, all map[string]*resource) string {
+	if !ref.check && (ref.kind == "rollout" || ref.kind == patchKind) {
+		return "No resource can stand before or after the patches of a rollout: they may wait for days for a ring, a window or a reboot. " +
+			"Hosts patch when all else is done; commands around it are the hooks of the rollout."
+	}
 	target := ref.target(p)
 	short := strings.TrimPrefix(target, "policy."+p.name+".")
 	for _, name := range sortedKeys(all) {

@@ -7,19 +7,32 @@ rollout "empty" { # ERROR: Rollout without rings
 }
 
 rollout "nothing" { # ERROR: Missing carries
-  emergency { # WARNING: Not acted on yet; does not act on it yet
-    match = advisory.exploited
-    soak  = "2h"
-  }
   ring "all" {
-    group  = group.canary
-    reboot = "as_needed" # WARNING: Not acted on yet
+    group = group.canary
   }
 }
 
 rollout "r" {
-  carries   = "releases"
-  conffiles = "kep" # ERROR: Unknown word; Did you mean "keep"?
+  carries    = "releases"
+  conffiles  = "kep"    # ERROR: Unknown word; Did you mean "keep"?
+  superseded = "newest" # WARNING: Only for patches; The argument superseded
+  rollback   = "none"   # WARNING: Only for patches
+  kernels    = 1        # WARNING: Only for patches
+  hooks { # WARNING: Only for patches; The block hooks
+    before = ["true"]
+  }
+  probe "web" { # WARNING: Only for patches
+    unit = "nginx.service"
+  }
+  preflight { # WARNING: Only for patches
+    min_free = { "/" = "1GiB" }
+  }
+  emergency { # WARNING: Only for patches; carries = patch_baseline.NAME
+    match = advisory.exploited
+  }
+  cluster {
+    label = "cluster"
+  }
   failure_budget { # ERROR: Incomplete failure_budget
   }
   ring "canary" {
@@ -45,6 +58,16 @@ rollout "r" {
     group  = group.canary && true # ERROR: Unusable group
     window = ["sat"] # ERROR: Unusable window
   }
+  ring "late" {
+    group    = group.canary
+    window   = [window.packages] # ERROR: Window for other changes; of class config
+    reboot   = "always"          # WARNING: Only for patches
+    deadline = "7d"              # WARNING: Only for patches
+    grace    = "1d"              # WARNING: Only for patches
+    gate {
+      query = 5 # ERROR: Constant wanted
+    }
+  }
 }
 
 rollout "r" { # ERROR: Duplicate declaration
@@ -54,9 +77,15 @@ rollout "r" { # ERROR: Duplicate declaration
   }
 }
 
-rollout "second" { # ERROR: Two rollouts carry releases; "r" at rollout.hcl:20
+rollout "second" { # ERROR: Two rollouts carry releases; "r" at rollout.hcl:15
   carries = "releases"
   ring "all" {
     group = group.canary
   }
+}
+
+window "packages" {
+  cron     = "0 22 * * *"
+  duration = "2h"
+  classes  = ["package"]
 }

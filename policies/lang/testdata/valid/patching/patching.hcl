@@ -54,3 +54,104 @@ patch_sla "standard" {
   within     = { critical = "7d", high = "14d", medium = "30d" }
   exploited  = "3d"
 }
+
+window "nights" {
+  cron     = "0 22 * * *"
+  duration = "5h"
+  classes  = ["package", "reboot"]
+}
+
+window "weekends" {
+  cron     = "0 6 * * 6"
+  duration = "40h"
+}
+
+group "canary" {
+  match = group.linux && host.labels.role == "canary"
+}
+
+group "broad" {
+  match   = group.linux
+  exclude = group.canary
+}
+
+rollout "patches" {
+  title      = "Security updates"
+  carries    = patch_baseline.security
+  conffiles  = "new"
+  superseded = "newest"
+  rollback   = "snapshot"
+  kernels    = 1
+  preflight {
+    min_free = { "/" = "1GiB", "/boot" = "200MiB" }
+  }
+  hooks {
+    before   = ["/usr/local/sbin/before"]
+    drain    = ["/usr/local/sbin/drain", "--wait"]
+    undrain  = ["/usr/local/sbin/undrain"]
+    after    = ["/usr/local/sbin/after"]
+    snapshot = ["/usr/local/sbin/snapshot", "make"]
+    restore  = ["/usr/local/sbin/snapshot", "restore"]
+    discard  = ["/usr/local/sbin/snapshot", "discard"]
+  }
+  probe "web" {
+    http   = "http://localhost:8080/health"
+    within = "2m"
+  }
+  probe "db" {
+    tcp = "[::1]:5432"
+  }
+  probe "unit" {
+    unit = "nginx.service"
+  }
+  probe "smoke" {
+    command = ["/usr/local/sbin/smoke", "--quick"]
+  }
+  cluster {
+    label           = "cluster"
+    max_unavailable = 2
+  }
+  failure_budget {
+    count = 3
+  }
+  ring "canary" {
+    group = group.canary
+    gate {
+      soak  = "24h"
+      query = "sum(rate(http_errors_total[5m])) < bool 1"
+    }
+  }
+  ring "broad" {
+    group    = group.broad
+    window   = [window.weekends, window.nights]
+    reboot   = "services_only"
+    deferral = "7d"
+    deadline = "14d"
+    grace    = "2d"
+  }
+  emergency {
+    match = advisory.severity == "critical" && (advisory.exploited || anytrue([for c in advisory.cves : startswith(c, "CVE-2026-")]))
+    soak  = "2h"
+  }
+}
+
+rollout "elsewhere" {
+  carries = patch_baseline.elsewhere
+  ring "all" {
+    group = group.linux
+  }
+}
+
+rollout "config" {
+  carries = "releases"
+  cluster {
+    label = "cluster"
+  }
+  ring "all" {
+    group  = group.linux
+    window = [window.weekends]
+    gate {
+      query = "up == bool 1"
+    }
+  }
+}
