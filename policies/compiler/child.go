@@ -57,6 +57,9 @@ func answer(req Request) (Response, error) {
 	}
 	res.Policies, res.Rollouts = len(config.Policies()), config.Rollouts()
 	res.Windows, res.Freezes = config.Windows(), config.Freezes()
+	if len(req.Advisories) > 0 {
+		res.Emergencies, res.Unjudged = config.Emergencies(req.Advisories)
+	}
 	m := memory{config: config, done: map[string]Compiled{}}
 	for _, in := range req.Hosts {
 		one, err := m.compile(in)

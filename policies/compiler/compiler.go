@@ -32,6 +32,8 @@ type Request struct {
 	Bundle []byte
 	// Hosts are the hosts to compile for; with none the tree is only checked.
 	Hosts []lang.Input
+	// Advisories are those to ask the emergency lanes of rollouts about; none asks nothing.
+	Advisories []patch.Advisory
 }
 
 // Response is what the tree makes of the hosts.
@@ -45,6 +47,12 @@ type Response struct {
 	// Windows and Freezes are those of the tree, by name.
 	Windows []calendar.Window `json:"windows"`
 	Freezes []calendar.Freeze `json:"freezes"`
+	// Emergencies names, for each rollout with an emergency lane, those of the advisories asked
+	// for that cannot wait, sorted.
+	Emergencies map[string][]string `json:"emergencies,omitempty"`
+	// Unjudged are the mistakes that show at an advisory, which is no emergency then; they are no
+	// mistakes of the tree itself.
+	Unjudged []policies.Problem `json:"unjudged,omitempty"`
 	// Hosts has one entry for each host asked for, in the same order.
 	Hosts []Compiled `json:"hosts"`
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"plumb/inventory"
 	"plumb/policies/bundle"
 	"plumb/policies/lang"
+	"plumb/policies/patch"
 )
 
 // The test program is its own child, as both mains are. The other words misbehave on purpose,
@@ -165,6 +167,31 @@ func TestCompileReportsMistakes(t *testing.T) {
 	}
 }
 
+func TestCompileAsksEmergencyLanes(t *testing.T) {
+	tree := bundle.Tree{"site.hcl": []byte(`
+group "all" { match = true }
+patch_baseline "b" {
+  source { label = "x" }
+}
+rollout "patches" {
+  carries = patch_baseline.b
+  emergency { match = advisory.exploited && advisory.cves[0] != "" }
+  ring "all" { group = group.all }
+}`)}
+	advisories := []patch.Advisory{{ID: "A", Exploited: true, CVEs: []string{"CVE-2026-1"}, Affected: []patch.Affected{{Package: "openssl"}}},
+		{ID: "B", CVEs: []string{"CVE-2026-2"}}, {ID: "C", Exploited: true}}
+	res, err := Compiler{}.Compile(t.Context(), Request{Bundle: pack(t, tree), Advisories: advisories})
+	if err != nil || len(res.Problems) > 0 {
+		t.Fatalf("Compile() = %+v, %v", res, err)
+	}
+	if got := res.Emergencies["patches"]; !slices.Equal(got, []string{"A"}) {
+		t.Errorf("emergencies = %v, want A", res.Emergencies)
+	}
+	if len(res.Unjudged) != 1 || !strings.Contains(res.Unjudged[0].Detail, "the advisory C") || res.Unjudged[0].Line != 8 {
+		t.Errorf("unjudged = %+v, want one about C", res.Unjudged)
+	}
+}
+
 func TestChildDies(t *testing.T) {
 	cases := map[string]struct {
 		limits Limits
@@ -247,12 +274,13 @@ func TestUnprivilegedParent(t *testing.T) {
 
 func FuzzRequest(f *testing.F) {
 	f.Add([]byte("{\"hosts\":2,\"bundle\":0}\n[]"))
+	f.Add([]byte("{\"hosts\":2,\"advisories\":13,\"bundle\":1}\n[][{\"id\":\"A\"}]x"))
 	f.Add([]byte("{\"hosts\":-1}\n"))
 	f.Add([]byte("{}"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		r := bufio.NewReader(bytes.NewReader(raw))
 		head, err := readHeader(r)
-		if err != nil || head.Hosts > 1<<20 || head.Bundle > 1<<20 {
+		if err != nil || head.Hosts > 1<<20 || head.Advisories > 1<<20 || head.Bundle > 1<<20 {
 			return
 		}
 		if req, err := readRequest(r, head); err == nil && len(req.Bundle) != head.Bundle {

@@ -10,14 +10,16 @@ import (
 
 	"plumb/policies/bundle"
 	"plumb/policies/lang"
+	"plumb/policies/patch"
 )
 
-// header is the first line that the child reads. The hosts as JSON and then the bundle follow
-// with the lengths that it names. The limits hold before anything else is read.
+// header is the first line that the child reads. The hosts and the advisories as JSON and then
+// the bundle follow with the lengths that it names. The limits hold before anything else is read.
 type header struct {
 	Memory     int64 `json:"memory"`
 	CPUSeconds int64 `json:"cpu_seconds"`
 	Hosts      int   `json:"hosts"`
+	Advisories int   `json:"advisories"`
 	Bundle     int   `json:"bundle"`
 }
 
@@ -30,17 +32,34 @@ func encode(req Request, limits Limits) ([][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode the hosts to compile for: %w", err)
 	}
-	head, err := json.Marshal(header{Memory: limits.Memory, CPUSeconds: wholeSeconds(limits.CPU), Hosts: len(list), Bundle: len(req.Bundle)})
+	advisories, err := json.Marshal(shortened(req.Advisories))
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode the advisories: %w", err)
+	}
+	head, err := json.Marshal(header{Memory: limits.Memory, CPUSeconds: wholeSeconds(limits.CPU), Hosts: len(list), Advisories: len(advisories), Bundle: len(req.Bundle)})
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode the limits: %w", err)
 	}
-	return [][]byte{append(head, '\n'), list, req.Bundle}, nil
+	return [][]byte{append(head, '\n'), list, advisories, req.Bundle}, nil
+}
+
+// shortened leaves out what an advisory affects: no policy reads it, and it is most of the text.
+func shortened(list []patch.Advisory) []patch.Advisory {
+	short := make([]patch.Advisory, len(list))
+	for i, one := range list {
+		one.Affected = nil
+		short[i] = one
+	}
+	return short
 }
 
 func wholeSeconds(d time.Duration) int64 { return int64(math.Ceil(d.Seconds())) }
 
-// maxHosts is how many bytes of hosts with their facts fit into one request.
-const maxHosts = 256 << 20
+// How many bytes of hosts with their facts, and of advisories, fit into one request.
+const (
+	maxHosts      = 256 << 20
+	maxAdvisories = 256 << 20
+)
 
 func readHeader(r *bufio.Reader) (header, error) {
 	line, err := r.ReadBytes('\n')
@@ -51,15 +70,17 @@ func readHeader(r *bufio.Reader) (header, error) {
 	if err := json.Unmarshal(line, &head); err != nil {
 		return header{}, fmt.Errorf("cannot read the request: %w", err)
 	}
-	if head.Hosts < 0 || head.Hosts > maxHosts || head.Bundle < 0 || head.Bundle > bundle.MaxBytes {
-		return header{}, fmt.Errorf("the request is too large: %d bytes of hosts, %d of policy", head.Hosts, head.Bundle)
+	if !fits(head.Hosts, maxHosts) || !fits(head.Advisories, maxAdvisories) || !fits(head.Bundle, bundle.MaxBytes) {
+		return header{}, fmt.Errorf("the request is too large: %d bytes of hosts, %d of advisories, %d of policy", head.Hosts, head.Advisories, head.Bundle)
 	}
 	return head, nil
 }
 
+func fits(n, most int) bool { return n >= 0 && n <= most }
+
 func readRequest(r io.Reader, head header) (Request, error) {
-	list, raw := make([]byte, head.Hosts), make([]byte, head.Bundle)
-	for _, part := range [][]byte{list, raw} {
+	list, advisories, raw := make([]byte, head.Hosts), make([]byte, head.Advisories), make([]byte, head.Bundle)
+	for _, part := range [][]byte{list, advisories, raw} {
 		if _, err := io.ReadFull(r, part); err != nil {
 			return Request{}, fmt.Errorf("cannot read the request: %w", err)
 		}
@@ -67,6 +88,9 @@ func readRequest(r io.Reader, head header) (Request, error) {
 	req := Request{Bundle: raw}
 	if err := json.Unmarshal(list, &req.Hosts); err != nil {
 		return Request{}, fmt.Errorf("cannot read the hosts of the request: %w", err)
+	}
+	if err := json.Unmarshal(advisories, &req.Advisories); err != nil {
+		return Request{}, fmt.Errorf("cannot read the advisories of the request: %w", err)
 	}
 	return req, nil
 }

@@ -1,10 +1,13 @@
 package lang
 
 import (
+	"fmt"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
 	"plumb/policies"
+	"plumb/policies/patch"
 )
 
 func (l *loader) emergency(r *rollout, block *hcl.Block) {
@@ -46,4 +49,61 @@ func (r *run) emergencies() {
 			r.condition(e, unknownAdvisory(), emergencyMatch)
 		}
 	}
+}
+
+// Emergencies returns for each rollout with an emergency lane the advisories that cannot wait,
+// sorted. One that the expression has no answer for is none; the first such of each rollout is
+// among the problems.
+func (c *Config) Emergencies(advisories []patch.Advisory) (found map[string][]string, problems []policies.Problem) {
+	defer func() {
+		if r := recover(); r != nil {
+			found, problems = map[string][]string{}, []policies.Problem{internalProblem(r)}
+		}
+	}()
+	found = map[string][]string{}
+	s := newScope(c, Input{}, false)
+	var diags hcl.Diagnostics
+	for _, one := range c.rollouts {
+		if one.emergency == nil {
+			continue
+		}
+		ids, wrong := s.cannotWait(one, advisories)
+		found[one.Name] = ids
+		diags = append(diags, wrong...)
+	}
+	return found, c.flatten(diags, "")
+}
+
+// cannotWait asks one lane for all advisories. Each of them may do the work of a host.
+func (s *scope) cannotWait(r *rollout, advisories []patch.Advisory) ([]string, hcl.Diagnostics) {
+	ids := []string{}
+	var wrong hcl.Diagnostics
+	for _, a := range advisories {
+		*s.budget, s.diags = *newBudget(), nil
+		if s.condition(r.emergency, knownAdvisory(a), emergencyMatch) {
+			ids = append(ids, a.ID)
+		}
+		if len(wrong) == 0 && s.failed() {
+			wrong = s.diags
+			for _, d := range wrong {
+				d.Detail += fmt.Sprintf(" This showed at the advisory %s, which counts as no emergency for it.", a.ID)
+			}
+		}
+	}
+	return unique(ids), wrong
+}
+
+func knownAdvisory(a patch.Advisory) names {
+	cves := cty.ListValEmpty(cty.String)
+	if len(a.CVEs) > 0 {
+		list := make([]cty.Value, len(a.CVEs))
+		for i, one := range a.CVEs {
+			list[i] = cty.StringVal(one)
+		}
+		cves = cty.ListVal(list)
+	}
+	return names{advisoryRoot: cty.ObjectVal(map[string]cty.Value{
+		"id": cty.StringVal(a.ID), "severity": cty.StringVal(a.Severity), "exploited": cty.BoolVal(a.Exploited),
+		"cves": cves, "summary": cty.StringVal(a.Summary),
+	})}
 }

@@ -1,12 +1,14 @@
 package lang
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"plumb/modules"
 	"plumb/policies"
@@ -30,7 +32,7 @@ func TestPatchResource(t *testing.T) {
 		Probes: []policies.Probe{{Name: "web", HTTP: "http://localhost:8080/health", Within: 120}, {Name: "db", TCP: "[::1]:5432", Within: 60},
 			{Name: "unit", Unit: "nginx.service", Within: 60}, {Name: "smoke", Command: []string{"/usr/local/sbin/smoke", "--quick"}, Within: 60}},
 	}
-	if diff := cmp.Diff(wantAttributes, attributesOf(t, got)); diff != "" {
+	if diff := cmp.Diff(wantAttributes, attributesOf(t, got), cmpopts.IgnoreUnexported(modules.Patch{})); diff != "" {
 		t.Errorf("attributes (-want +got):\n%s", diff)
 	}
 	got.Attributes = nil
@@ -157,7 +159,9 @@ func patchesOf(out Output) []policies.Resource {
 func attributesOf(t *testing.T, one policies.Resource) modules.Patch {
 	t.Helper()
 	var p modules.Patch
-	if err := json.Unmarshal(one.Attributes, &p); err != nil {
+	dec := json.NewDecoder(bytes.NewReader(one.Attributes))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&p); err != nil {
 		t.Fatal(err)
 	}
 	return p

@@ -22,6 +22,13 @@ func (b Baseline) Item(o inventory.Offer, v Verdict) (Item, bool) {
 	return Item{}, false
 }
 
+// Urgent returns what an offer that cannot wait adds to a patch set. It passes the ages of the
+// rules, and whether there is a rule at all; rejects, holds, phasing and sources hold.
+func (b Baseline) Urgent(o inventory.Offer, now time.Time) (Item, bool) {
+	b.Rules = []Rule{{Level: "critical"}}
+	return b.Item(o, Judge(b, o, now, nil, now))
+}
+
 // Bars says what a reject of the baseline makes of an item that is in a set already: Rejected,
 // AllowedAsDependency, or empty when none is about it.
 func (b Baseline) Bars(i Item, now time.Time) State {

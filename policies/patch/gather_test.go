@@ -94,3 +94,24 @@ func TestBars(t *testing.T) {
 		}
 	}
 }
+
+func TestUrgent(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*Baseline, *inventory.Offer)
+		want   bool
+	}{
+		"too young for any rule":  {func(*Baseline, *inventory.Offer) {}, true},
+		"no rule is about it":     {func(b *Baseline, _ *inventory.Offer) { b.Rules = nil }, true},
+		"rejected":                {func(b *Baseline, _ *inventory.Offer) { b.Rejects = []Reject{{Packages: []string{"libssl3"}}} }, false},
+		"held":                    {func(_ *Baseline, o *inventory.Offer) { o.Held = true }, false},
+		"phased":                  {func(_ *Baseline, o *inventory.Offer) { o.Phased = 10 }, false},
+		"from another repository": {func(_ *Baseline, o *inventory.Offer) { o.Origin = "Elsewhere" }, false},
+	} {
+		b, o := debian(), openssl()
+		c.change(&b, &o)
+		got, ok := b.Urgent(o, now)
+		if ok != c.want || ok && (got.Version != o.Candidate || got.Level != "critical") {
+			t.Errorf("%s: Urgent = %+v, %t, want %t", name, got, ok, c.want)
+		}
+	}
+}
