@@ -2,8 +2,9 @@ package modules
 
 import "slices"
 
-// Kinds lists every kind: the written ones, and for each resource a check of the same name.
-func Kinds() []Kind { return append(written(), measured()...) }
+// Kinds lists every kind: the written ones, for each resource a check of the same name, and
+// what other blocks stand for.
+func Kinds() []Kind { return slices.Concat(written(), measured(), internal()) }
 
 // written lists the kinds that have a file. A new kind is one line here and one file.
 func written() []Kind {
@@ -23,6 +24,9 @@ func written() []Kind {
 		listeningPortsCheckKind(),
 	}
 }
+
+// internal lists the kinds that no resource or check block can name.
+func internal() []Kind { return []Kind{patchKind()} }
 
 // measured lets every kind of resource stand behind check as well: the same attributes, only
 // ever measured. Checks never conflict with each other or with a resource, so a baseline may

@@ -1,6 +1,13 @@
 package modules
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"plumb/modules/patching"
+	"plumb/modules/system"
 	"plumb/policies"
 	"plumb/policies/patch"
 )
@@ -27,6 +34,21 @@ type Patch struct {
 	Kernels *int             `json:"kernels,omitempty"`
 	Hooks   *policies.Hooks  `json:"hooks,omitempty"`
 	Probes  []policies.Probe `json:"probes,omitempty"`
+
+	outcome *policies.Patched // of the last Check or Apply
+}
+
+func patchKind() Kind {
+	return Kind{
+		Name: "patch", Internal: true, Rank: checkRank - 1,
+		Doc: "The patch cycles of a rollout on one host; a `rollout` block that carries a patch baseline makes one for each host of its rings, " +
+			"at the address `rollout.NAME`. It takes from the patch set that the server gave the host what is installed in an older version and what the " +
+			"host's own baseline lets in, installs it in small steps, restarts services or asks for a reboot, looks at units and probes, and goes " +
+			"back by itself when something fails. A step that was begun is finished or taken back after any crash, without the server.",
+		New: func() Resource {
+			return &Patch{Conffiles: "keep", Superseded: "wait", Rollback: "downgrade", Reboot: "as_needed"}
+		},
+	}
 }
 
 // Identity is the rollout.
@@ -34,3 +56,46 @@ func (p *Patch) Identity() string { return p.Rollout }
 
 // Validate finds nothing: the rollout block was looked at when it was read.
 func (p *Patch) Validate() []Mistake { return nil }
+
+// Check lists the updates of the patch set that are still to come.
+func (p *Patch) Check(ctx context.Context, sys *system.System) ([]policies.Change, error) {
+	m := patching.New(p.spec(), sys)
+	changes, err := m.Check(ctx)
+	p.outcome = m.Patched()
+	return changes, translated(err)
+}
+
+// Apply takes the host as far as it may go now. It wraps [ErrWait] when the rest has to wait.
+func (p *Patch) Apply(ctx context.Context, sys *system.System, _ []policies.Change) error {
+	m := patching.New(p.spec(), sys)
+	err := m.Apply(ctx)
+	p.outcome = m.Patched()
+	return translated(err)
+}
+
+// Presses says why patching must go on now, outside a window too.
+func (p *Patch) Presses(sys *system.System, now time.Time) string {
+	return patching.New(p.spec(), sys).Presses(now)
+}
+
+// Patched tells how the cycle fares, as the last Check or Apply left it.
+func (p *Patch) Patched() *policies.Patched { return p.outcome }
+
+func (p *Patch) spec() patching.Spec {
+	return patching.Spec{
+		Rollout: p.Rollout, Baseline: p.Baseline, Conffiles: p.Conffiles, Superseded: p.Superseded, Rollback: p.Rollback, Reboot: p.Reboot,
+		Deadline: time.Duration(p.Deadline) * time.Second, Grace: time.Duration(p.Grace) * time.Second,
+		MinFree: p.MinFree, Kernels: p.Kernels, Hooks: p.Hooks, Probes: p.Probes,
+	}
+}
+
+// translated puts the machine's words for waiting and not knowing into those of a kind.
+func translated(err error) error {
+	switch {
+	case errors.Is(err, patching.ErrWait):
+		return fmt.Errorf("%w: %w", ErrWait, err)
+	case errors.Is(err, patching.ErrUnknown):
+		return fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	return err
+}

@@ -44,6 +44,10 @@ func reference() string {
 			}
 		}
 	}
+	b.WriteString("\n## What other blocks stand for\n\nThese kinds are seen in plans, reports and pages. No resource or check block can name them.\n")
+	for _, k := range internal() {
+		fmt.Fprintf(&b, "\n`%s`: %s\n", k.Name, k.Doc)
+	}
 	return b.String()
 }
 

@@ -7,6 +7,7 @@ package system
 
 import (
 	"io/fs"
+	"time"
 
 	"plumb/policies/patch"
 )
@@ -33,6 +34,10 @@ type System struct {
 	// RebootWanted is set by a resource that needs the host to boot again, with the reason. The
 	// agent does it when the run is over and its report is safe.
 	RebootWanted string
+	// Manager stands in for the package manager that would be found on the host.
+	Manager PackageManager
+	// Now is the host's clock for what depends on the time; nil is time.Now.
+	Now func() time.Time
 
 	owners ownerMemory
 	dpkg   dpkgMemory

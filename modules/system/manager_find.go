@@ -1,0 +1,20 @@
+package system
+
+// PackageManager returns the host's package manager for patching: [ErrNoOffers] when there is
+// none that we know. Manager stands in for it where it is set.
+func (s *System) PackageManager() (PackageManager, error) {
+	if s.Manager != nil {
+		return s.Manager, nil
+	}
+	source, err := s.OfferSource()
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := source.(aptOffers); ok {
+		return newAptManager(s), nil
+	}
+	if manager, ok := source.(PackageManager); ok {
+		return manager, nil
+	}
+	return nil, ErrNoOffers
+}
