@@ -50,8 +50,16 @@ func Release(o inventory.Offer) string {
 	return name
 }
 
-// older is false for what dpkg itself would refuse to compare: then nothing is known.
-func older(a, b string) bool {
-	order, err := system.CompareDebVersions(a, b)
-	return err == nil && order < 0
+// Newer tells whether a comes after b in the order of the package manager. It is false for what
+// the manager itself would refuse to compare: then nothing is known.
+func Newer(manager, a, b string) bool {
+	compare := system.CompareDebVersions
+	if FromHosts(manager) { // those with rpm
+		compare = system.CompareRPMVersions
+	}
+	order, err := compare(a, b)
+	return err == nil && order > 0
 }
+
+// older compares versions of source packages, which only apt's distributions name in advisories.
+func older(a, b string) bool { return Newer("apt", b, a) }

@@ -7,6 +7,7 @@ import (
 
 	"plumb/inventory"
 	"plumb/policies"
+	"plumb/server/advisories"
 	"plumb/server/store"
 )
 
@@ -95,6 +96,9 @@ func (d *deriver) host() {
 	h.Offers = r.Offers
 	if d.next.Offers != nil && r.Offers != d.prev.Host.Offers {
 		d.step.Offered = d.next.Offers.List
+		for _, n := range d.next.Offers.Notices {
+			d.step.Notices = append(d.step.Notices, advisories.OfNotice(d.next.Offers.Manager, n))
+		}
 	}
 	d.step.Report, d.step.Host = r, h
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"plumb/inventory"
 	"plumb/policies"
+	"plumb/server/advisories"
 	"plumb/server/store"
 )
 
@@ -17,9 +19,18 @@ const maxOffers = 50_000
 // maxOfferWord bounds each text of an offer, in bytes.
 const maxOfferWord = 256
 
+// managers are the package managers of which hosts tell.
+var managers = []string{"apt", "dnf", "zypper"}
+
 func decodeOffers(raw []byte) (*inventory.Offers, error) {
 	found := &inventory.Offers{}
 	if err := json.Unmarshal(raw, found); err != nil {
+		return nil, err
+	}
+	if !slices.Contains(managers, found.Manager) {
+		return nil, fmt.Errorf("%.100q is no package manager that is known", found.Manager)
+	}
+	if err := advisories.CheckNotices(found.Notices); err != nil {
 		return nil, err
 	}
 	if len(found.List) > maxOffers {

@@ -84,6 +84,38 @@ func TestUnusableOffers(t *testing.T) {
 	wantRefused(t, err)
 }
 
+func TestNoticesComeWithOffers(t *testing.T) {
+	f := newFleet(t)
+	ctx := t.Context()
+	a := f.enrol(t, "web1")
+	found := offered("2")
+	found.Manager, found.List[0].Manager = "dnf", "dnf"
+	found.Notices = []inventory.Notice{{ID: "RHSA-2026:1", Severity: "critical", Issued: "2026-11-20T00:00:00Z", Fixes: []inventory.Fix{{Package: "openssl", Version: "2"}}}}
+	r := a.report(1, outcome{"a": policies.Compliant}, start)
+	r.Offers = a.object(found)
+	_, err := a.deliver(ctx, start, r)
+	must(t, err)
+	all, err := f.Store.Advisories(ctx, store.AdvisoryFilter{})
+	must(t, err)
+	if len(all) != 1 || all[0].ID != "RHSA-2026:1" || all[0].Feed != "dnf" || all[0].Severity != "critical" || !all[0].FirstSeen.Equal(start) {
+		t.Errorf("advisories = %+v, want the host's notice", all)
+	}
+	for name, change := range map[string]func(*inventory.Offers){
+		"name of no notice": func(o *inventory.Offers) { o.Notices[0].ID = "a b" },
+		"unknown manager":   func(o *inventory.Offers) { o.Manager, o.List[0].Manager = "pip", "pip" },
+	} {
+		odd := offered("3")
+		odd.Manager, odd.List[0].Manager = "dnf", "dnf"
+		odd.Notices = []inventory.Notice{{ID: "RHSA-2026:1"}}
+		change(&odd)
+		raw, err := json.Marshal(odd)
+		must(t, err)
+		digest := inventory.Digest(raw)
+		must(t, f.Store.Want(ctx, a.id, []store.Ref{{Kind: store.KindOffers, Digest: digest}}, start))
+		t.Run(name, func(t *testing.T) { wantRefused(t, f.PutObject(ctx, a.id, digest, raw, start)) })
+	}
+}
+
 // patcher is a compiler that also knows terms.
 type patcher struct {
 	compiler

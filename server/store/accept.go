@@ -31,13 +31,7 @@ func (s *Store) Accept(ctx context.Context, id inventory.HostID, epoch string, a
 			if h, err = accept(ctx, tx, h, step); err != nil {
 				return err
 			}
-			if err := noteVersions(ctx, tx, step.Offered, now); err != nil {
-				return err
-			}
-			if step.PatchHosts == nil {
-				continue
-			}
-			if err := replacePatchHosts(ctx, tx, id, step.PatchHosts); err != nil {
+			if err := acceptPatching(ctx, tx, id, step, now); err != nil {
 				return err
 			}
 		}
@@ -46,6 +40,20 @@ func (s *Store) Accept(ctx context.Context, id inventory.HostID, epoch string, a
 		}
 		return noteEpochs(ctx, tx, id, steps)
 	})
+}
+
+// acceptPatching stores what a report says about updates.
+func acceptPatching(ctx context.Context, tx *sql.Tx, id inventory.HostID, step Step, now time.Time) error {
+	if err := noteVersions(ctx, tx, step.Offered, now); err != nil {
+		return err
+	}
+	if err := noteAdvisories(ctx, tx, step.Notices, now); err != nil {
+		return err
+	}
+	if step.PatchHosts == nil {
+		return nil
+	}
+	return replacePatchHosts(ctx, tx, id, step.PatchHosts)
 }
 
 // sameInput tells whether what the host compiled is still what was verified.

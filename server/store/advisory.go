@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -20,6 +22,8 @@ type Advisory struct {
 type AdvisoryFilter struct {
 	// Packages are source packages of which one has to be affected.
 	Packages []string
+	// IDs are names of advisories, of which it has to have one.
+	IDs      []string
 	Severity string
 	// Exploited selects only what is known to be exploited.
 	Exploited bool
@@ -70,6 +74,46 @@ func putAdvisory(ctx context.Context, tx *sql.Tx, a patch.Advisory, now time.Tim
 	return nil
 }
 
+// noteAdvisories takes in what hosts tell of advisories. It only ever adds: what another host told
+// of the same one stays, and what a person imported is left alone.
+func noteAdvisories(ctx context.Context, tx *sql.Tx, all []patch.Advisory, now time.Time) error {
+	sorted := slices.SortedFunc(slices.Values(all), func(a, b patch.Advisory) int { return cmp.Compare(a.ID, b.ID) })
+	for _, a := range sorted { // all writers go in the same order, so that no two wait for each other
+		var content string
+		err := tx.QueryRowContext(ctx, `SELECT content FROM advisories WHERE id = $1`, a.ID).Scan(&content)
+		if errors.Is(found(err), ErrNotFound) {
+			err = putAdvisory(ctx, tx, a, now)
+		} else if err == nil {
+			err = widenAdvisory(ctx, tx, content, a, now)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mostAffected bounds what the hosts of a fleet can say that one advisory concerns.
+const mostAffected = 2_000
+
+// widenAdvisory adds what an advisory concerns to the stored one.
+func widenAdvisory(ctx context.Context, tx *sql.Tx, content string, a patch.Advisory, now time.Time) error {
+	var stored patch.Advisory
+	if err := decode(content, &stored); err != nil {
+		return err
+	}
+	known := len(stored.Affected)
+	for _, one := range a.Affected {
+		if len(stored.Affected) < mostAffected && !slices.Contains(stored.Affected, one) {
+			stored.Affected = append(stored.Affected, one)
+		}
+	}
+	if stored.Feed != a.Feed || len(stored.Affected) == known {
+		return nil
+	}
+	return putAdvisory(ctx, tx, stored, now)
+}
+
 func scanAdvisory(scan func(...any) error) (a Advisory, err error) {
 	var seen int64
 	var content string
@@ -112,6 +156,7 @@ func (s *Store) advisories(ctx context.Context, f AdvisoryFilter) ([]Advisory, e
 	if f.Exploited {
 		w.and(`exploited = 1`)
 	}
+	in(w, `id`, f.IDs)
 	if len(f.Packages) > 0 {
 		inner := &where{args: w.args}
 		in(inner, `package`, f.Packages)

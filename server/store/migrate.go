@@ -18,6 +18,7 @@ var steps = []string{
 	"0002_rollouts.sql",
 	"0003_patching.sql",
 	"0004_cycles.sql",
+	"0005_exposures.sql",
 }
 
 // migrationLock makes servers that start at once on one PostgreSQL wait for each other.

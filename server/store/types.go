@@ -6,6 +6,7 @@ import (
 	"plumb/agent/protocol"
 	"plumb/inventory"
 	"plumb/policies"
+	"plumb/policies/patch"
 )
 
 // Host is one enrolled machine and how it stands now.
@@ -177,6 +178,8 @@ type Step struct {
 	Host Host
 	// Offered are the offers that the report names, when they are others than before.
 	Offered []inventory.Offer
+	// Notices are the advisories that the host's own package manager names with them.
+	Notices []patch.Advisory
 	// NewInterval closes the current interval at Host.Since and opens another; Findings then
 	// replace those of the host. Without it findings stay as they are.
 	NewInterval bool
