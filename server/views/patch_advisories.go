@@ -15,7 +15,7 @@ import (
 // PatchAdvisories returns advisories whose answer a selected host lacks, the worst first; with
 // all of them also those that concern nobody, which are many.
 func (r Reader) PatchAdvisories(ctx context.Context, f PatchFilter, all bool, limit int) ([]PatchAdvisory, error) {
-	p, err := r.patching(ctx, f)
+	p, err := r.sight(ctx, f)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read what is on offer: %w", err)
 	}
@@ -47,7 +47,7 @@ func compareSeverity(a, b string) int {
 }
 
 // open returns the advisories whose answer is on offer and not installed, by ID.
-func (p *patching) open() map[string]*PatchAdvisory {
+func (p *sight) open() map[string]*PatchAdvisory {
 	open := map[string]*PatchAdvisory{}
 	for _, a := range p.groups {
 		for _, one := range p.openOf(a) {
@@ -58,10 +58,10 @@ func (p *patching) open() map[string]*PatchAdvisory {
 }
 
 // openOf is open for hosts that are alike.
-func (p *patching) openOf(a *alike) map[string]*PatchAdvisory {
+func (p *sight) openOf(a alike) map[string]*PatchAdvisory {
 	open := map[string]*PatchAdvisory{}
-	for _, o := range a.offers {
-		for _, one := range p.answered(o) {
+	for _, o := range a.Offers.List {
+		for _, one := range p.Answered(a.Alike, o) {
 			merge(open, &PatchAdvisory{Advisory: one.Advisory, FirstSeen: one.FirstSeen, Packages: []string{o.Package}, Hosts: a.hosts})
 		}
 	}
@@ -86,14 +86,14 @@ func union(a, b []string) []string {
 
 // PatchSLAs returns how the hosts stand with each SLA: what they lack, and since when it is late.
 func (r Reader) PatchSLAs(ctx context.Context, f PatchFilter, now time.Time) ([]PatchSLA, error) {
-	p, err := r.patching(ctx, f)
+	p, err := r.sight(ctx, f)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read what is on offer: %w", err)
 	}
 	found := map[string]*PatchSLA{}
 	dues := map[string]map[string]*PatchSLADue{}
 	for _, a := range p.groups {
-		for _, sla := range a.terms.SLAs {
+		for _, sla := range a.Terms.SLAs {
 			if found[sla.Name] == nil {
 				found[sla.Name], dues[sla.Name] = &PatchSLA{Name: sla.Name, Anchor: sla.Anchor}, map[string]*PatchSLADue{}
 			}
