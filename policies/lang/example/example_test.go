@@ -58,6 +58,37 @@ func TestExampleOnBareHost(t *testing.T) {
 	}
 }
 
+// The rollout comes as comments, so that nobody patches by accident; without the number signs
+// it has to be as good as the rest.
+func TestExampleRollout(t *testing.T) {
+	const name = "patches/rollout.hcl"
+	tree := Example()
+	_, commented, ok := strings.Cut(string(tree[name]), "\n\n")
+	if !ok {
+		t.Fatalf("%s has no empty line behind its first words", name)
+	}
+	tree[name] = []byte(uncommented(commented))
+	if got, problems := format.Format(tree[name], name); string(got) != string(tree[name]) || len(problems) > 0 {
+		t.Errorf("%s is not formatted (%v), want:\n%s", name, problems, got)
+	}
+	c, problems := lang.Load(tree)
+	if len(problems) > 0 {
+		t.Fatal(show(problems))
+	}
+	out := c.Compile(debian(t, "db1.example.org"))
+	if one := out.Catalog.Find("rollout.security"); len(out.Problems) > 0 || one == nil || one.Kind != "patch" {
+		t.Errorf("rollout.security = %+v, want patches\n%s", one, show(out.Problems))
+	}
+}
+
+func uncommented(src string) string {
+	var b strings.Builder
+	for line := range strings.Lines(src) {
+		b.WriteString(strings.TrimPrefix(strings.TrimPrefix(line, "#"), " "))
+	}
+	return b.String()
+}
+
 func TestExampleIsFormatted(t *testing.T) {
 	for name, src := range Example() {
 		if !strings.HasSuffix(name, ".hcl") {
