@@ -20,6 +20,7 @@ import (
 	"plumb/modules/system"
 	"plumb/policies"
 	"plumb/policies/bundle"
+	"plumb/policies/patch"
 )
 
 // Agent is the agent of one host.
@@ -43,6 +44,9 @@ type Agent struct {
 	Decode func(policies.Resource) (modules.Resource, error)
 	// Audit forces audit mode for every run.
 	Audit bool
+	// Reboot boots the host again, for the reason given; nil leaves that to somebody else, who
+	// finds it in [Outcome.Reboot].
+	Reboot func(ctx context.Context, reason string) error
 }
 
 // resourceLimit bounds a Check or an Apply that sets no timeout itself: long enough for a large
@@ -56,9 +60,13 @@ type job struct {
 	comp   Compiled
 	audit  bool
 	frozen bool
-	zone   string        // of the host
-	skew   time.Duration // of the host's clock against the server's
-	since  time.Time     // repairs of runs up to here were reported
+	trial  bool // the release has not shown yet that the host can live with it
+	orders []patch.Order
+	// refused are orders that are not believed, by rollout.
+	refused map[string]run.Refusal
+	zone    string        // of the host
+	skew    time.Duration // of the host's clock against the server's
+	since   time.Time     // repairs of runs up to here were reported
 	// started names the run in the journal of repairs and in its report alike: a kill between
 	// the two must not tell a repair again.
 	started time.Time
@@ -69,7 +77,9 @@ type ran struct {
 	catalog policies.Catalog
 	result  policies.Result
 	journal *run.Journal
-	opens   time.Time // when the first change may start that waits
+	opens   time.Time // when to wake up for a window
+	soon    bool      // a patch cycle is under way
+	reboot  string    // why the host has to boot again, empty when it need not
 }
 
 // run runs one catalog. The caller closes the journal after it has made the result safe.
@@ -91,7 +101,8 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 		return ran{}, err
 	}
 	runner := &run.Runner{Decode: a.Decode, Journal: journal, Audit: j.audit, Frozen: j.frozen, Limit: resourceLimit,
-		Now: a.Now, System: &system.System{Root: a.Root, Tree: j.tree.FS(), State: files}}
+		Trial: j.trial, Refused: j.refused, Now: a.Now,
+		System: &system.System{Root: a.Root, Tree: j.tree.FS(), State: files, Orders: j.orders, Frozen: j.frozen}}
 	runner.Zone, runner.Untimed = timing(j)
 	if _, err := a.Dir.Load(j.folder+"/memory.json", &runner.Memory); err != nil {
 		a.Log.Warn("the memory of the last run is lost", "error", err) // causes start anew, no more
@@ -103,7 +114,11 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 	if err != nil {
 		return ran{}, errors.Join(err, journal.Close())
 	}
-	return ran{catalog, result, journal, runner.Opens}, nil
+	done := ran{catalog, result, journal, runner.Opens, runner.Soon, ""}
+	if !j.audit {
+		done.reboot = run.Plain(runner.System.RebootWanted)
+	}
+	return done, nil
 }
 
 // openSpool opens the reports that wait.

@@ -40,7 +40,7 @@ func (a *Agent) Apply(ctx context.Context, dir string) (Last, error) {
 		return Last{}, err
 	}
 	defer done.journal.Close()
-	last := Last{Started: started, Finished: a.Now(), Audit: audit, Timezone: facts.Timezone, Catalog: done.catalog, Result: done.result}
+	last := Last{Started: started, Finished: a.Now(), Audit: audit, Timezone: facts.Timezone, Reboot: done.reboot, Catalog: done.catalog, Result: done.result}
 	return last, errors.Join(a.Dir.Save("apply/"+lastFile, last), done.journal.Reported())
 }
 

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -47,12 +48,16 @@ func (r *round) call(ctx context.Context) error {
 	if err := r.raise(floors); err != nil {
 		return err
 	}
+	grants := r.grants(l)
+	if err := r.withdraw(grants); err != nil {
+		return err
+	}
 	r.lease = lease{Release: l.Release, Expires: l.Expires, Freeze: l.Freeze, Interval: answer.Interval, Skew: r.lease.Skew}
 	if err := r.Dir.Save(leaseFile, r.lease); err != nil {
 		return err
 	}
 	r.problem = ""
-	return r.take(ctx, l)
+	return errors.Join(r.take(ctx, l), r.takeOrders(ctx, grants))
 }
 
 // refuse notes why something that the server sent is not believed.

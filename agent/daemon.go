@@ -38,6 +38,7 @@ const (
 	maxInterval     = 24 * time.Hour
 	firstDelay      = 30 * time.Second // hosts that boot together start within this
 	openingDelay    = time.Minute      // hosts whose window opens at once start within this
+	soonDelay       = time.Minute      // between two rounds while a patch cycle is under way
 	maxBackoff      = time.Hour
 	maxRound        = 12 * time.Hour // a round that takes longer hangs, and systemd may restart us
 )

@@ -14,7 +14,9 @@ import (
 const maxAttempts = 3
 
 // enforce runs the release on trial, if there is one that may run, and else the one in force. A
-// release that fails is quarantined, and the one in force runs again at once.
+// release that fails is quarantined, and the one in force runs again at once. One that passed and
+// has patch resources runs again, too: they were left alone while it was judged, so that no kill
+// in the middle of an upgrade is ever counted against a release.
 func (r *round) enforce(ctx context.Context) error {
 	var err error
 	if r.found, r.rawFacts, err = r.collect(ctx); err != nil {
@@ -22,7 +24,7 @@ func (r *round) enforce(ctx context.Context) error {
 	}
 	r.findOffers(ctx)
 	if r.mayTry() {
-		if passed, err := r.try(ctx); err != nil || passed {
+		if passed, err := r.try(ctx); err != nil || passed && !r.patches {
 			return err
 		}
 	}
@@ -30,7 +32,7 @@ func (r *round) enforce(ctx context.Context) error {
 	if good == nil {
 		return r.reportNone()
 	}
-	done, err := r.runRelease(ctx, *good)
+	done, err := r.runRelease(ctx, *good, false)
 	if isRejected(err) { // it compiled once, but not here and now
 		return r.reportProblem(*good, err)
 	}
@@ -63,7 +65,7 @@ func (r *round) try(ctx context.Context) (bool, error) {
 		}
 	}
 	h := t.Held
-	done, err := r.runRelease(ctx, h)
+	done, err := r.runRelease(ctx, h, !r.auditing())
 	switch {
 	case ctx.Err() != nil: // stopped by an administrator, which is not the release's fault
 		t.Attempts = max(0, t.Attempts-1)
@@ -77,7 +79,8 @@ func (r *round) try(ctx context.Context) (bool, error) {
 	case r.auditing():
 		return true, r.report(done)
 	}
-	if bad := regressions(before, &done.result); len(bad) > 0 {
+	r.patches = hasPatches(done.catalog)
+	if bad := regressions(before, judged(done.catalog, done.result)); len(bad) > 0 {
 		err = r.quarantine(h, blame(bad))
 		return false, errors.Join(err, r.report(done))
 	}
@@ -133,8 +136,8 @@ type finished struct {
 	started time.Time
 }
 
-// runRelease compiles and runs one release. The error is a [*Rejected] when its policy is at fault.
-func (r *round) runRelease(ctx context.Context, h state.Held) (finished, error) {
+// runRelease compiles and runs one release, on trial or in force. The error is a [*Rejected] when its policy is at fault.
+func (r *round) runRelease(ctx context.Context, h state.Held, trial bool) (finished, error) {
 	raw, err := r.Dir.Bundle(h)
 	if err != nil {
 		return finished{}, err
@@ -155,8 +158,10 @@ func (r *round) runRelease(ctx context.Context, h state.Held) (finished, error) 
 		r.problem = err.Error()
 	}
 	started := r.Now()
-	done, err := r.run(ctx, job{folder: "runs", tree: tree, comp: comp,
+	orders, refused := r.orders()
+	done, err := r.run(ctx, job{folder: "runs", tree: tree, comp: comp, trial: trial, orders: orders, refused: refused,
 		audit: r.auditing(), frozen: r.lease.Freeze, since: r.spool.Started(), started: started,
 		zone: r.found.Timezone, skew: r.skew()})
+	r.tellReboot(&done)
 	return finished{done, h, comp, started}, err
 }

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"plumb/policies"
@@ -28,6 +29,23 @@ func regressions(before, after *policies.Result) []policies.ResourceResult {
 		}
 	}
 	return list
+}
+
+// judged is what a release is judged by: all but patch cycles, which the server judges by
+// themselves. An update that fails is no fault of the release that happens to be in force.
+func judged(c policies.Catalog, r policies.Result) *policies.Result {
+	patches := map[string]bool{}
+	for _, res := range c.Resources {
+		patches[res.Address] = res.Kind == patchKind
+	}
+	r.Resources = slices.DeleteFunc(slices.Clone(r.Resources), func(one policies.ResourceResult) bool { return patches[one.Address] })
+	return &r
+}
+
+const patchKind = "patch"
+
+func hasPatches(c policies.Catalog) bool {
+	return slices.ContainsFunc(c.Resources, func(r policies.Resource) bool { return r.Kind == patchKind })
 }
 
 // blame says in a sentence what failed.

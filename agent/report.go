@@ -33,6 +33,7 @@ type Last struct {
 	Stale    bool             `json:"stale"`
 	Problem  string           `json:"problem,omitempty"`
 	Timezone string           `json:"timezone,omitempty"` // of the host, for its windows
+	Reboot   string           `json:"reboot,omitempty"`   // why the host has to boot again
 	Catalog  policies.Catalog `json:"catalog"`
 	Result   policies.Result  `json:"result"`
 }
@@ -71,6 +72,7 @@ func (r *round) report(done finished) error {
 	report.Catalog, report.Result = done.comp.Digest, inventory.Digest(result)
 	objects := map[string][]byte{report.Catalog: done.comp.Raw, report.Result: result}
 	r.out.Release, r.out.Counts, r.out.Opens = done.held.Number, done.result.Counts(), done.opens
+	r.out.Soon, r.out.Reboot = done.soon, done.reboot
 	if err := r.remember(done, report); err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ func (r *round) reportNone() error {
 func (r *round) remember(done finished, report policies.Report) error {
 	last := Last{Release: report.Release, Commit: report.Commit, Started: report.Started, Finished: report.Finished,
 		Audit: report.Audit, Stale: report.Stale, Problem: report.Problem, Timezone: r.found.Timezone,
-		Catalog: done.catalog, Result: done.result}
+		Reboot: done.reboot, Catalog: done.catalog, Result: done.result}
 	if err := r.Dir.Save(lastFile, last); err != nil {
 		return err
 	}

@@ -26,8 +26,13 @@ type Outcome struct {
 	Called error
 	// Interval is how long the server wants to be left alone, 0 when it did not say.
 	Interval time.Duration
-	// Opens is when the first change may start that waits for a window, zero when none does.
+	// Opens is when to look again because a window opens: one that a change waits for, or one in
+	// which patch cycles are given out. It is zero when there is none.
 	Opens time.Time
+	// Soon asks for another round soon: a patch cycle is under way.
+	Soon bool
+	// Reboot says why the host has to boot again, and is empty when it need not.
+	Reboot string
 }
 
 // Worst is how the host stands after the round.
@@ -46,12 +51,14 @@ type round struct {
 	floors   trust.Floors
 	releases state.Releases
 	lease    lease
+	granted  []state.Granted // the patch cycles of the lease
 	spool    *spool.Spool
 	client   *transport.Client
 	pause    *protocol.Pause
 	tag      []byte // of the release that is being taken
 	blind    bool   // the floors are lost, so nothing new can be believed
 	problem  string // what stands against the release that the server wants
+	patches  bool   // the release that was just tried has patch resources
 	out      Outcome
 
 	found    inventory.Facts
@@ -94,7 +101,7 @@ func (a *Agent) Round(ctx context.Context, call bool) (Outcome, error) {
 		_, r.out.Called = r.deliver(ctx)
 	}
 	r.out.Problem = r.problem
-	return r.out, nil
+	return r.out, r.boot(ctx)
 }
 
 // begin reads the state. Damaged floors are not fatal: drift is mended, nothing new is taken.
@@ -109,6 +116,9 @@ func (a *Agent) begin() (*round, error) {
 	}
 	if _, err = a.Dir.Load(leaseFile, &r.lease); err != nil {
 		a.Log.Warn("the newest lease is lost", "error", err)
+	}
+	if r.granted, err = a.Dir.Granted(); err != nil {
+		a.Log.Warn("the patch orders are lost until the server is reached", "error", err)
 	}
 	if r.floors, err = a.Dir.Floors(); err != nil {
 		if !errors.Is(err, state.ErrNoFloors) {

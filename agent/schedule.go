@@ -47,8 +47,12 @@ func (s *schedule) after(now time.Time, out Outcome, random func(n int64) int64)
 		s.interval = min(max(out.Interval, minInterval), maxInterval)
 	}
 	s.run = slot(now, s.interval, splay(s.host, s.interval))
+	if soon := now.Add(soonDelay); out.Soon && soon.Before(s.run) {
+		s.run = soon
+	}
 	if opens := out.Opens.Add(splay(s.host, openingDelay)); opens.After(now) && opens.Before(s.run) {
 		s.run = opens
+		defer s.callAt(opens)
 	}
 	if out.Called == nil && !now.Before(s.call) {
 		s.failures, s.call = 0, s.run
@@ -59,6 +63,14 @@ func (s *schedule) after(now time.Time, out Outcome, random func(n int64) int64)
 	}
 	s.failures++
 	s.call = now.Add(backoff(s.failures, out.Called, random))
+}
+
+// callAt makes the server be called at a time, however often it was not reached before: what it
+// gives out in a window must not be missed.
+func (s *schedule) callAt(at time.Time) {
+	if at.Before(s.call) {
+		s.call = at
+	}
 }
 
 // slot is the first time after now that lies on the grid.

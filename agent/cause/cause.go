@@ -20,6 +20,15 @@ type Entry struct {
 	Status policies.Status `json:"status"`
 	// Cause is why it differed, while it does.
 	Cause policies.Cause `json:"cause,omitempty"`
+	// Packages are those that a patch resource had brought, by name.
+	Packages map[string]Brought `json:"packages,omitempty"`
+}
+
+// Brought is a package that patching brought.
+type Brought struct {
+	Version string `json:"version"`
+	// New is true when it came in the last run.
+	New bool `json:"new,omitempty"`
 }
 
 // Memory maps the address of each resource of the last run to what was left.

@@ -114,6 +114,7 @@ func clean(out *policies.ResourceResult, s secrets) {
 		c.Before, c.After = plain(s.scrub(c.Before), maxValue), plain(s.scrub(c.After), maxValue)
 		c.Diff = plain(s.scrub(c.Diff), maxDiff)
 	}
+	cleanPatched(out, s)
 }
 
 func hide(value string) string {
@@ -169,11 +170,15 @@ func trim(result *policies.Result, limit int) {
 	}
 }
 
-// Strip leaves only what stands, without what was found: addresses, statuses, modes, causes.
+// Strip leaves only what stands, without what was found: addresses, statuses, modes, causes,
+// and where a patch cycle is.
 func Strip(result *policies.Result) {
 	for i := range result.Resources {
 		one := &result.Resources[i]
 		one.Changes, one.Message = nil, plain(one.Message, 80)
+		if p := one.Patched; p != nil {
+			one.Patched = &policies.Patched{Cycle: p.Cycle, Set: p.Set, Phase: p.Phase, RolledBack: p.RolledBack}
+		}
 	}
 }
 

@@ -40,19 +40,28 @@ type Runner struct {
 	// wait then. It is empty when the clock is fine.
 	Untimed string
 	// Opens is when the first change may start that waits for a window or for the end of a
-	// freeze. Run sets it; it is zero when none does.
+	// freeze, or when the next window of a patch resource opens, for the server gives patch cycles
+	// out in their windows. Run sets it; it is zero when there is nothing to wake up for.
 	Opens time.Time
-	// Limit bounds a Check or an Apply whose resource sets no timeout; 0 is no bound.
+	// Soon is set by Run when a patch cycle is under way that no window keeps waiting.
+	Soon bool
+	// Limit bounds a Check or an Apply whose resource sets no timeout; 0 is no bound. A patch
+	// resource brings many packages, one after the other, and has [patchShare] times as long.
 	Limit time.Duration
+	// Trial leaves patch resources alone: a release that is on trial is judged before anything
+	// else changes the host.
+	Trial bool
+	// Refused holds, by rollout, the patch orders that the host was given and does not believe.
+	Refused map[string]Refusal
 }
 
 // Run runs the catalog. When ctx ends it finishes the resource at hand, delivers nothing more
 // and returns the context's error: there is no result of half a run, and what was begun
 // is in the journal.
 func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest string, now time.Time) (policies.Result, error) {
-	r.Journal.run, r.Opens = now, time.Time{}
+	r.Journal.run, r.Opens, r.Soon = now, time.Time{}, false
 	p := &pass{Runner: r, catalog: catalog, refused: map[string]calendar.Decision{}, result: policies.Result{Catalog: digest, Resources: []policies.ResourceResult{}},
-		index: map[string]int{}, left: cause.Memory{}, kinds: map[string]modules.Resource{}, errs: map[string]error{}}
+		index: map[string]int{}, left: cause.Memory{}, stopped: ctx, kinds: map[string]modules.Resource{}, errs: map[string]error{}}
 	p.decode(catalog)
 	for _, res := range catalog.Resources {
 		if err := ctx.Err(); err != nil {
@@ -74,10 +83,11 @@ func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest strin
 type pass struct {
 	*Runner
 	catalog policies.Catalog
-	refused map[string]calendar.Decision // by class and windows: what must not start yet
+	refused map[string]calendar.Decision // by class, lane and windows: what must not start yet
 	result  policies.Result
 	index   map[string]int // address → place in the result
 	left    cause.Memory
+	stopped context.Context // ends when the run is asked to stop
 	kinds   map[string]modules.Resource
 	errs    map[string]error // why an entry could not be decoded
 }
@@ -119,7 +129,9 @@ func (p *pass) resource(ctx context.Context, res policies.Resource) policies.Res
 	if err != nil {
 		w.fail(fmt.Errorf("the catalog entry is damaged: %w", err))
 	} else {
+		p.System.Permit = w.permit
 		w.do(ctx)
+		p.System.Permit = nil
 	}
 	clean(&w.out, w.secrets)
 	p.remember(w)
@@ -130,7 +142,7 @@ func (p *pass) resource(ctx context.Context, res policies.Resource) policies.Res
 // remembered as it was.
 func (p *pass) remember(w *work) {
 	if w.checked {
-		p.left[w.res.Address] = cause.Entry{Wanted: w.wanted, Status: w.out.Status, Cause: w.out.Cause}
+		p.left[w.res.Address] = cause.Entry{Wanted: w.wanted, Status: w.out.Status, Cause: w.out.Cause, Packages: w.packages()}
 		return
 	}
 	if last, ok := p.Memory[w.res.Address]; ok {

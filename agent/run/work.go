@@ -18,6 +18,8 @@ type work struct {
 	secrets secrets
 	wanted  string
 	checked bool // Check gave an answer
+	waits   bool // something had to wait for a window or a freeze
+	fares   *policies.Patched
 	one     modules.Resource
 	out     policies.ResourceResult
 }
@@ -36,6 +38,10 @@ func (w *work) do(ctx context.Context) {
 		return
 	}
 	w.one = w.kinds[w.res.Address]
+	if w.leave() {
+		return
+	}
+	defer w.tell()
 	changes, err := w.check(ctx)
 	if err != nil {
 		w.fail(err)
@@ -56,7 +62,7 @@ func (w *work) settle(ctx context.Context, changes []policies.Change) {
 		}
 		return
 	}
-	w.out.Changes, w.out.Cause = changes, w.Memory.Of(address, w.wanted)
+	w.out.Changes, w.out.Cause = changes, w.why()
 	if begun {
 		w.out.Cause = before.Cause
 	}
@@ -64,16 +70,22 @@ func (w *work) settle(ctx context.Context, changes []policies.Change) {
 	switch {
 	case !can || w.out.Mode == policies.Audit:
 		w.out.Status = policies.Noncompliant
-	case w.Frozen && w.out.Cause != policies.Corrective:
+	case w.frozen():
 		w.out.Status, w.out.Message = policies.Pending, "changes are frozen"
 	default:
 		w.begin(ctx, applier, changes)
 	}
 }
 
+// frozen tells whether a freeze of the server's stops the change. What the host or its own
+// patching did to a resource is drift. A patch cycle is none; see [work.permit].
+func (w *work) frozen() bool {
+	return w.Frozen && w.res.Kind != patchKind && w.out.Cause != policies.Corrective && w.out.Cause != policies.Upstream
+}
+
 // begin mends the resource when its windows and the freezes let it. Drift waits too.
 func (w *work) begin(ctx context.Context, applier modules.Applier, changes []policies.Change) {
-	if why := w.closed(w.res); why != "" {
+	if why := w.permit(w.res.Class()); why != "" {
 		w.out.Status, w.out.Message = policies.Pending, why
 		return
 	}
@@ -139,6 +151,9 @@ func (w *work) guard(ctx context.Context, call func(context.Context) error) (err
 	limit := w.Limit
 	if w.res.Timeout > 0 {
 		limit = time.Duration(w.res.Timeout) * time.Second
+	}
+	if w.res.Kind == patchKind && w.res.Timeout == 0 {
+		limit *= patchShare
 	}
 	if limit > 0 {
 		var cancel context.CancelFunc

@@ -28,6 +28,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("PUT "+protocol.PathObjects+"{digest}", s.put)
 	mux.HandleFunc("GET "+protocol.PathTags+"{digest}", s.get(s.tags))
 	mux.HandleFunc("GET "+protocol.PathBundles+"{digest}", s.get(s.bundles))
+	mux.HandleFunc("GET "+protocol.PathSets+"{digest}", s.get(s.sets))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		before := s.before

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,7 +39,8 @@ type Server struct {
 	leaseSigner         note.Signer
 	hostKey             ssh.Signer
 	mu                  sync.Mutex
-	tags, bundles       map[string][]byte
+	tags, bundles, sets map[string][]byte
+	patches             []protocol.PatchGrant
 	objects             map[string][]byte
 	host                inventory.Host
 	counter             uint64
@@ -56,7 +58,7 @@ type Server struct {
 func Start(t testing.TB) *Server {
 	t.Helper()
 	s := &Server{CA: NewCA(t), Now: time.Now, Author: NewKey(t), hostKey: NewKey(t), secret: "the secret",
-		tags: map[string][]byte{}, bundles: map[string][]byte{}, objects: map[string][]byte{}, epochs: map[string]uint64{}}
+		tags: map[string][]byte{}, bundles: map[string][]byte{}, sets: map[string][]byte{}, objects: map[string][]byte{}, epochs: map[string]uint64{}}
 	private, public, err := note.GenerateKey(rand.Reader, "plumb-lease")
 	if err != nil {
 		t.Fatal(err)
@@ -150,6 +152,22 @@ func (s *Server) Assign(l protocol.Lease) {
 	s.newest = l
 }
 
+// Serve serves the bytes of a patch set and returns their digest.
+func (s *Server) Serve(raw []byte) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	digest := inventory.Digest(raw)
+	s.sets[digest] = raw
+	return digest
+}
+
+// Grant puts patch cycles into every lease to come, besides those that a lease's body names.
+func (s *Server) Grant(list ...protocol.PatchGrant) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.patches = list
+}
+
 // Lease signs a lease for the enrolled host, one day long, with the next counter.
 func (s *Server) Lease(body protocol.Lease) string {
 	s.mu.Lock()
@@ -161,6 +179,7 @@ func (s *Server) lease(body protocol.Lease) string {
 	s.counter++
 	body.Host, body.Counter = s.host.ID, s.counter
 	body.Issued = s.Now().UTC()
+	body.Patches = append(slices.Clone(body.Patches), s.patches...)
 	body.Expires = body.Issued.Add(24 * time.Hour)
 	return s.Sign(body)
 }

@@ -43,6 +43,7 @@ func (a *app) run(args []string) error {
 		return a.once(ctx, one)
 	}
 	watchdog, _ := daemon.SdWatchdogEnabled(false) // a damaged setting means no watchdog
+	one.Reboot = agent.BootAgain(a.root)
 	d := &agent.Daemon{Round: one.Round, Host: id.Host.ID, Interval: every, Wake: wakes(), Log: one.Log, Watchdog: watchdog,
 		Notify: func(state string) { _, _ = daemon.SdNotify(false, state) }}
 	return d.Run(ctx)
