@@ -3,9 +3,7 @@ package system
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"plumb/policies"
@@ -52,40 +50,12 @@ func (a aptManager) Busy(ctx context.Context, wait time.Duration) error {
 	return a.s.waitForLocks(ctx, wait, slices.Concat(packageLocks(), listLocks()))
 }
 
-// Broken lists the packages that dpkg left half done.
-func (a aptManager) Broken(context.Context) ([]string, error) {
-	a.s.ForgetDpkg()
-	db, err := a.s.Dpkg()
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, p := range db.Broken() {
-		names = append(names, db.label(p))
-	}
-	return names, nil
-}
-
-// Mend finishes what an interrupted dpkg left.
-func (a aptManager) Mend(ctx context.Context) error { return a.s.repairDpkg(ctx) }
-
 // Update fetches the package lists.
 func (a aptManager) Update(ctx context.Context) error {
 	a.s.apt.updated = false
 	_, err := a.s.UpdateApt(ctx, 0)
 	return err
 }
-
-// PlanPatch simulates.
-func (a aptManager) PlanPatch(context.Context, []Target) (PatchPlan, error) {
-	return PatchPlan{}, errUnfinished
-}
-
-// FetchPatch downloads.
-func (a aptManager) FetchPatch(context.Context, []Target) error { return errUnfinished }
-
-// InstallPatch installs.
-func (a aptManager) InstallPatch(context.Context, []Target, string) error { return errUnfinished }
 
 // Conffiles predicts.
 func (a aptManager) Conffiles(context.Context, []Target) ([]policies.Conffile, error) {
@@ -100,17 +70,5 @@ func (a aptManager) Kernels(context.Context) ([]Kernel, error) { return nil, err
 
 // RemoveKernels removes.
 func (a aptManager) RemoveKernels(context.Context, []string) error { return errUnfinished }
-
-// spec is what apt-get takes for exactly this version.
-func (t Target) spec() string {
-	name, arch, _ := strings.Cut(t.Name, ":")
-	if arch == "" {
-		arch = t.Arch
-	}
-	if arch == "" || arch == "all" {
-		return fmt.Sprintf("%s=%s", name, t.Version)
-	}
-	return fmt.Sprintf("%s:%s=%s", name, arch, t.Version)
-}
 
 var _ PackageManager = aptManager{}

@@ -1,0 +1,248 @@
+package system
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// begunFile tells which versions an InstallPatch was about that did not come to its end.
+const begunFile = "/var/cache/plumb-agent/installing.json"
+
+type aptBegun struct {
+	Wanted    []Target `json:"wanted"`
+	Conffiles string   `json:"conffiles"`
+}
+
+// begin notes what is going to be installed before dpkg gets its first word.
+func (s *System) begin(job aptJob, conffiles string) error {
+	raw, err := json.Marshal(aptBegun{job.wanted, conffiles})
+	if err != nil {
+		return err
+	}
+	if err := s.Files().Write(begunFile, raw, WriteOptions{}); err != nil {
+		return fmt.Errorf("cannot note what is going to be installed: %w", err)
+	}
+	return nil
+}
+
+func (s *System) end() {
+	// What stays is read only after an interruption, and then compared with dpkg's status.
+	_ = s.Files().Remove(begunFile)
+}
+
+func (s *System) begun() (aptBegun, error) {
+	var b aptBegun
+	raw, err := s.Files().Read(begunFile, 16<<20)
+	if errors.Is(err, fs.ErrNotExist) {
+		return b, nil
+	}
+	if err != nil {
+		return b, err
+	}
+	if err := json.Unmarshal(raw, &b); err != nil {
+		return aptBegun{}, nil // a power cut; dpkg's log knows, too
+	}
+	return b, nil
+}
+
+// Broken lists the packages that dpkg left half done. A dpkg that was killed between two
+// packages leaves none of them, only its journal: then the list names dpkg.
+func (a aptManager) Broken(context.Context) ([]string, error) {
+	db, err := a.readAnew()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, p := range db.Broken() {
+		names = append(names, db.label(p))
+	}
+	if len(names) == 0 && db.Interrupted {
+		names = []string{"dpkg"}
+	}
+	return names, nil
+}
+
+func (a aptManager) readAnew() (*Dpkg, error) {
+	a.s.ForgetDpkg()
+	return a.s.Dpkg()
+}
+
+// Mend goes from the gentlest way to the strongest until dpkg's status says that nothing is
+// broken. "dpkg --configure -a" alone ends well far more often than it mends: what was being
+// unpacked has to be unpacked again, from the archive that was verified. No package is removed.
+func (a aptManager) Mend(ctx context.Context) error {
+	if err := a.s.waitForLocks(ctx, lockWait, packageLocks()); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	begun, err := a.s.begun()
+	if err != nil {
+		return fmt.Errorf("cannot read what was being installed: %w", err)
+	}
+	ways := []func(context.Context, aptBegun) error{a.configure, a.unpackAgain, a.finish, a.reinstall, a.fixDepends}
+	var failed []error
+	for _, way := range ways {
+		broken, err := a.Broken(ctx)
+		if err != nil || len(broken) == 0 {
+			return err
+		}
+		if err := way(ctx, begun); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	broken, err := a.Broken(ctx)
+	if err != nil || len(broken) == 0 {
+		return err
+	}
+	return fmt.Errorf("cannot mend %s: %w", strings.Join(broken, ", "), errors.Join(failed...))
+}
+
+// configure goes on where dpkg stopped.
+func (a aptManager) configure(ctx context.Context, b aptBegun) error {
+	return a.dpkgRun(ctx, b, "--configure", "-a")
+}
+
+func (a aptManager) dpkgRun(ctx context.Context, b aptBegun, args ...string) error {
+	argv := slices.Concat([]string{"dpkg"}, conffileOptions(b.Conffiles), args)
+	out, err := a.s.Run(ctx, Command{Argv: argv, Env: patchEnv(b.Conffiles), Timeout: patchLimit, MaxOutput: 16 << 20})
+	if err != nil || out.Code == 0 {
+		return err
+	}
+	db, err := a.readAnew()
+	if err != nil {
+		return err
+	}
+	if scripts := parseDpkgFailures(string(out.Stderr), func(name string) string { return versionIn(db, name) }); len(scripts) > 0 {
+		return errors.New(strings.Join(scripts, "; "))
+	}
+	return fmt.Errorf("dpkg failed (exit %d): %s", out.Code, out.LastWords())
+}
+
+// unpackAgain unpacks the versions that were being installed and configures all.
+func (a aptManager) unpackAgain(ctx context.Context, b aptBegun) error {
+	db, err := a.readAnew()
+	if err != nil {
+		return err
+	}
+	files, err := a.begunArchives(ctx, db, b)
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	unpacked := a.dpkgRun(ctx, b, append([]string{"--unpack", "--"}, files...)...)
+	return errors.Join(unpacked, a.configure(ctx, b))
+}
+
+// begunArchives are the archives of what is broken, of the version that was on its way.
+func (a aptManager) begunArchives(ctx context.Context, db *Dpkg, b aptBegun) ([]string, error) {
+	log := a.dpkgLog()
+	var files []string
+	for _, p := range db.Broken() {
+		version := versionBegun(p, b, log)
+		for _, folder := range []string{aptArchives, "/var/cache/apt/archives"} {
+			file := path.Join(folder, path.Base(archiveFile(p.Name, version, p.Arch)))
+			r, err := a.readArchive(ctx, file)
+			if err != nil {
+				return nil, err
+			}
+			if r != nil && r.name == p.Name && r.version == version {
+				files = append(files, file)
+				break
+			}
+		}
+	}
+	return files, nil
+}
+
+// versionBegun is the version that was on its way: that of our own job, else what dpkg noted
+// last, else what its status has.
+func versionBegun(p Package, b aptBegun, log map[debKey]string) string {
+	for _, t := range b.Wanted {
+		if t.bare() == p.Name && (t.arch() == p.Arch || t.arch() == "") {
+			return t.Version
+		}
+	}
+	if version := log[debKey{p.Name, p.Arch}]; version != "" {
+		return version
+	}
+	return p.Version
+}
+
+// finish lets apt bring the rest of what was begun: a package that is only unpacked may wait
+// for one that was not touched yet.
+func (a aptManager) finish(ctx context.Context, b aptBegun) error {
+	if len(b.Wanted) == 0 {
+		return nil
+	}
+	job, err := a.newJob(ctx, b.Wanted)
+	if err != nil || len(job.wanted) == 0 {
+		return err
+	}
+	_, err = a.install(ctx, job, b.Conffiles)
+	return err
+}
+
+// reinstall fetches what is broken anew, in a version that apt chooses.
+func (a aptManager) reinstall(ctx context.Context, b aptBegun) error {
+	db, err := a.readAnew()
+	if err != nil || len(db.Broken()) == 0 {
+		return err
+	}
+	args := []string{"install", "--reinstall", "--"}
+	for _, p := range db.Broken() {
+		args = append(args, db.label(p))
+	}
+	return a.patchGetFine(ctx, b, args)
+}
+
+// fixDepends lets apt draw in what is missing. --no-remove stands with every call.
+func (a aptManager) fixDepends(ctx context.Context, b aptBegun) error {
+	return a.patchGetFine(ctx, b, []string{"-f", "install"})
+}
+
+func (a aptManager) patchGetFine(ctx context.Context, b aptBegun, args []string) error {
+	out, err := a.patchGet(ctx, b.Conffiles, args)
+	if err == nil && out.Code != 0 {
+		err = aptFailure(out)
+	}
+	return err
+}
+
+// dpkgLogTail is how much of the end of dpkg's log is read, in bytes.
+const dpkgLogTail = 1 << 20
+
+// dpkgLog returns the versions that dpkg last began to bring; none when it keeps no log.
+func (a aptManager) dpkgLog() map[debKey]string {
+	f, err := a.s.Files().Open("/var/log/dpkg.log")
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil
+	}
+	raw := make([]byte, min(info.Size(), dpkgLogTail))
+	n, _ := f.ReadAt(raw, info.Size()-int64(len(raw)))
+	return parseDpkgLog(string(raw[:n]))
+}
+
+// parseDpkgLog reads "2026-11-21 10:00:00 upgrade app:amd64 1.0 1.1" and the same with install.
+func parseDpkgLog(log string) map[debKey]string {
+	last := map[debKey]string{}
+	for line := range strings.Lines(log) {
+		words := strings.Fields(line)
+		if len(words) != 6 || words[2] != "upgrade" && words[2] != "install" {
+			continue
+		}
+		if name, arch, ok := strings.Cut(words[3], ":"); ok && words[5] != "<none>" {
+			last[debKey{name, arch}] = words[5]
+		}
+	}
+	return last
+}

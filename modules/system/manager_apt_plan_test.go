@@ -1,0 +1,79 @@
+package system
+
+import (
+	"testing"
+)
+
+func TestAptPatchesInSmallSteps(t *testing.T) {
+	onAptHost(t, func(h *aptHost) {
+		h.have(deb("app 1", "Depends: lib (>= 1)\n"), deb("lib 1", ""), deb("lib-dev 1", "Depends: lib (= 1)\n"), deb("tool 1", ""), deb("other 1", ""))
+		h.publish(deb("app 2", "Depends: lib (>= 2), fresh\n"), deb("lib 2", ""), deb("lib-dev 2", "Depends: lib (= 2)\n"), deb("tool 2", ""), deb("other 2", ""), deb("fresh 1", ""))
+		p := h.plan("app=2 lib=2 lib-dev=2 tool=2 gone=7")
+		if got, want := stepsOf(p), "lib=2 lib-dev=2 | app=2 fresh=1 | tool=2"; got != want {
+			t.Errorf("steps = %q, want %q", got, want)
+		}
+		if got := listOf(p.Added); got != "fresh=1" || listOf(p.Gone) != "gone=7" || len(p.Held)+len(p.Removed) > 0 {
+			t.Errorf("plan = %+v", p)
+		}
+		if p.Download < 1000 {
+			t.Errorf("%d bytes are to be fetched", p.Download)
+		}
+		h.must(h.patch("app=2 lib=2 lib-dev=2 tool=2"))
+		if got, want := h.versions(), "app=2 fresh=1 lib-dev=2 lib=2 other=1 tool=2"; got != want {
+			t.Errorf("versions = %q, want %q", got, want)
+		}
+		if got := string(h.run("", "apt-mark", "showauto")); got != "fresh\n" {
+			t.Errorf("marked as drawn in: %q", got)
+		}
+		if h.fetches != 5 {
+			t.Errorf("%d archives were fetched, want 5", h.fetches)
+		}
+	})
+}
+
+func TestAptGoesBack(t *testing.T) {
+	onAptHost(t, func(h *aptHost) {
+		h.publish(deb("app 1", "Depends: lib (= 1)\n"), deb("lib 1", ""))
+		h.must(h.patch("app=1 lib=1"))
+		h.publish(deb("app 2", "Depends: lib (= 2)\n"), deb("lib 2", ""))
+		h.must(h.patch("app=2 lib=2"))
+		if got := h.versions(); got != "app=2 lib=2" {
+			t.Fatalf("versions = %q", got)
+		}
+		p := h.plan("app=1 lib=1") // only our archives have these
+		if got := stepsOf(p); got != "app=1 lib=1" || p.Download != 0 {
+			t.Errorf("steps = %q, %d bytes to fetch", got, p.Download)
+		}
+		h.must(h.patch("app=1 lib=1"))
+		if got := h.versions(); got != "app=1 lib=1" {
+			t.Errorf("versions = %q, want what was there before", got)
+		}
+	})
+}
+
+func TestAptNamesWhatBlocks(t *testing.T) {
+	onAptHost(t, func(h *aptHost) {
+		h.have(deb("app 1", ""), deb("bar 1", ""), deb("deep 1", ""), deb("kept 1", ""), deb("needskept 1", ""), deb("pinned 1", ""),
+			deb("strict 1", "Depends: base (= 1)\n"), deb("base 1", ""), deb("rude 1", ""), deb("victim 1", ""), deb("fine 1", ""))
+		h.publish(deb("app 2", "Depends: bar (>= 2)\n"), deb("bar 2", "Depends: deep (>= 3)\n"), deb("deep 2", ""),
+			deb("kept 2", ""), deb("needskept 2", "Depends: kept (>= 2)\n"), deb("pinned 2", ""), deb("base 2", ""),
+			deb("rude 2", "Conflicts: victim\n"), deb("fine 2", ""))
+		h.write("/etc/apt/preferences.d/own", "Package: pinned\nPin: version 1\nPin-Priority: 1001\n")
+		h.run("", "apt-mark", "hold", "kept")
+		p := h.plan("app=2 kept=2 needskept=2 pinned=2 base=2 rude=2 fine=2 bar=2")
+		if got := stepsOf(p); got != "fine=2" {
+			t.Errorf("steps = %q, want only fine=2", got)
+		}
+		want := `app 2: app 2 needs bar (>= 2); bar 2 needs deep (>= 3); no repository has a deep that fits, the newest is 2 (1 is on this host)
+bar 2: bar 2 needs deep (>= 3); no repository has a deep that fits, the newest is 2 (1 is on this host)
+base 2: strict 1, which is on this host, needs base (= 1); no repository has a strict that fits (1 is on this host); it would remove strict
+kept 2: kept is held at 1 on this host
+needskept 2: needskept 2 needs kept (>= 2); kept is held at 1 on this host
+pinned 2: the pins of apt on this host choose pinned 1
+rude 2: rude 2 does not go with victim 1; no repository has a victim that fits (1 is on this host); it would remove victim`
+		if got := heldOf(p); got != want {
+			t.Errorf("held:\n%s\nwant:\n%s", got, want)
+		}
+		h.must(h.patch("fine=2"))
+	})
+}
