@@ -1,5 +1,10 @@
 package policies
 
+import (
+	"slices"
+	"strings"
+)
+
 // CarriesReleases is what a rollout carries that takes config releases through its rings.
 const CarriesReleases = "releases"
 
@@ -15,6 +20,7 @@ type Rollout struct {
 	// MinFree is how much room must be free before packages are touched, by mount point.
 	MinFree map[string]string `json:"min_free,omitempty"`
 	// Superseded says what becomes of a version that has left its repository: wait or newest.
+	// Like Conffiles, Rollback and Reboot of the rings it is never empty where patches are carried.
 	Superseded string `json:"superseded,omitempty"`
 	// Rollback is how a host goes back by itself: downgrade, snapshot or none.
 	Rollback string `json:"rollback,omitempty"`
@@ -33,6 +39,24 @@ type Rollout struct {
 	Emergency *Emergency `json:"emergency,omitempty"`
 	// Source is where it was declared.
 	Source Position `json:"source"`
+}
+
+// carriesBaseline stands before the name of a patch baseline in Carries.
+const carriesBaseline = "patch_baseline."
+
+// Baseline is the name of the patch baseline that the rollout carries; empty when it carries
+// something else.
+func (r Rollout) Baseline() string {
+	name, ok := strings.CutPrefix(r.Carries, carriesBaseline)
+	if !ok {
+		return ""
+	}
+	return name
+}
+
+// RingsOf returns the rings that a member of these groups is in.
+func (r Rollout) RingsOf(groups []string) []Ring {
+	return slices.DeleteFunc(slices.Clone(r.Rings), func(ring Ring) bool { return !slices.Contains(groups, ring.Group) })
 }
 
 // Ring is one step of a rollout.
@@ -96,7 +120,8 @@ func (s Share) Of(n int) int {
 
 // Emergency is the lane for what cannot wait.
 type Emergency struct {
-	// Match is the expression that an advisory must satisfy, as it was written.
+	// Match is the expression that an advisory must satisfy, as it was written. The compiler
+	// evaluates it.
 	Match string `json:"match"`
 	// Soak takes the place of the gates' soak, in seconds.
 	Soak int `json:"soak,omitempty"`
@@ -128,7 +153,7 @@ type Probe struct {
 	TCP string `json:"tcp,omitempty"`
 	// Unit has to be active.
 	Unit string `json:"unit,omitempty"`
-	// Within is how long it may take until the answer is good, in seconds.
+	// Within is how long it may take until the answer is good, in seconds; 60 unless said.
 	Within int `json:"within,omitempty"`
 }
 

@@ -36,14 +36,14 @@ func (l *loader) ring(r *rollout, block *hcl.Block) {
 		return
 	}
 	l.patchRing(r, &one, exprs)
-	l.ringUses = append(l.ringUses, ringUse{ring: one, patches: r.baseline() != "", at: rangeOf(exprs["window"], block)})
+	l.ringUses = append(l.ringUses, ringUse{ring: one, patches: r.Baseline() != "", at: rangeOf(exprs["window"], block)})
 	r.Rings = append(r.Rings, one)
 }
 
 // patchRing fills in what goes without saying where patches are carried, and reports a grace
 // that prolongs nothing.
 func (l *loader) patchRing(r *rollout, one *policies.Ring, exprs map[string]hclsyntax.Expression) {
-	if r.baseline() == "" {
+	if r.Baseline() == "" {
 		return
 	}
 	one.Reboot = otherwise(one.Reboot, "as_needed")

@@ -2,7 +2,6 @@ package lang
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -16,19 +15,6 @@ type rollout struct {
 	minFree   map[string]int64     // bytes by mount point
 	emergency hclsyntax.Expression // match, which is asked for an advisory
 	at        hcl.Range
-}
-
-// baselinePrefix stands before the name of a patch baseline in what a rollout carries.
-const baselinePrefix = "patch_baseline."
-
-// baseline is the name of the patch baseline that the rollout carries; empty when it carries
-// something else.
-func (r *rollout) baseline() string {
-	name, ok := strings.CutPrefix(r.Carries, baselinePrefix)
-	if !ok {
-		return ""
-	}
-	return name
 }
 
 // Rollouts returns the rollouts of the tree in the order in which they were read.
@@ -101,7 +87,7 @@ func (l *loader) carries(block *hcl.Block, e hclsyntax.Expression) string {
 	}
 	if name, ok := addressOf(e, "patch_baseline"); ok {
 		l.baselineUses = append(l.baselineUses, named{name: name, at: e.Range()})
-		return baselinePrefix + name
+		return "patch_baseline." + name
 	}
 	return l.oneOf(e, policies.CarriesReleases)
 }

@@ -27,7 +27,7 @@ func (l *loader) patching(r *rollout, exprs map[string]hclsyntax.Expression) {
 		r.Kernels = &kernels
 	}
 	l.forPatches(r, exprs, "conffiles", "superseded", "rollback", "kernels")
-	if r.baseline() != "" {
+	if r.Baseline() != "" {
 		r.Conffiles, r.Superseded, r.Rollback = otherwise(r.Conffiles, "keep"), otherwise(r.Superseded, "wait"), otherwise(r.Rollback, "downgrade")
 	}
 }

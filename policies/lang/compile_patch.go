@@ -18,16 +18,16 @@ func (r *run) patches(groups []string, terms patch.Terms) []policies.Resource {
 	carried := map[string]*rollout{} // by baseline
 	for _, one := range r.cfg.rollouts {
 		ring := r.ringOf(one, groups)
-		i := slices.IndexFunc(terms.Baselines, func(b patch.Baseline) bool { return b.Name == one.baseline() })
+		i := slices.IndexFunc(terms.Baselines, func(b patch.Baseline) bool { return b.Name == one.Baseline() })
 		if ring == nil || i < 0 {
 			continue
 		}
-		if first := carried[one.baseline()]; first != nil {
+		if first := carried[one.Baseline()]; first != nil {
 			r.report(failure(one.at, "Baseline carried twice", fmt.Sprintf("The rollouts %q and %q both take the baseline %q to this host, and would get in each other's way. "+
-				"Let the host be in a ring of one of them.", first.Name, one.Name, one.baseline())))
+				"Let the host be in a ring of one of them.", first.Name, one.Name, one.Baseline())))
 			continue
 		}
-		carried[one.baseline()] = one
+		carried[one.Baseline()] = one
 		list = append(list, r.patch(one, *ring, terms.Baselines[i]))
 	}
 	slices.SortFunc(list, func(a, b policies.Resource) int { return strings.Compare(a.Address, b.Address) })
@@ -36,22 +36,23 @@ func (r *run) patches(groups []string, terms patch.Terms) []policies.Resource {
 
 // ringOf returns the ring of a rollout of patches that the host is in, nil for none.
 func (r *run) ringOf(one *rollout, groups []string) *policies.Ring {
-	if one.baseline() == "" {
+	rings := one.RingsOf(groups)
+	if one.Baseline() == "" || len(rings) == 0 {
 		return nil
 	}
-	var found *policies.Ring
-	for i, ring := range one.Rings {
-		if !slices.Contains(groups, ring.Group) {
-			continue
-		}
-		if found != nil {
-			r.report(failure(one.at, "Host in two rings", fmt.Sprintf("The host %s is in the rings %q and %q of the rollout %q, so it is not clear when it may patch. "+
-				"Let one of the groups leave out the other: exclude = group.%s.", r.in.Host.Name, found.Name, ring.Name, one.Name, found.Group)))
-			return nil
-		}
-		found = &one.Rings[i]
+	if len(rings) > 1 {
+		r.report(failure(one.at, "Host in two rings", fmt.Sprintf("The host %s is in the rings %q and %q of the rollout %q, so it is not clear when it may patch. %s",
+			r.in.Host.Name, rings[0].Name, rings[1].Name, one.Name, apart(rings[0], rings[1]))))
+		return nil
 	}
-	return found
+	return &rings[0]
+}
+
+func apart(a, b policies.Ring) string {
+	if a.Group == b.Group {
+		return fmt.Sprintf("Both are for the group %q: take one of them out.", a.Group)
+	}
+	return fmt.Sprintf("Let the group %q leave out the other: exclude = group.%s.", b.Group, a.Group)
 }
 
 func (r *run) patch(one *rollout, ring policies.Ring, b patch.Baseline) policies.Resource {

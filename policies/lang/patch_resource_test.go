@@ -123,6 +123,13 @@ func TestBaselineCarriedTwice(t *testing.T) {
 	}
 }
 
+func TestOneGroupInTwoRings(t *testing.T) {
+	out := loaded(t, site(strings.Replace(patchTree, `ring "two" { group = group.b }`, `ring "two" { group = group.a }`, 1))).Compile(labelled("yes", "no"))
+	if len(out.Problems) != 1 || !strings.Contains(out.Problems[0].Detail, "take one of them out") {
+		t.Errorf("problems = %+v, want one that says to take a ring out", out.Problems)
+	}
+}
+
 // What a baseline reads is part of what the catalog depends on.
 func TestPatchResourceReads(t *testing.T) {
 	c := loaded(t, site(patchTree))

@@ -90,3 +90,18 @@ func TestRolloutInJSON(t *testing.T) {
 		t.Errorf("Rings differ (-want +got):\n%s", diff)
 	}
 }
+
+func TestPatchRolloutInJSON(t *testing.T) {
+	src := `{"group": {"all": {"match": "${true}"}}, "patch_baseline": {"b": {"source": {"label": "x"}}},
+		"rollout": {"r": {"carries": "patch_baseline.b", "kernels": 1, "hooks": {"before": ["/bin/echo", "hello"]}, "probe": {"db": {"tcp": "127.0.0.1:5432"}},
+			"preflight": {"min_free": {"/": "1MiB"}}, "emergency": {"match": "${advisory.exploited}"}, "ring": {"one": {"group": "group.all"}}}}}`
+	c := loaded(t, bundle.Tree{"a.hcl.json": []byte(src)})
+	got := attributesOf(t, patchesOf(c.Compile(debian()))[0])
+	if got.MinFree["/"] != 1<<20 || *got.Kernels != 1 || got.Hooks.Before[1] != "hello" || got.Probes[0].TCP != "127.0.0.1:5432" {
+		t.Errorf("attributes = %+v, want what stands in JSON", got)
+	}
+	found, problems := c.Emergencies(advisories())
+	if len(problems) > 0 || !cmp.Equal(found, map[string][]string{"r": {"DSA-2-1"}}) {
+		t.Errorf("Emergencies() = %v, %v, want DSA-2-1", found, problems)
+	}
+}
