@@ -119,6 +119,7 @@ func (s *Server) assemble(version string, at api.Addresses) error {
 	s.fleet = &fleet.Fleet{Store: s.store, Authority: s.keys, Compiler: &catalogs{store: s.store}, Interval: s.config.interval(), Now: s.now, Log: s.log}
 	s.rollout = &rollout.Driver{Store: s.store, Compiler: compiler.Compiler{}, Now: s.now, Log: s.log}
 	s.fleet.Assign, s.fleet.Frozen, s.fleet.Reported = s.rollout.Assign, s.rollout.Frozen, s.rollout.Poke
+	s.fleet.Patches = s.rollout.Grants
 	s.desk = &release.Desk{Repo: s.repo, Store: s.store, Authority: s.keys, Compiler: compiler.Compiler{}, Upstream: s.config.Upstream.follow(), Now: s.now, Log: s.log}
 	s.desk.Plan, s.desk.Released = s.rollout.Plan, s.released
 	s.api = &api.API{

@@ -31,29 +31,31 @@ func (a *API) rollouts(c *Call) (any, error) {
 }
 
 func (a *API) rollout(c *Call) (any, error) {
-	n, err := a.rolloutNumber(c)
+	id, err := c.rolloutID()
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.Rollouts.Show(c.Request.Context(), n)
-	return views.RolloutOf(p), unknownRelease(err, n)
+	p, err := a.Rollouts.Show(c.Request.Context(), id)
+	return views.RolloutOf(p), unknownRollout(err, id)
 }
 
-// rolloutNumber is the number in the path, where the word newest stands for the newest release.
-func (a *API) rolloutNumber(c *Call) (uint64, error) {
-	if c.Param("number") != "newest" {
-		return c.releaseNumber()
+// rolloutID reads which rollout the path names: the release of a number, or a cycle of a rollout
+// by its name. The word newest stands for the newest.
+func (c *Call) rolloutID() (rollout.ID, error) {
+	text := c.Param("number")
+	if name := c.Param("name"); name != "" {
+		text = name + "/" + text
 	}
-	r, err := a.Store.LatestRelease(c.Request.Context())
-	if errors.Is(err, store.ErrNotFound) {
-		return 0, notFound("there is no release yet", "push a policy to main")
+	id, err := rollout.ParseID(text)
+	if err != nil {
+		return id, badRequest(err.Error(), "`plumb rollout list` shows them")
 	}
-	return r.Number, err
+	return id, nil
 }
 
 func (a *API) actOn(verb rollout.Verb) func(*Call) (any, error) {
 	return func(c *Call) (any, error) {
-		n, err := c.releaseNumber()
+		id, err := c.rolloutID()
 		if err != nil {
 			return nil, err
 		}
@@ -64,11 +66,11 @@ func (a *API) actOn(verb rollout.Verb) func(*Call) (any, error) {
 		if verb == rollout.Promote && in.Ring == "" {
 			return nil, badRequest("which ring shall pass?", "name it: `plumb rollout promote N RING`")
 		}
-		p, err := a.Rollouts.Do(c.Request.Context(), n, verb, in.Ring, c.act(in))
+		p, err := a.Rollouts.Do(c.Request.Context(), id, verb, in.Ring, c.act(in))
 		if err != nil {
-			return nil, unknownRelease(err, n)
+			return nil, unknownRollout(err, id)
 		}
-		detail := fmt.Sprintf("release %d", n)
+		detail := p.Title()
 		if in.Ring != "" {
 			detail += ", ring " + in.Ring
 		}
@@ -80,11 +82,20 @@ func (c *Call) act(in ActRequest) rollout.Act {
 	return rollout.Act{At: c.Now.UTC(), Who: c.Caller.Name, Why: in.Reason}
 }
 
-func unknownRelease(err error, n uint64) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return &Error{Code: http.StatusNotFound, Text: fmt.Sprintf("there is no release %d", n), Hint: "`plumb release list` shows them"}
+func unknownRollout(err error, id rollout.ID) error {
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
 	}
-	return err
+	text, hint := fmt.Sprintf("there is no release %d", id.Number), "`plumb release list` shows them"
+	switch {
+	case id == rollout.ID{}:
+		text, hint = "there is no release yet", "push a policy to main"
+	case id.Rollout != "" && id.Number == 0:
+		text, hint = fmt.Sprintf("the rollout %s has no patch cycle", id.Rollout), "`plumb rollout list` shows them"
+	case id.Rollout != "":
+		text, hint = fmt.Sprintf("the rollout %s has no cycle %d", id.Rollout, id.Number), "`plumb rollout list` shows them"
+	}
+	return &Error{Code: http.StatusNotFound, Text: text, Hint: hint}
 }
 
 func (a *API) frozen(c *Call) (any, error) {

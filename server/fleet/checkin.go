@@ -159,11 +159,15 @@ func (f *Fleet) lease(ctx context.Context, h store.Host, in protocol.CheckIn, no
 	if err != nil {
 		return "", err
 	}
+	var patches []protocol.PatchGrant
+	if f.Patches != nil {
+		patches = f.Patches(h)
+	}
 	return f.Authority.SignLease(protocol.Lease{
 		Host: h.ID, Counter: max(in.Counter+1, h.Counter+1, uint64(now.UnixMilli())),
 		Release: release.Number, Tag: release.Tag, Bundle: release.Bundle,
 		Issued: now.UTC(), Expires: now.Add(f.expires()).UTC(),
-		Freeze: f.Frozen != nil && f.Frozen(),
+		Freeze: f.Frozen != nil && f.Frozen(), Patches: patches,
 	})
 }
 

@@ -18,6 +18,8 @@ type Fleet struct {
 	Compiler Compiler
 	// Assign picks the release that a host may run; nil gives the newest one to all.
 	Assign Assigner
+	// Patches returns the patch cycles that a host may take part in; nil lets it in none.
+	Patches func(store.Host) []protocol.PatchGrant
 	// Frozen tells whether leases stop every change; nil never does.
 	Frozen func() bool
 	// Reported, when set, is called after reports were stored.

@@ -33,13 +33,26 @@ func (s State) open(act Act) error {
 	}
 	switch {
 	case s.Plan == nil:
-		return refuse("declare a rollout block to take releases through rings", "release %d has no rollout: all hosts got it at once", s.Release)
+		return refuse("declare a rollout block to take releases through rings", "%s has no rollout: all hosts got it at once", s.Title())
 	case s.Superseded > 0:
-		return refuse(fmt.Sprintf("act on release %d", s.Superseded), "release %d took the place of release %d", s.Superseded, s.Release)
+		return refuse("act on "+s.successor(), "%s took the place of %s", s.successor(), s.Title())
 	case !s.Done.IsZero():
-		return refuse("push a commit that mends it", "release %d has passed all of its rings", s.Release)
+		return refuse(s.mend(), "%s has passed all of its rings", s.Title())
 	}
 	return nil
+}
+
+// successor names what took its place.
+func (s State) successor() string {
+	return State{Rollout: s.Rollout, Release: s.Superseded}.Title()
+}
+
+// mend is what helps when it is too late for it.
+func (s State) mend() string {
+	if s.Rollout == "" {
+		return "push a commit that mends it"
+	}
+	return fmt.Sprintf("`plumb patch set new %s` begins another cycle", s.Rollout)
 }
 
 // Pause holds the rollout back until it is resumed.
@@ -48,7 +61,7 @@ func (s State) Pause(act Act) (State, error) {
 		return s, err
 	}
 	if s.Paused != nil {
-		return s, refuse("", "release %d is paused already, by %s", s.Release, s.Paused.Who)
+		return s, refuse("", "%s is paused already, by %s", s.Title(), s.Paused.Who)
 	}
 	s = s.clone()
 	s.Paused = &act
@@ -74,7 +87,7 @@ func (s State) Resume(act Act, members Members, hosts map[inventory.HostID]Host)
 		}
 	}
 	if !resumed {
-		return s, refuse("`plumb rollout show` tells what it waits for", "release %d is neither paused nor halted", s.Release)
+		return s, refuse("`plumb rollout show` tells what it waits for", "%s is neither paused nor halted", s.Title())
 	}
 	s.note(Entry{At: act.At, What: "resumed", Who: act.Who, Why: act.Why})
 	return s, nil
@@ -97,7 +110,7 @@ func (s State) Promote(ring string, act Act) (State, error) {
 		}
 		return s, s.promote(i, act)
 	}
-	return s, refuse("`plumb rollout show` lists its rings", "the rollout of release %d has no ring %q", s.Release, ring)
+	return s, refuse("`plumb rollout show` lists its rings", "the rollout of %s has no ring %q", s.Title(), ring)
 }
 
 func (s *State) promote(i int, act Act) error {
@@ -106,7 +119,7 @@ func (s *State) promote(i int, act Act) error {
 	case r.Phase == Passed:
 		return refuse("", "the ring %s has passed already", r.Name)
 	case r.Phase == RolledBack:
-		return refuse("push a commit that mends it", "the ring %s was rolled back", r.Name)
+		return refuse(s.mend(), "the ring %s was rolled back", r.Name)
 	case s.Plan.Rings[i].Gate.Approval && r.Approved == nil && r.Phase != Halted:
 		r.Approved = &act
 		s.note(Entry{At: act.At, Ring: r.Name, What: "approved", Who: act.Who, Why: act.Why})
@@ -116,7 +129,8 @@ func (s *State) promote(i int, act Act) error {
 	return nil
 }
 
-// Rollback gives the hosts of a ring the release before again, where that may take its place.
+// Rollback gives the hosts of a ring the release before again, where that may take its place, or
+// lets them undo the patch cycle.
 // Without the name of a ring it is the one that is under way or halted.
 func (s State) Rollback(ring string, act Act) (State, error) {
 	if err := s.open(act); err != nil {
@@ -132,9 +146,9 @@ func (s State) Rollback(ring string, act Act) (State, error) {
 		}
 	}
 	if ring != "" && s.ring(ring) == nil {
-		return s, refuse("`plumb rollout show` lists its rings", "the rollout of release %d has no ring %q", s.Release, ring)
+		return s, refuse("`plumb rollout show` lists its rings", "the rollout of %s has no ring %q", s.Title(), ring)
 	}
-	return s, refuse("name a ring that its release has reached", "there is nothing to roll back in release %d", s.Release)
+	return s, refuse("name a ring that has begun", "there is nothing to roll back in %s", s.Title())
 }
 
 // words is a phase as people read it.

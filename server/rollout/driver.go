@@ -2,7 +2,6 @@ package rollout
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,33 +19,29 @@ import (
 type Driver struct {
 	Store    *store.Store
 	Compiler Compiler
+	// Asker answers the queries of gates; without it no gate with a query passes by itself.
+	Asker Asker
 	// Now is the clock.
 	Now func() time.Time
 	// Log gets what is decided and what goes wrong.
 	Log *slog.Logger
 
-	mu      sync.Mutex // one step, or one person's act, at a time
-	groups  grouping
-	open    map[string]bool // by digest of a result: something in enforce mode does not hold
-	seen    sight
-	stepped time.Time     // when the newest step was, with its monotonic clock
-	watched time.Duration // for how long hosts were watched since the state was stored
-	once    sync.Once
-	poke    chan struct{}
-	shown   atomic.Pointer[published]
+	mu        sync.Mutex           // one step, or one person's act, at a time
+	groupings map[string]*grouping // by bundle
+	asked     map[string]bool      // the bundles that this step asked about
+	verdicts  verdicts
+	tracks    map[string]*track // by the name of the rollout; releases have none
+	answers   map[string]Answer // by query
+	once      sync.Once
+	poke      chan struct{}
+	shown     atomic.Pointer[published]
 }
 
 // published is what hosts get told. It is only ever replaced as a whole, after it was stored.
 type published struct {
 	book   []State
+	cycles []track // sorted by the name of the rollout
 	frozen *Act
-}
-
-// sight is what the newest step saw of the hosts.
-type sight struct {
-	members Members
-	hosts   map[inventory.HostID]Host
-	names   map[inventory.HostID]string
 }
 
 // The driver looks this often by itself, and this soon after something happened.
@@ -81,6 +76,11 @@ func (d *Driver) pokes() chan struct{} {
 // Run steps until ctx ends: by itself every two seconds, and soon after a poke. What is poked at
 // once is looked at in one go, and a large fleet is looked at less often.
 func (d *Driver) Run(ctx context.Context) {
+	if d.Asker != nil {
+		var asking sync.WaitGroup
+		defer asking.Wait()
+		asking.Go(func() { d.askAlong(ctx) })
+	}
 	var took time.Duration
 	for {
 		select {
@@ -107,7 +107,7 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Step takes the newest rollout one step further. What it decided is stored before any host gets
+// Step takes the newest rollouts one step further. What it decided is stored before any host gets
 // to know it.
 func (d *Driver) Step(ctx context.Context) error {
 	d.mu.Lock()
@@ -123,11 +123,10 @@ func (d *Driver) Open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	book, err := d.load(ctx)
-	if err != nil {
+	if err := d.load(ctx); err != nil {
 		return err
 	}
-	d.shown.Store(&published{book: book, frozen: frozen})
+	d.publish(frozen)
 	return nil
 }
 
@@ -151,30 +150,44 @@ func (d *Driver) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	book, err := d.load(ctx)
-	if err != nil {
+	if err := d.load(ctx); err != nil {
 		return err
 	}
+	d.asked = map[string]bool{}
 	now := d.Now().UTC()
-	changed := takeOver(book, now)
-	var failed error
-	if len(book) > 0 && book[0].Active() {
-		next, worth, err := d.decide(ctx, book, frozen != nil, now)
-		if failed = err; worth && err == nil {
-			changed = append(changed, next)
-		}
-		if err == nil {
-			book[0] = next
+	crowd := sync.OnceValues(func() (*crowd, error) { return d.gather(ctx) })
+	var undecided []error
+	changed := map[*track][]State{}
+	for _, t := range d.tracks {
+		states, err := d.advance(ctx, t, crowd, frozen != nil, now)
+		if changed[t] = states; err != nil {
+			undecided = append(undecided, err)
 		}
 	}
-	if err := d.save(ctx, changed...); err != nil {
-		return err
+	d.forget()
+	for t, states := range changed {
+		if err := d.save(ctx, states...); err != nil {
+			return err
+		}
+		if len(states) > 0 {
+			t.watched = 0
+		}
 	}
-	if len(changed) > 0 {
-		d.watched = 0
+	d.publish(frozen)
+	return errors.Join(undecided...)
+}
+
+// publish lets hosts know what is stored.
+func (d *Driver) publish(frozen *Act) {
+	p := &published{frozen: frozen}
+	for _, name := range sorted(d.tracks) {
+		if t := d.tracks[name]; name == "" {
+			p.book = t.book
+		} else {
+			p.cycles = append(p.cycles, *t)
+		}
 	}
-	d.shown.Store(&published{book: book, frozen: frozen})
-	return failed
+	d.shown.Store(p)
 }
 
 // takeOver ends the rollouts behind the newest one, and returns those that it ended.
@@ -183,101 +196,11 @@ func takeOver(book []State, now time.Time) []State {
 	for i := 1; i < len(book); i++ {
 		if s := &book[i]; s.Active() {
 			s.Superseded = book[0].Release
-			s.note(Entry{At: now, What: "superseded", Why: fmt.Sprintf("release %d took its place", book[0].Release)})
+			s.note(Entry{At: now, What: "superseded", Why: fmt.Sprintf("%s took its place", book[0].Title())})
 			ended = append(ended, *s)
 		}
 	}
 	return ended
-}
-
-// decide asks the engine about the newest release, and tells whether the answer is worth storing.
-func (d *Driver) decide(ctx context.Context, book []State, frozen bool, now time.Time) (State, bool, error) {
-	state := book[0]
-	if err := d.look(ctx, book); err != nil {
-		d.seen = sight{}
-		return state, false, fmt.Errorf("%w: %w", errUndecided, err)
-	}
-	d.watch()
-	worth := state.Frozen != frozen || d.watched >= resave
-	state.Frozen, state.Ticked = frozen, now.Add(-d.watched)
-	next, decisions := Decide(state, d.seen.members, d.seen.hosts, now)
-	for _, one := range decisions {
-		if one.Host == "" {
-			d.Log.Info("rollout", "release", next.Release, "ring", one.Ring, "phase", one.What, "why", one.Why)
-		}
-	}
-	return next, worth || len(decisions) > 0 || len(next.Hosts) != len(state.Hosts), nil
-}
-
-// watch counts the time in which this process watched the hosts, by the clock that does not jump.
-// What a server slept through is no soak.
-func (d *Driver) watch() {
-	now := d.Now()
-	if !d.stepped.IsZero() {
-		d.watched += max(now.Sub(d.stepped), 0)
-	}
-	d.stepped = now
-}
-
-// look finds out how the hosts stand and which rings of the newest rollout they are in.
-func (d *Driver) look(ctx context.Context, book []State) error {
-	hosts, err := d.Store.Hosts(ctx, store.HostFilter{})
-	if err != nil {
-		return err
-	}
-	release, err := d.Store.Release(ctx, book[0].Release)
-	if err != nil {
-		return err
-	}
-	if d.groups.store == nil {
-		d.groups.store, d.groups.compiler = d.Store, d.Compiler
-	}
-	groups, err := d.groups.of(ctx, release.Bundle, hosts)
-	if err != nil {
-		return err
-	}
-	seen := sight{members: place(*book[0].Plan, groups), hosts: map[inventory.HostID]Host{}, names: map[inventory.HostID]string{}}
-	for _, h := range hosts {
-		open, err := d.isOpen(ctx, h)
-		if err != nil {
-			return err
-		}
-		seen.hosts[h.ID], seen.names[h.ID] = Look(h, open, wanted(book[1:], h.ID)), h.Name
-	}
-	d.seen = seen
-	return nil
-}
-
-// isOpen tells whether something that is in enforce mode does not hold on a host. Equal hosts
-// share their result, so few of them are read.
-func (d *Driver) isOpen(ctx context.Context, h store.Host) (bool, error) {
-	if h.Counts[policies.Noncompliant] == 0 || h.Result == "" {
-		return false, nil
-	}
-	if open, known := d.open[h.Result]; known {
-		return open, nil
-	}
-	raw, err := d.Store.Object(ctx, store.Ref{Kind: store.KindResult, Digest: h.Result})
-	if errors.Is(err, store.ErrNotFound) {
-		return true, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	var result policies.Result
-	if err := json.Unmarshal(raw, &result); err != nil {
-		return false, fmt.Errorf("cannot read the result %.12s: %w", h.Result, err)
-	}
-	if d.open == nil || len(d.open) > 10_000 {
-		d.open = map[string]bool{}
-	}
-	d.open[h.Result] = false
-	for _, one := range result.Resources {
-		if one.Status == policies.Noncompliant && one.Mode != policies.Audit {
-			d.open[h.Result] = true
-		}
-	}
-	return d.open[h.Result], nil
 }
 
 // wanted is what the rollouts want a host to run: the newest that says something about it counts.

@@ -170,7 +170,7 @@ func TestRestartAtEveryTransition(t *testing.T) {
 				v.step()
 			}
 		}
-		p, err := v.Show(t.Context(), 2)
+		p, err := v.Show(t.Context(), ID{Number: 2})
 		v.ok(err)
 		if p.Done.IsZero() {
 			t.Errorf("killed at moment %d: it is not done: %+v", crash, p.Rings)
@@ -203,7 +203,7 @@ func TestDowntimeIsNoSoak(t *testing.T) {
 		v.restart()
 		v.step()
 	}
-	p, err := v.Show(t.Context(), 2)
+	p, err := v.Show(t.Context(), ID{Number: 2})
 	v.ok(err)
 	if r := p.Rings[0]; r.Phase != Soaking || r.Soaked != 0 || p.Waits["canary"] != "1m0s more of soak" {
 		t.Errorf("after 100 hours with the server down the ring is %+v and waits for %q", r, p.Waits["canary"])
@@ -230,7 +230,7 @@ func TestAssign(t *testing.T) {
 	halting := plan(func(p *policies.Rollout) { p.Rings[0].Deferral = 3600 })
 	v.release(3, halting)
 	v.want(map[string]uint64{"c1": 2, "b1": 1, "new": 1})
-	p, err := v.Show(t.Context(), 2)
+	p, err := v.Show(t.Context(), ID{Number: 2})
 	v.ok(err)
 	if p.Superseded != 3 {
 		t.Errorf("release 2 is %+v, want it superseded by 3", p.State)
@@ -238,7 +238,7 @@ func TestAssign(t *testing.T) {
 	// And one without a rollout is for all of them.
 	v.release(4)
 	v.want(map[string]uint64{"c1": 4, "b1": 4, "new": 4})
-	if p, err = v.Show(t.Context(), 3); err != nil || p.Superseded != 4 {
+	if p, err = v.Show(t.Context(), ID{Number: 3}); err != nil || p.Superseded != 4 {
 		t.Errorf("release 3 is %+v, %v, want it superseded by 4", p.State, err)
 	}
 	list, err := v.List(t.Context(), 10)
@@ -255,7 +255,7 @@ func TestRollbackHeedsTheFloor(t *testing.T) {
 	v.release(2, plan(nil))
 	v.now = v.now.Add(time.Second)
 	v.run("c1", policies.Failed, policies.Enforce)
-	if _, err := v.Do(t.Context(), 2, Rollback, "", ada); err != nil {
+	if _, err := v.Do(t.Context(), ID{Number: 2}, Rollback, "", ada); err != nil {
 		t.Fatal(err)
 	}
 	v.want(map[string]uint64{"c1": 1})
@@ -272,7 +272,7 @@ func TestNoncompliantInAuditConverges(t *testing.T) {
 		v.release(2, plan(nil))
 		v.now = v.now.Add(time.Second)
 		v.run("c1", policies.Noncompliant, mode)
-		p, err := v.Show(t.Context(), 2)
+		p, err := v.Show(t.Context(), ID{Number: 2})
 		if err != nil || p.Rings[0].Phase != want {
 			t.Errorf("%s: the ring is %+v, %v; want %s", mode, p.Rings[0], err, want)
 		}
@@ -364,7 +364,7 @@ func TestCompilerDies(t *testing.T) {
 	if !v.Frozen() {
 		t.Error("the freeze is not in force")
 	}
-	if _, err := v.Do(t.Context(), 2, Pause, "", ada); err != nil {
+	if _, err := v.Do(t.Context(), ID{Number: 2}, Pause, "", ada); err != nil {
 		t.Errorf("Pause = %v", err)
 	}
 	v.restart()

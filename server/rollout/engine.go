@@ -25,7 +25,7 @@ type Decision struct {
 // Decide takes a rollout one step further: it returns the state to remember and what was
 // decided. It changes none of what it is given, and asked again it decides the same.
 func Decide(state State, members Members, hosts map[inventory.HostID]Host, now time.Time) (State, []Decision) {
-	if !state.Active() {
+	if !state.Active() && !state.trails() {
 		return state, nil
 	}
 	e := &engine{State: state.clone(), members: members, hosts: hosts, now: now}
@@ -36,10 +36,11 @@ func Decide(state State, members Members, hosts map[inventory.HostID]Host, now t
 	e.Ticked = now
 	e.tidy()
 	for i := range e.Rings {
-		if e.ring(i); !e.Active() || e.Rings[i].Phase != Passed {
+		if e.ring(i); e.Rings[i].Phase != Passed {
 			break
 		}
 	}
+	e.thin()
 	return e.State, e.decisions
 }
 
@@ -50,6 +51,8 @@ type engine struct {
 	now       time.Time
 	elapsed   time.Duration
 	decisions []Decision
+	// clusters bounds what is given where the plan names clusters; nil before the first give.
+	clusters *clusters
 }
 
 func (e *engine) say(ring string, host inventory.HostID, what, why string) {
@@ -73,6 +76,12 @@ func (e *engine) tidy() {
 			e.say(g.Ring, id, "withdrawn", "it fell silent before it called")
 		}
 	}
+	for id, g := range e.Hosts {
+		if h := e.hosts[id]; h.Untouched && h.Broken != g.Broken {
+			g.Broken = h.Broken // what breaks before the cycle begins here is not its doing
+			e.Hosts[id] = g
+		}
+	}
 	for _, r := range e.Rings {
 		for _, id := range e.members[r.Name] {
 			h := e.hosts[id]
@@ -86,11 +95,13 @@ func (e *engine) tidy() {
 // ring takes one ring further. All rings before it have passed.
 func (e *engine) ring(i int) {
 	plan, r := e.Plan.Rings[i], &e.Rings[i]
-	if r.Phase == Waiting && !e.now.Before(e.Made.Add(time.Duration(plan.Deferral)*time.Second)) {
+	if r.Phase == Waiting && !e.now.Before(e.Made.Add(e.Deferral(plan))) {
 		e.move(r, Eligible, "")
 	}
 	if r.Phase == Eligible && !e.Held() {
-		e.move(r, Rolling, "")
+		if e.move(r, Rolling, ""); r.Offered.IsZero() {
+			r.Offered = e.now
+		}
 	}
 	if r.Phase != Rolling && r.Phase != Soaking && r.Phase != Passed {
 		return
@@ -124,8 +135,8 @@ func (e *engine) gate(plan policies.Ring, r *Ring, t Tally) {
 	} else {
 		e.move(r, Soaking, fmt.Sprintf("%d of %d hosts have converged", t.Converged, t.Members))
 	}
-	soaked := r.Soaked >= time.Duration(plan.Gate.Soak)*time.Second
-	if soaked && (!plan.Gate.Approval || r.Approved != nil) && !e.Held() {
+	agreed := (!plan.Gate.Approval || r.Approved != nil) && (plan.Gate.Query == "" || r.Asked != nil && r.Asked.Good)
+	if r.Soaked >= e.Soak(plan) && agreed && !e.Held() {
 		e.move(r, Passed, "")
 	}
 }
@@ -142,11 +153,14 @@ func (e *engine) give(plan policies.Ring, t Tally) {
 	free := e.free(plan, t)
 	for _, id := range e.members[plan.Name] {
 		h := e.hosts[id]
-		if _, given := e.Hosts[id]; given || h.Silent {
-			continue // one that is silent gets it when it calls again
+		if _, given := e.Hosts[id]; given || h.Silent || h.Closed {
+			continue // one that is silent gets it when it calls again, one that is closed when it may change
 		}
 		if free <= 0 {
 			return
+		}
+		if !e.spare(h) {
+			continue
 		}
 		free--
 		e.Hosts[id] = Grant{Seen: h.LastSeen, Ring: plan.Name, From: h.Base, Problem: h.Problem, Broken: h.Broken}

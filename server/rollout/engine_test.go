@@ -471,7 +471,7 @@ func TestLook(t *testing.T) {
 		"stale":                   {old, false, true, false, true},
 		"never reported":          {store.Host{Found: policies.Unknown}, false, false, false, false},
 	} {
-		got := Look(c.host, c.open, 1)
+		got := Look(c.host, Verdict{Found: c.host.Found, Counts: c.host.Counts, Open: c.open}, 1)
 		if got.Passing != c.passing || got.Broken != c.broken || got.Silent != c.silent {
 			t.Errorf("%s: Look = %+v", name, got)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"plumb/inventory"
 	"plumb/policies"
+	"plumb/policies/calendar"
 	"plumb/policies/compiler"
 	"plumb/policies/lang"
 	"plumb/server/store"
@@ -18,14 +19,23 @@ type Compiler interface {
 	Compile(ctx context.Context, req compiler.Request) (compiler.Response, error)
 }
 
-// grouping knows which groups hosts are in under one bundle. What it found out holds as long as
-// a host's facts, so a step compiles only for hosts that changed.
+// placement is what one bundle makes of one host.
+type placement struct {
+	groups []string
+	// patches are the addresses of its resources that carry patch cycles.
+	patches []string
+	freezes []calendar.Freeze
+	zone    string
+}
+
+// grouping knows what one bundle makes of hosts. What it found out holds as long as a host's
+// facts, so a step compiles only for hosts that changed.
 type grouping struct {
 	store    *store.Store
 	compiler Compiler
-
-	bundle string
-	known  map[question][]string
+	bundle   string
+	windows  map[string]calendar.Window
+	known    map[question]placement
 }
 
 type question struct {
@@ -36,12 +46,12 @@ type question struct {
 // batch is for how many hosts one child compiles.
 const batch = 200
 
-// of returns the groups of each host that has ever reported facts.
-func (g *grouping) of(ctx context.Context, bundle string, hosts []store.Host) (map[inventory.HostID][]string, error) {
-	if g.bundle != bundle {
-		g.bundle, g.known = bundle, map[question][]string{}
-	}
+// of returns the placement of each host that has ever reported facts.
+func (g *grouping) of(ctx context.Context, hosts []store.Host) (map[inventory.HostID]placement, error) {
 	hosts = slices.DeleteFunc(slices.Clone(hosts), func(h store.Host) bool { return h.Facts == "" })
+	if g.known == nil || len(g.known) > 2*len(hosts)+batch { // facts of the past
+		g.known, g.windows = map[question]placement{}, map[string]calendar.Window{}
+	}
 	fresh := slices.DeleteFunc(slices.Clone(hosts), func(h store.Host) bool {
 		_, known := g.known[question{h.ID, h.Facts}]
 		return known
@@ -51,12 +61,9 @@ func (g *grouping) of(ctx context.Context, bundle string, hosts []store.Host) (m
 			return nil, err
 		}
 	}
-	all := make(map[inventory.HostID][]string, len(hosts))
+	all := make(map[inventory.HostID]placement, len(hosts))
 	for _, h := range hosts {
 		all[h.ID] = g.known[question{h.ID, h.Facts}]
-	}
-	if len(g.known) > 2*len(hosts)+batch { // facts of the past
-		g.bundle = ""
 	}
 	return all, nil
 }
@@ -85,12 +92,45 @@ func (g *grouping) ask(ctx context.Context, hosts []store.Host) error {
 	if len(res.Hosts) != len(hosts) {
 		return fmt.Errorf("cannot find out the groups of hosts: the bundle %.12s does not compile here", g.bundle)
 	}
+	for _, w := range res.Windows {
+		g.windows[w.Name] = w
+	}
 	for i, one := range res.Hosts {
-		groups := one.Groups
-		if slices.ContainsFunc(one.Problems, func(p policies.Problem) bool { return p.Severity == "error" }) {
-			groups = nil // it does not compile for this host, so nothing of it is certain
+		zone, _ := req.Hosts[i].Facts["timezone"].(string)
+		p, err := placed(one, zone)
+		if err != nil {
+			return fmt.Errorf("cannot read the catalog of %s: %w", hosts[i].Name, err)
 		}
-		g.known[question{hosts[i].ID, hosts[i].Facts}] = groups
+		g.known[question{hosts[i].ID, hosts[i].Facts}] = p
 	}
 	return nil
+}
+
+// placed keeps what the engine needs of what was compiled for a host.
+func placed(one compiler.Compiled, zone string) (placement, error) {
+	if slices.ContainsFunc(one.Problems, func(p policies.Problem) bool { return p.Severity == "error" }) {
+		return placement{}, nil // it does not compile for this host, so nothing of it is certain
+	}
+	p := placement{groups: one.Groups, zone: zone}
+	if len(one.Catalog) == 0 {
+		return p, nil
+	}
+	var catalog struct {
+		Resources []struct {
+			Address       string `json:"address"`
+			Kind          string `json:"kind"`
+			NotApplicable bool   `json:"not_applicable"`
+		} `json:"resources"`
+		Freezes []calendar.Freeze `json:"freezes"`
+	}
+	if err := json.Unmarshal(one.Catalog, &catalog); err != nil {
+		return p, err
+	}
+	p.freezes = catalog.Freezes
+	for _, r := range catalog.Resources {
+		if r.Kind == "patch" && !r.NotApplicable {
+			p.patches = append(p.patches, r.Address)
+		}
+	}
+	return p, nil
 }

@@ -1,22 +1,24 @@
 package rollout
 
 import (
-	"slices"
 	"time"
 
 	"plumb/inventory"
-	"plumb/policies"
-	"plumb/server/store"
 )
 
 // Host is what the engine knows of a host.
 type Host struct {
-	// Release is that of its newest report.
+	// Release is that of its newest report; for a patch cycle the cycle that the report was about.
 	Release uint64
-	// Passing is true when all that the report says is fine; see [Look].
+	// Passing is true when all that the report says is fine; see [Look] and [LookCycle].
 	Passing bool
-	// Broken is true when a resource ended in error, or was skipped because of one.
+	// Broken is true when a resource ended in error, or was skipped because of one. Patching is
+	// not among these resources.
 	Broken bool
+	// Harmed is true when the patch cycle itself failed, or the host went back by itself.
+	Harmed bool
+	// Untouched is true while the patch cycle has changed nothing on it.
+	Untouched bool
 	// Problem is a digest of why its newest run was refused, quarantined or not compiled.
 	Problem string
 	// Silent is true while it misses its check-ins; LastSeen is when it last called.
@@ -24,25 +26,14 @@ type Host struct {
 	LastSeen time.Time
 	// Base is the release that it is to run without this rollout.
 	Base uint64
-}
-
-// Look says what the engine makes of a host's newest report. It passes when each resource is
-// compliant, repaired, waived or not applicable; one that is noncompliant may be among them when
-// it is in audit mode, where being so is no failure. Open says that one in enforce mode is. A
-// run that the host itself kept from changing anything, or whose catalog is not the one that the
-// server compiled, has shown nothing: it neither passes nor fails.
-func Look(h store.Host, open bool, base uint64) Host {
-	out := Host{Release: h.Release, Silent: h.Status == policies.Stale, LastSeen: h.LastSeen, Base: base}
-	out.Broken = h.Counts[policies.Failed]+h.Counts[policies.Skipped] > 0 || h.Found == policies.Failed
-	if h.Problem != "" {
-		out.Problem = inventory.Digest([]byte(h.Problem))[:16]
-	}
-	fine := []policies.Status{policies.Compliant, policies.Repaired, policies.Waived, policies.NotApplicable, policies.Noncompliant}
-	out.Passing = slices.Contains(fine, h.Found) && !open && !h.Audit && !h.Mismatch
-	for status, n := range h.Counts {
-		out.Passing = out.Passing && (n == 0 || slices.Contains(fine, status))
-	}
-	return out
+	// Closed is true while it may not change: no window of its ring is open on its clock, or a
+	// freeze holds. Opens is when it may, zero when that is not to be seen.
+	Closed bool
+	Opens  time.Time
+	// Cluster is what the plan's label says of it, empty for none; Busy is true while an older
+	// cycle is under way on it.
+	Cluster string
+	Busy    bool
 }
 
 // Outcome is how a release fares on a host.
@@ -60,6 +51,7 @@ const (
 //   - when its newest run was refused, quarantined or did not compile, and that was of this
 //     release or is news since the grant;
 //   - when it runs the release and a resource is in error that was not so for any before;
+//   - when the patch cycle itself failed on it;
 //   - when it called since the grant and then fell silent.
 //
 // It has converged when it runs the release, calls, and its report passes.
@@ -73,9 +65,9 @@ func Judge(release uint64, g Grant, h Host) Outcome {
 		return Failed
 	case h.Release != release:
 		return Unknown
-	case h.Broken && !g.Broken:
+	case h.Harmed, h.Broken && !g.Broken && !h.Untouched:
 		return Failed
-	case h.Passing && !h.Broken && h.Problem == "":
+	case h.Passing && h.Problem == "":
 		return Converged
 	}
 	return Unknown
@@ -90,6 +82,10 @@ type Tally struct {
 	Converged int `json:"converged"`
 	Failed    int `json:"failed"`
 	Waiting   int `json:"waiting"`
+	// Closed counts those that were not given it and may not change now; Opens is when the first
+	// of them may.
+	Closed int       `json:"closed"`
+	Opens  time.Time `json:"opens,omitzero"`
 	// Culprits are the hosts that failed and that nobody forgave, sorted.
 	Culprits []inventory.HostID `json:"-"`
 	// Unconverged are members that have not converged: at most ten of them, sorted.
@@ -123,9 +119,19 @@ func (s State) Survey(r Ring, members []inventory.HostID, hosts map[inventory.Ho
 		case given && outcome == Unknown:
 			t.Waiting++
 		}
+		if h := hosts[id]; !given && h.Closed && !h.Silent {
+			t.shut(h)
+		}
 		if len(t.Unconverged) < 10 {
 			t.Unconverged = append(t.Unconverged, id)
 		}
 	}
 	return t
+}
+
+func (t *Tally) shut(h Host) {
+	t.Closed++
+	if t.Opens.IsZero() || !h.Opens.IsZero() && h.Opens.Before(t.Opens) {
+		t.Opens = h.Opens
+	}
 }

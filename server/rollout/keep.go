@@ -9,10 +9,38 @@ import (
 	"plumb/server/store"
 )
 
-// load returns the rollouts that still say something about hosts, the newest first: up to the
-// first one that is for all of them. Behind the newest one is at least one more, which it may
-// have to take over from.
-func (d *Driver) load(ctx context.Context) ([]State, error) {
+// load reads the tracks: what releases and patch cycles still say about hosts.
+func (d *Driver) load(ctx context.Context) error {
+	names, err := d.Store.CycleRollouts(ctx)
+	if err != nil {
+		return err
+	}
+	tracks := map[string]*track{}
+	for _, name := range append([]string{""}, names...) {
+		t := d.tracks[name]
+		if t == nil {
+			t = &track{name: name}
+		}
+		if t.book, err = d.book(ctx, name); err != nil {
+			return err
+		}
+		tracks[name] = t
+	}
+	d.tracks = tracks
+	return nil
+}
+
+func (d *Driver) book(ctx context.Context, name string) ([]State, error) {
+	if name != "" {
+		return d.cycles(ctx, name)
+	}
+	return d.releases(ctx)
+}
+
+// releases returns the rollouts of releases that still say something about hosts, the newest
+// first: up to the first one that is for all of them. Behind the newest one is at least one more,
+// which it may have to take over from.
+func (d *Driver) releases(ctx context.Context) ([]State, error) {
 	newest, err := d.Store.LatestRelease(ctx)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
@@ -41,6 +69,29 @@ func (d *Driver) load(ctx context.Context) ([]State, error) {
 	}
 }
 
+// maxCycles is how many cycles of a rollout can still say something about a host.
+const maxCycles = 20
+
+// cycles returns the patch cycles that still say something about hosts, as releases does. Where
+// there are clusters a cycle that is done may not have reached all of their hosts.
+func (d *Driver) cycles(ctx context.Context, rollout string) ([]State, error) {
+	rows, err := d.Store.Cycles(ctx, rollout, maxCycles, 0)
+	if err != nil {
+		return nil, err
+	}
+	var book []State
+	for _, row := range rows {
+		s, err := ReadCycle(row)
+		if err != nil {
+			return nil, err
+		}
+		if book = append(book, s); s.forAll() && s.Plan.Cluster == nil && len(book) > 1 {
+			break
+		}
+	}
+	return book, nil
+}
+
 // planned adds the newest release where a Plumb without rollouts made it.
 func planned(book []State, newest store.Release) []State {
 	if len(book) > 0 && book[0].Release == newest.Number {
@@ -58,20 +109,42 @@ func Read(row store.Rollout) (State, error) {
 	return s, nil
 }
 
-func (d *Driver) save(ctx context.Context, states ...State) error {
-	if len(states) == 0 {
-		return nil
+// ReadCycle returns the state in a stored patch cycle.
+func ReadCycle(row store.Cycle) (State, error) {
+	var s State
+	if err := json.Unmarshal([]byte(row.State), &s); err != nil {
+		return State{}, fmt.Errorf("cannot read cycle %d of %s: %w", row.Number, row.Rollout, err)
 	}
+	if s.Plan == nil || len(s.Plan.Rings) != len(s.Rings) {
+		return State{}, fmt.Errorf("cannot read cycle %d of %s: it has no plan", row.Number, row.Rollout)
+	}
+	return s, nil
+}
+
+func (d *Driver) save(ctx context.Context, states ...State) error {
 	now := d.Now()
-	rows := make([]store.Rollout, 0, len(states))
+	var releases []store.Rollout
+	var cycles []store.Cycle
 	for _, s := range states {
 		raw, err := json.Marshal(s)
 		if err != nil {
-			return fmt.Errorf("cannot encode the rollout of release %d: %w", s.Release, err)
+			return fmt.Errorf("cannot encode the rollout of %s: %w", s.Title(), err)
 		}
-		rows = append(rows, store.Rollout{Release: s.Release, State: string(raw), Updated: now})
+		if s.Rollout == "" {
+			releases = append(releases, store.Rollout{Release: s.Release, State: string(raw), Updated: now})
+		} else {
+			cycles = append(cycles, store.Cycle{Rollout: s.Rollout, Number: s.Release, Set: s.Set, Made: s.Made, State: string(raw), Updated: now})
+		}
 	}
-	return d.Store.PutRollouts(ctx, rows...)
+	if len(releases) > 0 {
+		if err := d.Store.PutRollouts(ctx, releases...); err != nil {
+			return err
+		}
+	}
+	if len(cycles) == 0 {
+		return nil
+	}
+	return d.Store.SaveCycle(ctx, cycles...)
 }
 
 // settingFreeze holds the Act of a freeze as JSON, empty when there is none.

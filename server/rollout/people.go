@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"plumb/server/store"
 )
@@ -19,18 +20,19 @@ const (
 	Rollback Verb = "rollback"
 )
 
-// Do does what a person decided about the rollout of a release, and what follows from it. The
-// error is a [Refusal] when it is not possible.
-func (d *Driver) Do(ctx context.Context, number uint64, verb Verb, ring string, act Act) (Picture, error) {
+// Do does what a person decided about the rollout of a release or about a patch cycle, and what
+// follows from it. The error is a [Refusal] when it is not possible.
+func (d *Driver) Do(ctx context.Context, id ID, verb Verb, ring string, act Act) (Picture, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.settle(ctx); err != nil { // so that it acts on what is true now
 		return Picture{}, err
 	}
-	state, err := d.state(ctx, number)
+	state, err := d.state(ctx, id)
 	if err != nil {
 		return Picture{}, err
 	}
+	id.Number = state.Release // a newer one may come meanwhile
 	if state, err = d.act(state, verb, ring, act); err != nil {
 		return Picture{}, err
 	}
@@ -40,7 +42,7 @@ func (d *Driver) Do(ctx context.Context, number uint64, verb Verb, ring string, 
 	if err := d.settle(ctx); err != nil {
 		return Picture{}, err
 	}
-	return d.picture(ctx, number)
+	return d.picture(ctx, id)
 }
 
 func (d *Driver) act(s State, verb Verb, ring string, act Act) (State, error) {
@@ -50,7 +52,8 @@ func (d *Driver) act(s State, verb Verb, ring string, act Act) (State, error) {
 	case Pause:
 		return s.Pause(act)
 	case Resume:
-		return s.Resume(act, d.seen.members, d.seen.hosts)
+		seen := d.sight(s)
+		return s.Resume(act, seen.members, seen.hosts)
 	case Rollback:
 		return s.Rollback(ring, act)
 	}
@@ -113,32 +116,48 @@ type Picture struct {
 	Strays []string
 }
 
-// Show returns the rollout of a release: store.ErrNotFound when there is no such release.
-func (d *Driver) Show(ctx context.Context, number uint64) (Picture, error) {
+// Show returns a rollout: store.ErrNotFound when there is no such release or cycle.
+func (d *Driver) Show(ctx context.Context, id ID) (Picture, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.settle(ctx); err != nil {
 		return Picture{}, err
 	}
-	return d.picture(ctx, number)
+	return d.picture(ctx, id)
 }
 
-// List returns the newest rollouts, the newest first.
+// List returns the newest rollouts of releases and the newest patch cycles, those made last first.
 func (d *Driver) List(ctx context.Context, max int) ([]State, error) {
-	newest, err := d.Store.LatestRelease(ctx)
-	if errors.Is(err, store.ErrNotFound) {
-		return []State{}, nil
+	all := []State{}
+	switch newest, err := d.Store.LatestRelease(ctx); {
+	case err == nil:
+		rows, err := d.Store.Rollouts(ctx, max, newest.Number+1)
+		if err != nil {
+			return nil, err
+		}
+		if all, err = read(all, rows, Read); err != nil {
+			return nil, err
+		}
+	case !errors.Is(err, store.ErrNotFound):
+		return nil, err
 	}
+	rows, err := d.Store.RecentCycles(ctx, max)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := d.Store.Rollouts(ctx, max, newest.Number+1)
-	if err != nil {
+	if all, err = read(all, rows, ReadCycle); err != nil {
 		return nil, err
 	}
-	all := make([]State, 0, len(rows))
+	slices.SortStableFunc(all, func(a, b State) int { return b.Made.Compare(a.Made) })
+	if max > 0 && len(all) > max {
+		all = all[:max]
+	}
+	return all, nil
+}
+
+func read[T any](all []State, rows []T, one func(T) (State, error)) ([]State, error) {
 	for _, row := range rows {
-		s, err := Read(row)
+		s, err := one(row)
 		if err != nil {
 			return nil, err
 		}
@@ -147,44 +166,76 @@ func (d *Driver) List(ctx context.Context, max int) ([]State, error) {
 	return all, nil
 }
 
-// state returns what is stored of a release's rollout.
-func (d *Driver) state(ctx context.Context, number uint64) (State, error) {
-	release, err := d.Store.Release(ctx, number)
+// state returns what is stored of a release's rollout, or of a patch cycle.
+func (d *Driver) state(ctx context.Context, id ID) (State, error) {
+	if id.Rollout != "" {
+		return d.cycle(ctx, id)
+	}
+	if id.Number == 0 {
+		newest, err := d.Store.LatestRelease(ctx)
+		if err != nil {
+			return State{}, err
+		}
+		id.Number = newest.Number
+	}
+	release, err := d.Store.Release(ctx, id.Number)
 	if err != nil {
 		return State{}, err
 	}
-	rows, err := d.Store.Rollouts(ctx, 1, number+1)
+	rows, err := d.Store.Rollouts(ctx, 1, id.Number+1)
 	if err != nil {
 		return State{}, err
 	}
-	if len(rows) == 0 || rows[0].Release != number {
+	if len(rows) == 0 || rows[0].Release != id.Number {
 		return New(release, nil), nil
 	}
 	return Read(rows[0])
 }
 
-func (d *Driver) picture(ctx context.Context, number uint64) (Picture, error) {
-	s, err := d.state(ctx, number)
+func (d *Driver) cycle(ctx context.Context, id ID) (State, error) {
+	before := id.Number + 1
+	if id.Number == 0 {
+		before = 0
+	}
+	rows, err := d.Store.Cycles(ctx, id.Rollout, 1, before)
 	if err != nil {
-		return Picture{}, fmt.Errorf("cannot show the rollout of release %d: %w", number, err)
+		return State{}, err
+	}
+	if len(rows) == 0 || id.Number > 0 && rows[0].Number != id.Number {
+		return State{}, store.ErrNotFound
+	}
+	return ReadCycle(rows[0])
+}
+
+// sight is what the newest step saw of the hosts of a rollout.
+func (d *Driver) sight(s State) sight {
+	if t := d.tracks[s.Rollout]; t != nil && len(t.book) > 0 && t.book[0].Release == s.Release {
+		return t.seen
+	}
+	return sight{}
+}
+
+func (d *Driver) picture(ctx context.Context, id ID) (Picture, error) {
+	s, err := d.state(ctx, id)
+	if err != nil {
+		return Picture{}, fmt.Errorf("cannot show %s: %w", id, err)
 	}
 	p := Picture{State: s, Tallies: map[string]Tally{}, Waits: map[string]string{}, Failed: map[string][]string{}, Lacking: map[string][]string{}, Strays: []string{}}
 	if !s.Active() {
 		return p, nil
 	}
-	placed := map[string]bool{}
+	seen := d.sight(s)
 	for i, r := range s.Rings {
-		members := d.seen.members[r.Name]
-		t := s.Survey(r, members, d.seen.hosts)
+		t := s.Survey(r, seen.members[r.Name], seen.hosts)
 		p.Tallies[r.Name], p.Waits[r.Name] = t, s.waits(i, t)
-		p.Failed[r.Name], p.Lacking[r.Name] = d.names(t.Culprits), d.names(t.Unconverged)
-		for _, id := range members {
-			placed[string(id)] = true
-		}
+		p.Failed[r.Name], p.Lacking[r.Name] = seen.called(t.Culprits), seen.called(t.Unconverged)
 	}
-	for _, id := range sortedIDs(d.seen.hosts) {
-		if !placed[string(id)] {
-			p.Strays = append(p.Strays, d.seen.names[id])
+	if s.Rollout != "" {
+		return p, nil // patches need not concern every host
+	}
+	for _, id := range sortedIDs(seen.hosts) {
+		if _, placed := seen.rings[id]; !placed {
+			p.Strays = append(p.Strays, seen.names[id])
 		}
 	}
 	return p, nil

@@ -29,11 +29,14 @@ func ringsOf(plan policies.Rollout, groups []string) []string {
 	return rings
 }
 
-// place sorts hosts into the rings of a plan.
-func place(plan policies.Rollout, groups map[inventory.HostID][]string) Members {
+// place sorts hosts into the rings of a plan. A patch cycle concerns the hosts whose policy has
+// it carried there: a baseline may be limited to some of a ring.
+func place(s State, places map[inventory.HostID]placement) Members {
 	m := Members{}
-	for id, list := range groups {
-		if ring := ringOf(plan, list); ring != "" {
+	for id, p := range places {
+		ring := ringOf(*s.Plan, p.groups)
+		carried := s.Rollout == "" || slices.Contains(p.patches, patchPrefix+s.Rollout)
+		if ring != "" && carried {
 			m[ring] = append(m[ring], id)
 		}
 	}
@@ -84,7 +87,7 @@ func Strays(plan policies.Rollout, groups map[string][]string) []policies.Proble
 	return problems
 }
 
-func sorted(m map[string][]string) []string {
+func sorted[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for key := range m {
 		keys = append(keys, key)

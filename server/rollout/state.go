@@ -1,5 +1,5 @@
-// Package rollout takes a release from ring to ring, watches it, and stops by itself when it
-// does harm.
+// Package rollout takes a release, or a patch cycle, from ring to ring, watches it, and stops by
+// itself when it does harm.
 //
 // [Decide] is the whole engine: a pure function of what is remembered, who is in which ring, how
 // the hosts fare, and the time. The [Driver] feeds it, and stores what it decided before any
@@ -7,6 +7,7 @@
 package rollout
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -30,13 +31,22 @@ const (
 	RolledBack Phase = "rolled_back" // its hosts got the release before again
 )
 
-// State is all that is remembered of one release on its way through the rings. It is plain
-// JSON; a server that was killed goes on with what it stored last.
+// State is all that is remembered of one release, or of one patch cycle, on its way through the
+// rings. It is plain JSON; a server that was killed goes on with what it stored last.
 type State struct {
+	// Rollout names the rollout of a patch cycle; it is empty for a release.
+	Rollout string `json:"rollout,omitempty"`
+	// Release is the number of the release, or of the cycle among those of its rollout.
 	Release uint64 `json:"release"`
+	// Set is the digest of the patch set that a cycle carries.
+	Set string `json:"set,omitempty"`
+	// Bundle says who is in which ring of a cycle, and when its hosts may change.
+	Bundle string `json:"bundle,omitempty"`
+	// Emergency is true for a cycle that waits for no deferral and soaks only as the block emergency says.
+	Emergency bool `json:"emergency,omitempty"`
 	// RollbackTo is the oldest release that may take its place again.
 	RollbackTo uint64 `json:"rollback_to"`
-	// Made is when the release was made; deferrals count from it.
+	// Made is when the release was made, or the cycle began; deferrals count from it.
 	Made time.Time `json:"made"`
 	// Plan is the rollout block; nil gives the release to all hosts at once.
 	Plan *policies.Rollout `json:"plan,omitempty"`
@@ -49,7 +59,7 @@ type State struct {
 	Frozen bool `json:"frozen,omitempty"`
 	// Done is when the last ring passed: from then on the release is for every host.
 	Done time.Time `json:"done,omitzero"`
-	// Superseded is the newer release that took over, 0 while none did.
+	// Superseded is the newer release or cycle that took over, 0 while none did.
 	Superseded uint64 `json:"superseded,omitempty"`
 	// Ticked is when it was last decided upon.
 	Ticked time.Time `json:"ticked,omitzero"`
@@ -63,10 +73,14 @@ type Ring struct {
 	Phase Phase  `json:"phase"`
 	// Since is when the phase began.
 	Since time.Time `json:"since"`
+	// Offered is when its hosts could first be given it; a ring's deadline counts from it.
+	Offered time.Time `json:"offered,omitzero"`
 	// Soaked is for how long the gate's share of converged hosts was seen to hold.
 	Soaked time.Duration `json:"soaked,omitempty"`
 	// Approved is the person's word that the gate asks for.
 	Approved *Act `json:"approved,omitempty"`
+	// Asked is the newest answer to the gate's query; nil while there is none to go by.
+	Asked *Answer `json:"asked,omitempty"`
 	// Forgiven are hosts whose failure a person accepted when the halt was lifted.
 	Forgiven []inventory.HostID `json:"forgiven,omitempty"`
 }
@@ -83,6 +97,14 @@ type Grant struct {
 	// Problem and Broken are what was wrong with it already, so that the release is not blamed.
 	Problem string `json:"problem,omitempty"`
 	Broken  bool   `json:"broken,omitempty"`
+}
+
+// Answer is what came of a gate's query. Only a good one lets a ring pass.
+type Answer struct {
+	At   time.Time `json:"at"`
+	Good bool      `json:"good"`
+	// Problem says why there is no answer; empty when there is one.
+	Problem string `json:"problem,omitempty"`
 }
 
 // Act is what a person decided.
@@ -113,11 +135,15 @@ func New(r store.Release, rollouts []policies.Rollout) State {
 		s.Done = r.Made
 		return s
 	}
+	s.begin()
+	return s
+}
+
+func (s *State) begin() {
 	s.Hosts = map[inventory.HostID]Grant{}
 	for _, ring := range s.Plan.Rings {
-		s.Rings = append(s.Rings, Ring{Name: ring.Name, Phase: Waiting, Since: r.Made})
+		s.Rings = append(s.Rings, Ring{Name: ring.Name, Phase: Waiting, Since: s.Made})
 	}
-	return s
 }
 
 // Carrier returns the rollout that carries releases, nil when there is none.
@@ -132,6 +158,41 @@ func Carrier(rollouts []policies.Rollout) *policies.Rollout {
 
 // Active tells whether the engine still has something to decide.
 func (s State) Active() bool { return !s.forAll() && s.Superseded == 0 }
+
+// Over tells whether nothing more comes of it by itself: it is done, superseded or rolled back.
+func (s State) Over() bool {
+	return !s.Active() || slices.ContainsFunc(s.Rings, func(r Ring) bool { return r.Phase == RolledBack })
+}
+
+// trails tells whether the engine still gives out a cycle that is done: hosts of a cluster go on
+// one after the other.
+func (s State) trails() bool {
+	return s.Rollout != "" && !s.Done.IsZero() && s.Superseded == 0 && s.Plan.Cluster != nil
+}
+
+// Title says in words what goes through the rings.
+func (s State) Title() string {
+	if s.Rollout == "" {
+		return fmt.Sprintf("release %d", s.Release)
+	}
+	return fmt.Sprintf("cycle %d of %s", s.Release, s.Rollout)
+}
+
+// Deferral is how long after it was made a ring of the plan may begin.
+func (s State) Deferral(r policies.Ring) time.Duration {
+	if s.Emergency {
+		return 0
+	}
+	return time.Duration(r.Deferral) * time.Second
+}
+
+// Soak is for how long a ring of the plan has to hold.
+func (s State) Soak(r policies.Ring) time.Duration {
+	if s.Emergency && s.Plan.Emergency != nil {
+		return time.Duration(s.Plan.Emergency.Soak) * time.Second
+	}
+	return time.Duration(r.Gate.Soak) * time.Second
+}
 
 // forAll tells whether the release is for every host by now.
 func (s State) forAll() bool { return s.Plan == nil || !s.Done.IsZero() }
@@ -184,7 +245,10 @@ func (s *State) turn(r *Ring, to Phase, act Act) {
 	r.Phase, r.Since = to, act.At
 	s.note(Entry{At: act.At, Ring: r.Name, What: string(to), Who: act.Who, Why: act.Why})
 	if !slices.ContainsFunc(s.Rings, func(r Ring) bool { return r.Phase != Passed }) {
-		s.Done, s.Hosts = act.At, nil // it is for every host now
+		s.Done = act.At
+		if !s.trails() {
+			s.Hosts = nil // it is for every host now
+		}
 		s.note(Entry{At: act.At, What: "done"})
 	}
 }

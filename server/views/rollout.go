@@ -8,16 +8,24 @@ import (
 	"plumb/server/rollout"
 )
 
-// Rollout is one release on its way through the rings.
+// Rollout is one release, or one patch cycle, on its way through the rings.
 type Rollout struct {
-	Release uint64 `json:"release"`
+	// ID is how the command line calls it: 7 for release 7, security/3 for a cycle.
+	ID string `json:"id"`
+	// Title says in words what it is: release 7, cycle 3 of security.
+	Title string `json:"title"`
+	// Release is 0 for a patch cycle, which has Cycle and Set, the digest of its patch set.
+	Release   uint64 `json:"release"`
+	Cycle     uint64 `json:"cycle,omitempty"`
+	Set       string `json:"set,omitempty"`
+	Emergency bool   `json:"emergency,omitempty"`
 	// Name is that of the rollout block, empty when the release went to all hosts at once.
 	Name string `json:"name,omitempty"`
 	// Phase says how it stands: rolling, paused, halted, rolled_back, superseded or done.
 	Phase string     `json:"phase"`
 	Made  time.Time  `json:"made"`
 	Done  *time.Time `json:"done,omitempty"`
-	// Superseded is the release that took its place.
+	// Superseded is the release or the cycle that took its place.
 	Superseded uint64 `json:"superseded,omitempty"`
 	// Paused is who holds it back, and why.
 	Paused *Decision `json:"paused,omitempty"`
@@ -43,6 +51,11 @@ type Ring struct {
 	// Approval tells that the gate asks for a person's word; Approved is that word.
 	Approval bool      `json:"approval"`
 	Approved *Decision `json:"approved,omitempty"`
+	// Windows are those in which its hosts may change; none stands for any time.
+	Windows []string `json:"windows"`
+	// Query is the gate's, and Asked what came of it last.
+	Query string          `json:"query,omitempty"`
+	Asked *rollout.Answer `json:"asked,omitempty"`
 	// Waits says what it waits for, in words; empty when it waits for nothing.
 	Waits string `json:"waits,omitempty"`
 	// FailedHosts are those that failed, Lacking (ten at most) those that have not converged.
@@ -93,8 +106,11 @@ func RolloutList(states []rollout.State) []Rollout {
 
 // RolloutOf is the view of one rollout.
 func RolloutOf(p rollout.Picture) Rollout {
-	v := Rollout{Release: p.Release, Phase: rolloutPhase(p.State), Made: p.Made.UTC(), Done: stamp(p.Done), Superseded: p.Superseded,
+	v := Rollout{ID: p.ID().String(), Title: p.Title(), Set: p.Set, Emergency: p.Emergency, Phase: rolloutPhase(p.State), Made: p.Made.UTC(), Done: stamp(p.Done), Superseded: p.Superseded,
 		Paused: actOf(p.Paused), Frozen: p.Frozen && p.Active(), Rings: []Ring{}, Strays: list(p.Strays), History: []RolloutEvent{}}
+	if v.Release = p.Release; p.Rollout != "" {
+		v.Release, v.Cycle = 0, p.Release
+	}
 	for _, e := range p.History {
 		v.History = append(v.History, RolloutEvent(e))
 	}
@@ -110,8 +126,9 @@ func RolloutOf(p rollout.Picture) Rollout {
 
 func ringOf(p rollout.Picture, plan policies.Ring, r rollout.Ring) Ring {
 	v := Ring{Name: r.Name, Group: plan.Group, Phase: string(r.Phase), Since: r.Since.UTC(), Tally: p.Tallies[r.Name],
-		Soak: plan.Gate.Soak, Soaked: int(min(r.Soaked, time.Duration(plan.Gate.Soak)*time.Second) / time.Second),
+		Soak: int(p.Soak(plan) / time.Second), Soaked: int(min(r.Soaked, p.Soak(plan)) / time.Second),
 		Approval: plan.Gate.Approval, Approved: actOf(r.Approved), Waits: p.Waits[r.Name],
+		Windows: list(plan.Windows), Query: plan.Gate.Query, Asked: r.Asked,
 		FailedHosts: list(p.Failed[r.Name]), Lacking: list(p.Lacking[r.Name])}
 	begun := r.Phase == rollout.Eligible || r.Phase == rollout.Rolling || r.Phase == rollout.Soaking
 	if begun && p.Paused != nil && p.Active() {

@@ -1,0 +1,71 @@
+package rollout
+
+import (
+	"slices"
+
+	"plumb/inventory"
+	"plumb/policies"
+)
+
+// clusters counts how many hosts of each cluster there are, and how many cannot serve.
+type clusters struct {
+	most policies.Share
+	size map[string]int
+	away map[string]int
+}
+
+// spare tells whether a host's cluster can do without it, and counts it as away if so. A host
+// that is away already, with an older cycle, takes no further one away.
+func (e *engine) spare(h Host) bool {
+	if e.Plan.Cluster == nil || h.Cluster == "" {
+		return true
+	}
+	if e.clusters == nil {
+		e.clusters = e.countClusters()
+	}
+	c := e.clusters
+	if h.Busy {
+		return true
+	}
+	if c.away[h.Cluster] >= c.most.Of(c.size[h.Cluster]) {
+		return false
+	}
+	c.away[h.Cluster]++
+	return true
+}
+
+// countClusters looks at the hosts of all rings. Away is what was given the change and has not
+// converged, but for hosts whose failure a person forgave, and what is busy with an older cycle.
+func (e *engine) countClusters() *clusters {
+	c := &clusters{most: e.Plan.Cluster.MaxUnavailable, size: map[string]int{}, away: map[string]int{}}
+	for _, r := range e.Rings {
+		for _, id := range e.members[r.Name] {
+			h := e.hosts[id]
+			if h.Cluster == "" {
+				continue
+			}
+			c.size[h.Cluster]++
+			if g, given := e.Hosts[id]; given && e.away(r, id, g, h) || !given && h.Busy {
+				c.away[h.Cluster]++
+			}
+		}
+	}
+	return c
+}
+
+func (e *engine) away(r Ring, id inventory.HostID, g Grant, h Host) bool {
+	outcome := Judge(e.Release, g, h)
+	return outcome == Unknown || outcome == Failed && !slices.Contains(r.Forgiven, id)
+}
+
+// thin forgets, once a cycle is done, the hosts in no cluster: for these it is open to all.
+func (e *engine) thin() {
+	if e.Done.IsZero() || e.Hosts == nil {
+		return
+	}
+	for id := range e.Hosts {
+		if h, there := e.hosts[id]; there && h.Cluster == "" {
+			delete(e.Hosts, id)
+		}
+	}
+}
