@@ -70,6 +70,24 @@ func (r *AptRepository) Publish(ctx context.Context, suite string, packages ...A
 			return err
 		}
 	}
+	return r.index(ctx, suite)
+}
+
+// Add takes packages that somebody else made into a suite and signs it anew.
+func (r *AptRepository) Add(ctx context.Context, suite string, files ...string) error {
+	pool := filepath.Join(r.Served(), "pool", suite)
+	if err := os.MkdirAll(pool, 0o755); err != nil {
+		return fmt.Errorf("cannot add to a suite: %w", err)
+	}
+	for _, file := range files {
+		if err := runAll(ctx, "cp "+quoteShell(file)+" "+quoteShell(pool)); err != nil {
+			return err
+		}
+	}
+	return r.index(ctx, suite)
+}
+
+func (r *AptRepository) index(ctx context.Context, suite string) error {
 	pool, dists := filepath.Join("pool", suite), filepath.Join("dists", suite)
 	binary := filepath.Join(dists, "main", "binary-amd64")
 	if err := os.MkdirAll(filepath.Join(r.Served(), binary), 0o755); err != nil {

@@ -12,7 +12,7 @@ import (
 	"plumb/testenv"
 )
 
-var errApt = errors.New("usage: apt publish SUITE NAME=VERSION... | apt build SUITE NAME=VERSION [postinst=FILE] [depends=TEXT] [PATH=FILE]... | " +
+var errApt = errors.New("usage: apt publish SUITE NAME=VERSION... | apt build SUITE NAME=VERSION [postinst=FILE] [depends=TEXT] [PATH=FILE]... | apt add SUITE FILE... | " +
 	"apt use SUITE HOST... | apt update HOST... | apt install HOST NAME...")
 
 func cmdApt(ts *testscript.TestScript, s *scene, args []string) error {
@@ -38,6 +38,8 @@ func cmdApt(ts *testscript.TestScript, s *scene, args []string) error {
 			return err
 		}
 		return repository.Publish(context.Background(), args[1], p)
+	case "add":
+		return repository.Add(context.Background(), args[1], args[2:]...)
 	case "use":
 		return s.useApt(repository, args[1], args[2:])
 	case "install":

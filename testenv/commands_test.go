@@ -30,14 +30,16 @@ import (
 //	agents ARG...                  the same on all hosts at once
 //	host HOST COMMAND...           any command on a host
 //	tamper HOST FILE               add a line to a file behind the agent's back
+//	vm boot|daemon                 the virtual machine; vm run COMMAND... runs there
 //	cut|heal|freeze|thaw HOST      faults
 //	reboot|crash|boot HOST         power
 //	apt publish SUITE NAME=VERSION...      the package repository
 //	apt build SUITE NAME=VERSION [postinst=FILE] [depends=TEXT] [PATH=FILE]...
+//	apt add SUITE FILE...          packages that somebody else made
 //	apt use SUITE HOST...
 //	apt update HOST...
 //	apt install HOST NAME...
-//	exits CODE COMMAND...          any of plumb, agent, host: must end with this code
+//	exits CODE COMMAND...          any of plumb, agent, host, vm: must end with this code
 //	eventually REGEXP COMMAND...   any of them: must say this before patience ends
 //	counted HOST...                the server has each report of the agent, once
 //	torment N HOST...              kill -9 server and agents N times; see torment_test.go
@@ -53,6 +55,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"plumb":      program("plumb"),
 		"agent":      program("agent"),
 		"host":       program("host"),
+		"vm":         cmdVM,
 		"agents":     cmdAgents,
 		"tamper":     plain(cmdTamper),
 		"apt":        plain(cmdApt),
@@ -117,6 +120,9 @@ func prepare(ts *testscript.TestScript, what string, args []string) (*exec.Cmd, 
 	if len(args) < 2 && what == "host" || len(args) < 1 {
 		return nil, fmt.Errorf("usage: %s HOST ARG...", what)
 	}
+	if what == "vm" {
+		return s.inVM(args)
+	}
 	h, err := s.host(args[0])
 	if err != nil {
 		return nil, err
@@ -167,7 +173,7 @@ func cmdEventually(ts *testscript.TestScript, _ *scene, args []string) error {
 		return err
 	}
 	var out []byte
-	err = await(func() error {
+	err = await(sceneOf(ts).patience, func() error {
 		cmd, err := prepare(ts, args[1], args[2:])
 		if err != nil {
 			return err

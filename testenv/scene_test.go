@@ -31,6 +31,8 @@ type scene struct {
 	work      string   // the script's folder
 	env       []string // of the person
 	hosts     int
+	patience  time.Duration
+	vm        *testenv.VM // the virtual machine, or nil
 
 	server *exec.Cmd
 	ended  chan struct{} // closed when the server process is gone
@@ -48,7 +50,7 @@ func newScene(env *testscript.Env, cache testenv.Cache, products, transport stri
 	t := env.T().(scriptT)
 	s := &scene{
 		world:    testenv.NewWorld(cache, worldName(t.Name())),
-		products: products, transport: transport, work: env.WorkDir,
+		products: products, transport: transport, work: env.WorkDir, patience: patience,
 		ids: map[string]inventory.HostID{}, tampered: map[string]int{},
 	}
 	env.Values[sceneKey{}] = s
@@ -59,6 +61,9 @@ func newScene(env *testscript.Env, cache testenv.Cache, products, transport stri
 		s.stopServer(os.Kill)
 		if s.thief != nil {
 			s.thief.end()
+		}
+		if s.vm != nil {
+			_ = s.vm.Close()
 		}
 		if err := s.world.Close(context.Background()); err != nil {
 			t.Error(err)
@@ -143,7 +148,7 @@ func (s *scene) startServer(args ...string) error {
 }
 
 func (s *scene) awaitServer() error {
-	return await(func() error {
+	return await(s.patience, func() error {
 		select {
 		case <-s.ended:
 			return stop{fmt.Errorf("the server ended: %s", s.server.ProcessState)}
@@ -233,7 +238,7 @@ func (s *scene) serveApt() (*testenv.AptRepository, error) {
 type stop struct{ error }
 
 // await tries until it works, or until patience ends.
-func await(try func() error) error {
+func await(patience time.Duration, try func() error) error {
 	deadline := time.Now().Add(patience)
 	for {
 		err := try()

@@ -75,7 +75,7 @@ func (s *scene) tormentHost(ts *testscript.TestScript, name string, chance *rand
 // runInPeace runs the agent once, which must go well. The one that was killed may hold its
 // lock for a moment longer.
 func runInPeace(ts *testscript.TestScript, h *testenv.Host) error {
-	return await(func() error {
+	return await(sceneOf(ts).patience, func() error {
 		cmd, err := h.Command(context.Background(), "plumb-agent", "run", "--once")
 		if err != nil {
 			return err

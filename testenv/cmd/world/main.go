@@ -1,6 +1,7 @@
 // World makes a machine ready for worlds of hosts, and starts one to look around in.
 //
 //	world prepare     install tools, build the base system (once, as root, with network)
+//	world prepare-vm  the same for the virtual machine of the slow test, after prepare
 //	world shell [N]   boot N hosts, 3 by default, and open a shell on the server side
 package main
 
@@ -32,8 +33,11 @@ func run(ctx context.Context, args []string) (int, error) {
 	if len(args) > 0 && args[0] == "prepare" {
 		return 0, testenv.Prepare(ctx, cache, os.Stderr)
 	}
+	if len(args) > 0 && args[0] == "prepare-vm" {
+		return 0, testenv.PrepareVM(ctx, cache, os.Stderr)
+	}
 	if len(args) == 0 || args[0] != "shell" {
-		return 1, fmt.Errorf("usage: world prepare | world shell [N]")
+		return 1, fmt.Errorf("usage: world prepare | world prepare-vm | world shell [N]")
 	}
 	if why := testenv.Missing(cache); why != "" {
 		return 1, fmt.Errorf("this machine is not ready: it %s", why)
