@@ -1,0 +1,110 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"plumb/inventory"
+)
+
+// PastEvent is what figures need of an event.
+type PastEvent struct {
+	Host inventory.HostID
+	At   time.Time
+	// Kind, Address, Cause, Status and Release are as in Event.
+	Kind, Address, Cause, Status string
+	Release                      uint64
+}
+
+// PastInterval is what figures need of an interval.
+type PastInterval struct {
+	Host inventory.HostID
+	// Since, Until and LastCheckIn are as in Interval, but for one that lasts the last check-in is
+	// that of its beginning: the host has the newest.
+	Since, Until, LastCheckIn time.Time
+	Release                   uint64
+	Status                    string
+	// Counts is JSON: how many resources have each status.
+	Counts string
+}
+
+// PastEvents calls each with all events of the hosts, host by host in order of their IDs, those of
+// one in the order in which they were stored.
+//
+// A million rows are read for one question, and each column costs as much as the row itself. So
+// the database puts a row into one line of text, the column that may hold blanks at its end.
+func (s *Store) PastEvents(ctx context.Context, hosts []inventory.HostID, each func(PastEvent)) error {
+	w := &where{}
+	in(w, `host`, hosts)
+	const line = `host || ' ' || CAST(at AS TEXT) || ' ' || CAST(release AS TEXT) || ' ' || kind || ' ' || cause || ' ' || status || ' ' || address`
+	err := s.lines(ctx, func(l string) error {
+		f := strings.SplitN(l, " ", 7)
+		n, err := numbers(f, 7, 1, 2)
+		if err != nil {
+			return err
+		}
+		each(PastEvent{Host: inventory.HostID(f[0]), At: at(n[0]), Release: uint64(n[1]), Kind: f[3], Cause: f[4], Status: f[5], Address: f[6]})
+		return nil
+	}, `SELECT `+line+` FROM events`+w.String()+` ORDER BY host, id`, w.args...)
+	if err != nil {
+		return fmt.Errorf("cannot read past events: %w", err)
+	}
+	return nil
+}
+
+// PastIntervals calls each with all intervals of the hosts, host by host in order of their IDs,
+// those of one in order of time.
+func (s *Store) PastIntervals(ctx context.Context, hosts []inventory.HostID, each func(PastInterval)) error {
+	w := &where{}
+	in(w, `host`, hosts)
+	const line = `host || ' ' || CAST(since AS TEXT) || ' ' || CAST(until AS TEXT) || ' ' || CAST(last_checkin AS TEXT) || ' ' ||
+		CAST(release AS TEXT) || ' ' || status || ' ' || counts`
+	err := s.lines(ctx, func(l string) error {
+		f := strings.SplitN(l, " ", 7)
+		n, err := numbers(f, 7, 1, 2, 3, 4)
+		if err != nil {
+			return err
+		}
+		each(PastInterval{Host: inventory.HostID(f[0]), Since: at(n[0]), Until: at(n[1]), LastCheckIn: at(n[2]), Release: uint64(n[3]), Status: f[5], Counts: f[6]})
+		return nil
+	}, `SELECT `+line+` FROM intervals`+w.String()+` ORDER BY host, since, id`, w.args...)
+	if err != nil {
+		return fmt.Errorf("cannot read past intervals: %w", err)
+	}
+	return nil
+}
+
+// numbers reads those of the fields that are numbers; there must be want fields.
+func numbers(fields []string, want int, which ...int) (n [4]int64, err error) {
+	if len(fields) != want {
+		return n, fmt.Errorf("a stored row has %d fields and not %d", len(fields), want)
+	}
+	for k, i := range which {
+		if n[k], err = strconv.ParseInt(fields[i], 10, 64); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// lines calls each with each row of a query that has one column of text.
+func (s *Store) lines(ctx context.Context, each func(line string) error, query string, args ...any) error {
+	rows, err := s.r.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var line string
+	for rows.Next() {
+		if err := rows.Scan(&line); err != nil {
+			return err
+		}
+		if err := each(line); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,94 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"testing"
+	"time"
+
+	"plumb/inventory"
+	"plumb/policies"
+)
+
+func TestPast(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		one, two := enrol(t, s, "a", start), enrol(t, s, "b", start)
+		enrol(t, s, "c", start)
+		report := step("e", 1, "r1", start.Add(time.Minute))
+		report.Events = []Event{{Seq: 1, At: start.Add(time.Minute), Kind: EventRepaired, Address: "p", Cause: policies.Corrective,
+			Status: policies.Repaired, Release: 1}}
+		must(t, s.Accept(ctx, two, "", 0, []Step{report}, start.Add(time.Minute)))
+		var events []PastEvent
+		must(t, s.PastEvents(ctx, []inventory.HostID{two, one}, func(e PastEvent) { events = append(events, e) }))
+		same(t, "events", events, []PastEvent{
+			{Host: one, At: start, Kind: EventEnrolled},
+			{Host: two, At: start, Kind: EventEnrolled},
+			{Host: two, At: start.Add(time.Minute), Kind: EventRepaired, Address: "p", Cause: "corrective", Status: "repaired", Release: 1},
+		})
+		var intervals []PastInterval
+		must(t, s.PastIntervals(ctx, []inventory.HostID{two}, func(i PastInterval) { intervals = append(intervals, i) }))
+		same(t, "intervals", intervals, []PastInterval{
+			{Host: two, Since: start, Until: start.Add(time.Minute), LastCheckIn: start, Status: "unknown", Counts: "{}"},
+			{Host: two, Since: start.Add(time.Minute), LastCheckIn: start, Release: 1, Status: "compliant", Counts: `{"compliant":3}`},
+		})
+	})
+}
+
+// FillPast is not a test: it makes the past of a fleet, for BenchmarkPast.
+func fillPast(b *testing.B, s *Store, hosts, events int) []inventory.HostID {
+	b.Helper()
+	fill(b, s, hosts)
+	var ids []inventory.HostID
+	for i := range hosts {
+		ids = append(ids, benchID(i))
+	}
+	for n := 0; n < events; n += 10 { // as reports come in: host after host, over and over
+		must(b, s.write(b.Context(), "fill", func(ctx context.Context, tx *sql.Tx) error {
+			for _, id := range ids {
+				for k := range 10 {
+					if err := insertPast(ctx, tx, id, start.Add(time.Duration(n+k)*time.Hour)); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		}))
+	}
+	return ids
+}
+
+func insertPast(ctx context.Context, tx *sql.Tx, id inventory.HostID, at time.Time) error {
+	e := Event{Host: id, Seq: 2, At: at, Kind: EventRepaired, Address: "policy.p.file.f1", Cause: policies.Corrective, Status: policies.Repaired,
+		Changes: []policies.Change{{Attribute: "mode", Before: "0644", After: "0600"}}, Release: 1, Commit: "c1"}
+	if err := insertEvent(ctx, tx, e); err != nil {
+		return err
+	}
+	return insertInterval(ctx, tx, Interval{Host: id, Since: at, LastCheckIn: at, Release: 1, Commit: "c1", Catalog: "c", Facts: "f", Result: "r",
+		Status: policies.Repaired, Counts: map[policies.Status]int{policies.Compliant: 299, policies.Repaired: 1}})
+}
+
+// BenchmarkPast reads 100 events and 100 intervals of each of 10,000 hosts, 200 hosts at a time.
+func BenchmarkPast(b *testing.B) {
+	s := open(b, b.TempDir()+"/plumb.db")
+	ids := fillPast(b, s, 10_000, 100)
+	for _, what := range []string{"events", "intervals"} {
+		b.Run(what, func(b *testing.B) {
+			for b.Loop() {
+				rows := 0
+				for from := 0; from < len(ids); from += 200 {
+					batch := ids[from:min(from+200, len(ids))]
+					if what == "events" {
+						must(b, s.PastEvents(b.Context(), batch, func(PastEvent) { rows++ }))
+					} else {
+						must(b, s.PastIntervals(b.Context(), batch, func(PastInterval) { rows++ }))
+					}
+				}
+				if rows < 1_000_000 {
+					b.Fatal(fmt.Sprint(rows))
+				}
+			}
+		})
+	}
+}
