@@ -26,6 +26,9 @@ type Config struct {
 	DB string `json:"db"`
 	// Interval is how often agents call, in seconds.
 	Interval int `json:"interval"`
+	// Prometheus is the address of the Prometheus that gates of rollouts ask, such as
+	// http://prometheus:9090; empty for none.
+	Prometheus string `json:"prometheus"`
 	// Upstream is a repository elsewhere to follow; the server then takes no push.
 	Upstream Upstream `json:"upstream"`
 }

@@ -23,6 +23,7 @@ import (
 	"plumb/server/api"
 	"plumb/server/authority"
 	"plumb/server/fleet"
+	"plumb/server/prometheus"
 	"plumb/server/release"
 	"plumb/server/repo"
 	"plumb/server/rollout"
@@ -118,6 +119,13 @@ func (s *Server) open(ctx context.Context) (err error) {
 func (s *Server) assemble(version string, at api.Addresses) error {
 	s.fleet = &fleet.Fleet{Store: s.store, Authority: s.keys, Compiler: &catalogs{store: s.store}, Interval: s.config.interval(), Now: s.now, Log: s.log}
 	s.rollout = &rollout.Driver{Store: s.store, Compiler: compiler.Compiler{}, Now: s.now, Log: s.log}
+	if s.config.Prometheus != "" {
+		asker, err := prometheus.New(s.config.Prometheus)
+		if err != nil {
+			return err
+		}
+		s.rollout.Asker = asker
+	}
 	s.fleet.Assign, s.fleet.Frozen, s.fleet.Reported = s.rollout.Assign, s.rollout.Frozen, s.rollout.Poke
 	s.fleet.Patches = s.rollout.Grants
 	s.desk = &release.Desk{Repo: s.repo, Store: s.store, Authority: s.keys, Compiler: compiler.Compiler{}, Upstream: s.config.Upstream.follow(), Now: s.now, Log: s.log}
