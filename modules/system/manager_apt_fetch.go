@@ -19,26 +19,42 @@ const patchLimit = 2 * time.Hour
 var errGone = errors.New("no repository has it any more")
 
 // FetchPatch lets apt fetch and verify the archives, and then compares each with what its
-// repository says of it. It may be called off at any time.
+// repository says of it. A version that is installed is fetched as well: it is the way back.
+// It may be called off at any time.
 func (a aptManager) FetchPatch(ctx context.Context, wanted []Target) error {
 	job, err := a.newJob(ctx, wanted)
-	if err != nil || len(job.wanted) == 0 {
+	if err != nil {
 		return err
 	}
-	if len(job.missing(a)) == 0 {
+	job.wanted = job.missing(a)
+	if len(job.wanted) == 0 {
 		return nil
 	}
 	if err := a.s.waitForLocks(ctx, lockWait, packageLocks()); err != nil {
 		return err
 	}
-	out, err := a.patchGet(ctx, "keep", append([]string{"--download-only"}, installArgs(job.db, job.wanted, job.offered)...))
+	there, fresh := job.split()
+	if err := a.fetch(ctx, there, "--reinstall", "--download-only"); err != nil {
+		return err
+	}
+	if err := a.fetch(ctx, fresh, "--download-only"); err != nil {
+		return err
+	}
+	return a.fetchRest(ctx, job)
+}
+
+func (a aptManager) fetch(ctx context.Context, job aptJob, how ...string) error {
+	if len(job.wanted) == 0 {
+		return nil
+	}
+	out, err := a.patchGet(ctx, "keep", append(how, installArgs(job.db, job.wanted, job.offered)...))
+	if err == nil && out.Code != 0 {
+		err = aptFailure(out)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot fetch packages: %w", err)
 	}
-	if out.Code != 0 {
-		return fmt.Errorf("cannot fetch packages: %w", aptFailure(out))
-	}
-	return a.fetchRest(ctx, job)
+	return nil
 }
 
 // fetchRest copies what apt would use where it is, such as a repository in a local folder.
@@ -70,7 +86,7 @@ func (a aptManager) fetchRest(ctx context.Context, job aptJob) error {
 // aptJob is what a call of FetchPatch or InstallPatch is about.
 type aptJob struct {
 	db      *Dpkg
-	wanted  []Target // those that are not there yet
+	wanted  []Target
 	offered debOffers
 }
 
@@ -81,8 +97,7 @@ func (a aptManager) newJob(ctx context.Context, wanted []Target) (aptJob, error)
 	if err != nil {
 		return aptJob{}, err
 	}
-	wanted = slices.SortedFunc(slices.Values(wanted), compareTargets)
-	wanted = slices.DeleteFunc(slices.Compact(wanted), func(t Target) bool { return t.reached(db) })
+	wanted = slices.Compact(slices.SortedFunc(slices.Values(wanted), orderDebs))
 	job := aptJob{db: db, wanted: wanted}
 	if len(wanted) == 0 {
 		return job, nil
@@ -99,6 +114,14 @@ func (a aptManager) newJob(ctx context.Context, wanted []Target) (aptJob, error)
 		}
 	}
 	return job, a.s.makeArchives()
+}
+
+// split parts what is installed already from what is still to come.
+func (j aptJob) split() (there, fresh aptJob) {
+	there, fresh = j, j
+	there.wanted = slices.DeleteFunc(slices.Clone(j.wanted), func(t Target) bool { return !t.reached(j.db) })
+	fresh.wanted = slices.DeleteFunc(slices.Clone(j.wanted), func(t Target) bool { return t.reached(j.db) })
+	return there, fresh
 }
 
 // missing are the targets whose archives are not there as they should be. What has the wrong

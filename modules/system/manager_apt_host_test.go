@@ -86,6 +86,8 @@ func (h *aptHost) cover() {
 		h.must(os.MkdirAll(name, 0o755))
 	}
 	h.write("/var/lib/dpkg/status", stanza("dpkg", "amd64", "install ok installed", "1.21.22"))
+	h.write("/var/lib/dpkg/info/dpkg.list", "")
+	h.write("/var/lib/dpkg/info/dpkg.md5sums", "")
 	h.write("/etc/apt/sources.list", "deb [trusted=yes] "+h.serve()+" ./\n")
 }
 
@@ -148,6 +150,7 @@ func (h *aptHost) build(to string, d testDeb) string {
 		h.write(tree+"/DEBIAN/"+script, "#!/bin/sh\nset -e\n"+text+"\n")
 		h.must(os.Chmod(tree+"/DEBIAN/"+script, 0o755))
 	}
+	h.write(tree+"/DEBIAN/md5sums", "")
 	file := filepath.Join(to, name+"_"+strings.ReplaceAll(version, ":", "%3a")+".deb")
 	h.run("", "dpkg-deb", "-Zgzip", "--root-owner-group", "--build", tree, file)
 	return file

@@ -13,8 +13,11 @@ import (
 // changed. What counts in the end is dpkg's status, whatever apt's exit code was.
 func (a aptManager) InstallPatch(ctx context.Context, wanted []Target, conffiles string) error {
 	job, err := a.newJob(ctx, wanted)
-	if err != nil || len(job.wanted) == 0 {
+	if err != nil {
 		return err
+	}
+	if _, job = job.split(); len(job.wanted) == 0 {
+		return nil
 	}
 	for _, t := range job.wanted {
 		if _, err := a.fetched(job.offered.find(t)); err != nil {

@@ -180,8 +180,11 @@ func (a aptManager) finish(ctx context.Context, b aptBegun) error {
 		return nil
 	}
 	job, err := a.newJob(ctx, b.Wanted)
-	if err != nil || len(job.wanted) == 0 {
+	if err != nil {
 		return err
+	}
+	if _, job = job.split(); len(job.wanted) == 0 {
+		return nil
 	}
 	_, err = a.install(ctx, job, b.Conffiles)
 	return err

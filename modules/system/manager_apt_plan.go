@@ -61,7 +61,7 @@ func (a aptManager) newPlanning(ctx context.Context, wanted []Target) (*aptPlann
 	if p.db, err = a.s.Dpkg(); err != nil {
 		return p, err
 	}
-	wanted = slices.SortedFunc(slices.Values(wanted), compareTargets)
+	wanted = slices.SortedFunc(slices.Values(wanted), orderDebs)
 	p.wanted = slices.DeleteFunc(slices.Compact(wanted), func(t Target) bool { return t.reached(p.db) })
 	if len(p.wanted) == 0 {
 		return p, nil

@@ -1,6 +1,9 @@
 package system
 
 import (
+	"errors"
+	"os"
+	"strings"
 	"testing"
 )
 
@@ -48,6 +51,50 @@ func TestAptGoesBack(t *testing.T) {
 		if got := h.versions(); got != "app=1 lib=1" {
 			t.Errorf("versions = %q, want what was there before", got)
 		}
+	})
+}
+
+// What is installed can be fetched as well, while the repository still has it.
+func TestAptFetchesTheWayBack(t *testing.T) {
+	onAptHost(t, func(h *aptHost) {
+		h.have(deb("app 1", ""), deb("lost 1", ""))
+		h.publish(deb("app 1", ""), deb("app 2", ""), deb("lost 2", ""))
+		h.must(h.apt.FetchPatch(t.Context(), targets("app=1")))
+		if err := h.apt.FetchPatch(t.Context(), targets("lost=1")); !errors.Is(err, errGone) {
+			t.Errorf("FetchPatch of what is gone = %v", err)
+		}
+		h.must(h.patch("app=2 lost=2"))
+		h.publish()
+		h.must(h.patch("app=1 lost=1"))
+		if got := h.versions(); got != "app=1 lost=2" {
+			t.Errorf("versions = %q", got)
+		}
+	})
+}
+
+func TestAptInstallsOnlyWhatWasFetched(t *testing.T) {
+	onAptHost(t, func(h *aptHost) {
+		h.have(deb("app 1", ""))
+		h.publish(deb("app 2", "Depends: lib\n"), deb("lib 1", ""))
+		if err := h.apt.InstallPatch(t.Context(), targets("app=2 lib=1"), "keep"); err == nil || !strings.Contains(err.Error(), "not fetched") {
+			t.Errorf("InstallPatch of what was not fetched = %v", err)
+		}
+		h.must(h.apt.FetchPatch(t.Context(), targets("app=2 lib=1")))
+		if err := h.apt.InstallPatch(t.Context(), targets("app=2"), "keep"); !errors.Is(err, ErrNoPlan) {
+			t.Errorf("InstallPatch of a part = %v, want ErrNoPlan", err)
+		}
+		file := archiveFile("app", "2", "all")
+		raw, err := os.ReadFile(file)
+		h.must(err)
+		raw[len(raw)-9] ^= 1
+		h.must(os.WriteFile(file, raw, 0o644))
+		if err := h.apt.InstallPatch(t.Context(), targets("app=2 lib=1"), "keep"); err == nil || !strings.Contains(err.Error(), "is not what its repository has") {
+			t.Errorf("InstallPatch of other bytes = %v", err)
+		}
+		if got := h.versions(); got != "app=1" {
+			t.Errorf("versions = %q, want nothing changed", got)
+		}
+		h.must(h.patch("app=2"))
 	})
 }
 

@@ -96,7 +96,7 @@ func parseSimulation(out, native string) aptSimulation {
 			found.remove = append(found.remove, words[1])
 		}
 	}
-	slices.SortFunc(found.install, compareTargets)
+	slices.SortFunc(found.install, orderDebs)
 	found.install = slices.Compact(found.install)
 	slices.Sort(found.remove)
 	found.remove = slices.Compact(found.remove)
@@ -141,7 +141,7 @@ func parseUnmet(out string) []string {
 	return lines
 }
 
-func compareTargets(a, b Target) int {
+func orderDebs(a, b Target) int {
 	return strings.Compare(a.order(), b.order())
 }
 
