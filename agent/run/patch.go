@@ -77,14 +77,22 @@ func (w *work) permit(class string) string {
 	return why
 }
 
+// barred says why Apply must not even be called. A patch resource asks for each step itself, and
+// may have no more to do than a reboot, so that one of its two classes is enough.
+func (w *work) barred() string {
+	why := w.forbids(w.res.Class())
+	if why != "" && w.res.Kind == patchKind && w.forbids(calendar.Reboot) == "" {
+		return ""
+	}
+	w.waits = w.waits || why != ""
+	return why
+}
+
 // forbids is permit. A patch cycle that was begun is brought to its end whatever the calendar says, but
 // for its reboot. One whose deadline is over needs no window any more; freezes hold all the same.
 func (w *work) forbids(class string) string {
 	if w.res.Kind != patchKind {
 		return w.shut(w.res.Window, class, "")
-	}
-	if w.stopped.Err() != nil {
-		return "the agent is being stopped"
 	}
 	begun := w.begun()
 	if begun && class == calendar.Package {
@@ -128,18 +136,21 @@ func (w *work) overdue(begun bool) bool {
 
 func (w *work) presses(at time.Time) bool {
 	one, ok := w.one.(modules.Pressing)
+	if !ok {
+		return false
+	}
 	why := ""
-	if ok {
-		w.note(w.guard(context.Background(), func(context.Context) error {
-			why = one.Presses(w.System, at)
-			return nil
-		}))
+	if err := w.guard(context.Background(), func(context.Context) error { why = one.Presses(w.System, at); return nil }); err != nil {
+		w.broken = err
 	}
 	return why != ""
 }
 
 // tell adds how the patch cycle fares, and when to look again.
 func (w *work) tell() {
+	if w.broken != nil {
+		w.fail(w.broken)
+	}
 	patcher, ok := w.one.(modules.Patcher)
 	if !ok {
 		return

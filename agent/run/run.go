@@ -61,7 +61,7 @@ type Runner struct {
 func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest string, now time.Time) (policies.Result, error) {
 	r.Journal.run, r.Opens, r.Soon = now, time.Time{}, false
 	p := &pass{Runner: r, catalog: catalog, refused: map[string]calendar.Decision{}, result: policies.Result{Catalog: digest, Resources: []policies.ResourceResult{}},
-		index: map[string]int{}, left: cause.Memory{}, stopped: ctx, kinds: map[string]modules.Resource{}, errs: map[string]error{}}
+		index: map[string]int{}, left: cause.Memory{}, kinds: map[string]modules.Resource{}, errs: map[string]error{}}
 	p.decode(catalog)
 	for _, res := range catalog.Resources {
 		if err := ctx.Err(); err != nil {
@@ -87,7 +87,6 @@ type pass struct {
 	result  policies.Result
 	index   map[string]int // address → place in the result
 	left    cause.Memory
-	stopped context.Context // ends when the run is asked to stop
 	kinds   map[string]modules.Resource
 	errs    map[string]error // why an entry could not be decoded
 }

@@ -20,6 +20,7 @@ type work struct {
 	checked bool // Check gave an answer
 	waits   bool // something had to wait for a window or a freeze
 	fares   *policies.Patched
+	broken  error // a fault of a kind that was asked whether it presses
 	one     modules.Resource
 	out     policies.ResourceResult
 }
@@ -85,7 +86,7 @@ func (w *work) frozen() bool {
 
 // begin mends the resource when its windows and the freezes let it. Drift waits too.
 func (w *work) begin(ctx context.Context, applier modules.Applier, changes []policies.Change) {
-	if why := w.permit(w.res.Class()); why != "" {
+	if why := w.barred(); why != "" {
 		w.out.Status, w.out.Message = policies.Pending, why
 		return
 	}
