@@ -29,6 +29,9 @@ type Patched struct {
 	Rollback   string `json:"rollback,omitempty"`
 	// Kernels are kernels that were removed.
 	Kernels []string `json:"kernels,omitempty"`
+	// Notes are what else a person should know: a hook that failed afterwards, a new package
+	// that came along, a version to which there is no way back.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // The phases of a patch cycle on a host.
