@@ -14,24 +14,27 @@ import (
 
 	"plumb/inventory"
 	"plumb/policies"
+	"plumb/policies/calendar"
 	"plumb/policies/compiler"
 	"plumb/server/store"
 )
 
 // byLabel puts hosts into the group that their label "ring" names.
-type byLabel struct {
-	asked *int
-	dies  *bool
-}
+type byLabel struct{ v *server }
 
 func (b byLabel) Compile(_ context.Context, req compiler.Request) (compiler.Response, error) {
-	res := compiler.Response{}
-	if *b.dies {
+	res := compiler.Response{Windows: b.v.windows}
+	if b.v.dies {
 		return res, compiler.ErrDied
 	}
 	for _, in := range req.Hosts {
-		*b.asked++
-		res.Hosts = append(res.Hosts, compiler.Compiled{Groups: []string{in.Host.Labels["ring"]}})
+		b.v.asked++
+		catalog := policies.Catalog{Freezes: b.v.freezes, Resources: []policies.Resource{{Address: "rollout.security", Kind: "patch", NotApplicable: b.v.without[in.Host.Name]}}}
+		raw, err := json.Marshal(catalog)
+		if err != nil {
+			return res, err
+		}
+		res.Hosts = append(res.Hosts, compiler.Compiled{Groups: []string{in.Host.Labels["ring"]}, Catalog: raw})
 	}
 	return res, nil
 }
@@ -45,6 +48,14 @@ type server struct {
 	seq   map[inventory.HostID]uint64
 	asked int
 	dies  bool
+
+	// What the policy says: windows and freezes for all hosts, and hosts without patches. The
+	// zones are those of the hosts.
+	windows []calendar.Window
+	freezes []calendar.Freeze
+	without map[string]bool
+	zones   map[string]string
+	asker   Asker
 }
 
 func newServer(t *testing.T) *server {
@@ -54,14 +65,14 @@ func newServer(t *testing.T) *server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	v := &server{t: t, store: s, now: start, seq: map[inventory.HostID]uint64{}}
+	v := &server{t: t, store: s, now: start, seq: map[inventory.HostID]uint64{}, without: map[string]bool{}}
 	v.restart()
 	return v
 }
 
 // restart is a crash: what was only in memory is gone.
 func (v *server) restart() {
-	v.Driver = &Driver{Store: v.store, Compiler: byLabel{&v.asked, &v.dies}, Now: func() time.Time { return v.now }, Log: slog.New(slog.DiscardHandler)}
+	v.Driver = &Driver{Store: v.store, Compiler: byLabel{v}, Asker: v.asker, Now: func() time.Time { return v.now }, Log: slog.New(slog.DiscardHandler)}
 }
 
 func (v *server) ok(err error) {
@@ -93,9 +104,14 @@ func (v *server) step() {
 
 func (v *server) enrol(name, ring string) {
 	v.t.Helper()
+	v.enrolIn(name, ring, "")
+}
+
+func (v *server) enrolIn(name, ring, cluster string) {
+	v.t.Helper()
 	ctx := v.t.Context()
 	v.ok(v.store.CreateToken(ctx, store.Token{ID: name, Hash: name, Created: v.now, Expires: v.now.Add(time.Hour)}))
-	h := store.Host{Host: inventory.Host{ID: inventory.HostID(name), Name: name, Labels: map[string]string{"ring": ring}}, Key: name}
+	h := store.Host{Host: inventory.Host{ID: inventory.HostID(name), Name: name, Labels: map[string]string{"ring": ring, "cluster": cluster}}, Key: name}
 	v.ok(v.store.CreateHost(ctx, h, name, v.now))
 }
 
@@ -118,7 +134,7 @@ func (v *server) run(name string, found policies.Status, mode policies.Mode) {
 	v.ok(err)
 	v.seq[id]++
 	v.ok(v.store.Accept(ctx, id, old.Epoch, old.Seq, []store.Step{{NewInterval: true, Report: policies.Report{Epoch: "e", Seq: v.seq[id]}, Host: store.Host{
-		Release: n, Facts: v.put(store.KindFacts, "{}"), Catalog: "c", Result: v.put(store.KindResult, string(raw)),
+		Release: n, Facts: v.put(store.KindFacts, fmt.Sprintf(`{"timezone":%q}`, v.zones[name])), Catalog: "c", Result: v.put(store.KindResult, string(raw)),
 		Since: v.now, Ran: v.now, Found: found, Counts: map[policies.Status]int{found: 1}}}}, v.now))
 }
 

@@ -76,12 +76,7 @@ func (e *engine) tidy() {
 			e.say(g.Ring, id, "withdrawn", "it fell silent before it called")
 		}
 	}
-	for id, g := range e.Hosts {
-		if h := e.hosts[id]; h.Untouched && h.Broken != g.Broken {
-			g.Broken = h.Broken // what breaks before the cycle begins here is not its doing
-			e.Hosts[id] = g
-		}
-	}
+	e.excuse()
 	for _, r := range e.Rings {
 		for _, id := range e.members[r.Name] {
 			h := e.hosts[id]
@@ -89,6 +84,19 @@ func (e *engine) tidy() {
 				e.Hosts[id] = Grant{Ring: r.Name, From: h.Base}
 			}
 		}
+	}
+}
+
+// excuse remembers what broke on a host before a patch cycle changed anything there.
+func (e *engine) excuse() {
+	for id, g := range e.Hosts {
+		h := e.hosts[id]
+		if !h.Untouched || h.Broken == g.Broken {
+			continue
+		}
+		g.Broken = h.Broken
+		e.Hosts[id] = g
+		e.say(g.Ring, id, "excused", "something else changed there before it began")
 	}
 }
 

@@ -34,7 +34,7 @@ func ParseID(text string) (ID, error) {
 			return ID{}, fmt.Errorf("%q is neither the number of a release nor a cycle such as security/3", text)
 		}
 	}
-	if name == "" || name[0] >= '0' && name[0] <= '9' {
+	if name == "" || strings.ContainsRune("-0123456789", rune(name[0])) {
 		return ID{}, fmt.Errorf("%q is neither the number of a release nor a cycle such as security/3", text)
 	}
 	return id, nil
