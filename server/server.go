@@ -23,6 +23,7 @@ import (
 	"plumb/server/api"
 	"plumb/server/authority"
 	"plumb/server/fleet"
+	"plumb/server/patching"
 	"plumb/server/prometheus"
 	"plumb/server/release"
 	"plumb/server/repo"
@@ -44,6 +45,7 @@ type Server struct {
 	fleet   *fleet.Fleet
 	desk    *release.Desk
 	rollout *rollout.Driver
+	patches *patching.Maker
 	ssh     *sshd.Server
 	api     *api.API
 }
@@ -126,19 +128,26 @@ func (s *Server) assemble(version string, at api.Addresses) error {
 		}
 		s.rollout.Asker = asker
 	}
-	s.fleet.Assign, s.fleet.Frozen, s.fleet.Reported = s.rollout.Assign, s.rollout.Frozen, s.rollout.Poke
+	s.patches = &patching.Maker{Store: s.store, Rollouts: s.rollout, Compiler: compiler.Compiler{}, Now: s.now, Log: s.log}
+	s.fleet.Assign, s.fleet.Frozen, s.fleet.Reported = s.rollout.Assign, s.rollout.Frozen, s.poke
 	s.fleet.Patches = s.rollout.Grants
 	s.desk = &release.Desk{Repo: s.repo, Store: s.store, Authority: s.keys, Compiler: compiler.Compiler{}, Upstream: s.config.Upstream.follow(), Now: s.now, Log: s.log}
 	s.desk.Plan, s.desk.Released = s.rollout.Plan, s.released
 	s.api = &api.API{
-		Rollouts: s.rollout,
-		Store:    s.store, Fleet: s.fleet, Authority: s.keys, Policy: policy{s.desk, s.config.Upstream},
+		Rollouts: s.rollout, Patches: s.patches,
+		Store: s.store, Fleet: s.fleet, Authority: s.keys, Policy: policy{s.desk, s.config.Upstream},
 		Log: s.log, Now: s.now, Addresses: at, Release: version,
 	}
 	s.ssh = &sshd.Server{HostKey: s.keys.SSHHostKey(), Authors: s.author, Hosts: s.host, Git: s.git, Handler: s.api.Handler(api.SSHDoor), Log: s.log}
 	s.api.Drop, s.api.DropAuthor = s.ssh.Drop, s.ssh.DropAuthor
 	s.api.Start(web.Pages{Read: s.api.Views, Version: version}.Routes()...)
 	return nil
+}
+
+// poke has everything looked at that hangs on how hosts stand.
+func (s *Server) poke() {
+	s.rollout.Poke()
+	s.patches.Poke()
 }
 
 func (u Upstream) follow() repo.Upstream {
@@ -189,6 +198,7 @@ func (s *Server) serve(ctx context.Context, doors listeners, ready func(api.Addr
 	g.Go(func() error { return s.ssh.Serve(ctx, doors.ssh) })
 	g.Go(func() error { s.fleet.Watch(ctx); return nil })
 	g.Go(func() error { s.rollout.Run(ctx); return nil })
+	g.Go(func() error { s.patches.Run(ctx); return nil })
 	g.Go(func() error { return s.follow(ctx) })
 	ready(s.api.Addresses)
 	return g.Wait()
@@ -204,6 +214,7 @@ func (s *Server) released(store.Release) {
 	if err := s.rollout.Step(ctx); err != nil {
 		s.log.Error("cannot begin the rollout", "error", err)
 	}
+	s.patches.Poke()
 }
 
 // follow makes the releases that a killed server left undone, then watches the upstream.

@@ -13,6 +13,7 @@ import (
 	"plumb/inventory"
 	"plumb/server/authority"
 	"plumb/server/fleet"
+	"plumb/server/patching"
 	"plumb/server/rollout"
 	"plumb/server/store"
 	"plumb/server/views"
@@ -24,6 +25,8 @@ type API struct {
 	Fleet *fleet.Fleet
 	// Rollouts takes releases through rings.
 	Rollouts *rollout.Driver
+	// Patches makes patch sets.
+	Patches *patching.Maker
 	// Policy is the policy repository and its releases.
 	Policy    Policy
 	Authority *authority.Authority

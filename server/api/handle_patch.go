@@ -62,5 +62,6 @@ func (a *API) importAdvisories(c *Call) (any, error) {
 	if err := a.Store.PutAdvisories(c.Request.Context(), list, c.Now); err != nil {
 		return nil, err
 	}
+	a.Patches.Poke()
 	return Imported{len(list)}, a.record(c, "import advisories", fmt.Sprint(len(list)))
 }

@@ -37,6 +37,7 @@ func (a *API) routes() []Route {
 		{"PUT", protocol.PathObjects + ":digest", Host, a.putObject, large, nil},
 		{"GET", protocol.PathTags + ":digest", Host, a.tag, 0, nil},
 		{"GET", protocol.PathBundles + ":digest", Host, a.bundle, 0, nil},
+		{"GET", protocol.PathSets + ":digest", Host, a.patchSetBytes, 0, nil},
 
 		{"GET", "/v1/status", Viewer, a.status, 0, nil},
 		{"GET", "/v1/hosts", Viewer, a.hosts, 0, nil},
@@ -70,6 +71,9 @@ func (a *API) routes() []Route {
 		{"GET", "/v1/patch/advisories", Viewer, a.patchAdvisories, 0, nil},
 		{"POST", "/v1/patch/advisories", Operator, a.importAdvisories, advisories.MaxBytes, nil},
 		{"GET", "/v1/patch/sla", Viewer, a.patchSLA, 0, nil},
+		{"GET", "/v1/patch/sets", Viewer, a.patchSets, 0, nil},
+		{"GET", "/v1/patch/sets/:name/:number", Viewer, a.patchSet, 0, nil},
+		{"POST", "/v1/patch/sets/:name", Operator, a.newPatchSet, small, nil},
 
 		{"GET", "/v1/tokens", Admin, a.tokens, 0, nil},
 		{"POST", "/v1/tokens", Admin, a.createToken, small, nil},

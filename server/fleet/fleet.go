@@ -22,7 +22,8 @@ type Fleet struct {
 	Patches func(store.Host) []protocol.PatchGrant
 	// Frozen tells whether leases stop every change; nil never does.
 	Frozen func() bool
-	// Reported, when set, is called after reports were stored.
+	// Reported, when set, is called after reports were stored, and when policy says something new
+	// about the patching of a host.
 	Reported func()
 	// Interval is how long agents wait between two check-ins; 0 means DefaultInterval.
 	Interval time.Duration

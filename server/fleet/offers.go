@@ -93,5 +93,11 @@ func (f *Fleet) keepTerms(ctx context.Context, h store.Host, now time.Time) erro
 	if err := f.Store.PutObject(ctx, store.Ref{Kind: store.KindTerms, Digest: digest}, raw, now); err != nil {
 		return err
 	}
-	return f.Store.SetTerms(ctx, h, digest)
+	if err := f.Store.SetTerms(ctx, h, digest); err != nil {
+		return err
+	}
+	if f.Reported != nil {
+		f.Reported()
+	}
+	return nil
 }

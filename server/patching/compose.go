@@ -63,7 +63,8 @@ func bars(members []member) []patch.Baseline {
 	return list
 }
 
-// barred leaves out items that are rejected now, and marks those that only others may bring in.
+// barred leaves out items that all of the baselines reject now, and marks those that only others
+// may bring in. What one of them lets in stays: each host holds the set against its own baseline.
 func barred(items []patch.Item, bars []patch.Baseline, now time.Time) []patch.Item {
 	var left []patch.Item
 	for _, i := range items {
@@ -71,10 +72,12 @@ func barred(items []patch.Item, bars []patch.Baseline, now time.Time) []patch.It
 		for _, b := range bars {
 			states[b.Bars(i, now)] = true
 		}
-		i.Dependency = i.Dependency || states[patch.AllowedAsDependency]
-		if !states[patch.Rejected] {
-			left = append(left, i)
+		free := len(bars) == 0 || states[""]
+		if !free && !states[patch.AllowedAsDependency] {
+			continue
 		}
+		i.Dependency = i.Dependency || !free
+		left = append(left, i)
 	}
 	return left
 }

@@ -137,6 +137,7 @@ const (
 	KindTerms   = "terms"
 	KindBundle  = "bundle"
 	KindTag     = "tag"
+	KindSet     = "patchset"
 )
 
 // Ref names an object: what it is and the SHA-256 of its bytes, in hexadecimal.

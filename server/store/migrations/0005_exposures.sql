@@ -8,3 +8,11 @@ CREATE TABLE exposures (
 	PRIMARY KEY (host, advisory, since)
 );
 CREATE INDEX exposures_ended ON exposures (ended);
+
+-- Which advisories each package of a patch set answered on some host when the set was made.
+CREATE TABLE set_answers (
+	patch_set TEXT NOT NULL,
+	package   TEXT NOT NULL,
+	advisory  TEXT NOT NULL,
+	PRIMARY KEY (patch_set, package, advisory)
+);
