@@ -2,10 +2,10 @@ package system
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"slices"
 	"time"
 
-	"plumb/inventory"
 	"plumb/policies"
 )
 
@@ -13,37 +13,138 @@ import (
 // and "glibc.i686" for a foreign architecture.
 type dnfManager struct{ s *System }
 
-var errRPMUnfinished = errors.New("this cannot be done yet")
-
 // Name is dnf.
 func (d dnfManager) Name() string { return "dnf" }
 
 // CompareVersions orders two versions as rpm does.
 func (d dnfManager) CompareVersions(a, b string) (int, error) { return CompareRPMVersions(a, b) }
 
-func (d dnfManager) OffersKey() (string, error) { return "", errRPMUnfinished }
-func (d dnfManager) Offers(context.Context) (inventory.Offers, error) {
-	return inventory.Offers{}, errRPMUnfinished
+// InstalledVersions returns what rpm's database holds.
+func (d dnfManager) InstalledVersions(ctx context.Context) (map[Target]bool, error) {
+	return rpmDatabase(d).installedVersions(ctx)
 }
-func (d dnfManager) InstalledVersions(context.Context) (map[Target]bool, error) {
-	return nil, errRPMUnfinished
+
+// Busy waits for the locks of rpm and dnf.
+func (d dnfManager) Busy(ctx context.Context, wait time.Duration) error {
+	return rpmDatabase(d).busy(ctx, wait)
 }
-func (d dnfManager) Busy(context.Context, time.Duration) error { return errRPMUnfinished }
-func (d dnfManager) Broken(context.Context) ([]string, error)  { return nil, errRPMUnfinished }
-func (d dnfManager) Mend(context.Context) error                { return errRPMUnfinished }
-func (d dnfManager) Update(context.Context) error              { return errRPMUnfinished }
-func (d dnfManager) PlanPatch(context.Context, []Target) (PatchPlan, error) {
-	return PatchPlan{}, errRPMUnfinished
+
+// Broken lists what an interrupted transaction left.
+func (d dnfManager) Broken(ctx context.Context) ([]string, error) { return rpmDatabase(d).broken(ctx) }
+
+// Mend finishes it.
+func (d dnfManager) Mend(ctx context.Context) error {
+	if err := d.Busy(ctx, lockWait); err != nil {
+		return err
+	}
+	return rpmDatabase(d).mend(ctx, d.reinstall, d.install)
 }
-func (d dnfManager) FetchPatch(context.Context, []Target) error           { return errRPMUnfinished }
-func (d dnfManager) InstallPatch(context.Context, []Target, string) error { return errRPMUnfinished }
-func (d dnfManager) Conffiles(context.Context, []Target) ([]policies.Conffile, error) {
-	return nil, errRPMUnfinished
+
+// Update fetches the package lists.
+func (d dnfManager) Update(ctx context.Context) error {
+	out, err := d.run(ctx, dnfQueryLimit, "-q", "-y", "makecache", "--refresh")
+	if err == nil && out.Code != 0 {
+		err = dnfFailure(out)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot fetch the package lists: %w", err)
+	}
+	return nil
 }
-func (d dnfManager) Aftermath(context.Context) (Aftermath, error) {
-	return Aftermath{}, errRPMUnfinished
+
+// FetchPatch downloads into dnf's own cache; dnf verifies digests and signatures.
+func (d dnfManager) FetchPatch(ctx context.Context, wanted []Target) error {
+	if len(wanted) == 0 {
+		return nil
+	}
+	// The lists stay those of the plan, however old they are.
+	args := []string{"-q", "-y", "--setopt=*.metadata_expire=-1", "install", "--downloadonly", "--"}
+	out, err := d.run(ctx, dnfInstallLimit, append(args, nevras(wanted)...)...)
+	if err == nil && out.Code != 0 {
+		err = dnfFailure(out)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot fetch the packages: %w", err)
+	}
+	for _, t := range wanted {
+		if _, ok := d.locate(t); !ok && !d.has(ctx, t) {
+			return fmt.Errorf("cannot fetch %s %s: dnf says that all is well, and it is not in its cache", t.Name, t.Version)
+		}
+	}
+	return nil
 }
-func (d dnfManager) Kernels(context.Context) ([]Kernel, error)     { return nil, errRPMUnfinished }
-func (d dnfManager) RemoveKernels(context.Context, []string) error { return errRPMUnfinished }
+
+func (d dnfManager) has(ctx context.Context, t Target) bool {
+	there, err := d.InstalledVersions(ctx)
+	return err == nil && there[t]
+}
+
+func nevras(list []Target) []string {
+	names := make([]string, len(list))
+	for i, t := range list {
+		names[i] = t.nevra()
+	}
+	return names
+}
+
+// locate finds a package file in dnf's cache.
+func (d dnfManager) locate(t Target) (string, bool) {
+	return rpmDatabase(d).locate("/var/cache/dnf/*/packages/"+t.nvra()+".rpm", "/var/cache/libdnf5/*/packages/"+t.nvra()+".rpm")
+}
+
+// locate returns the first file that a pattern finds.
+func (r rpmDatabase) locate(patterns ...string) (string, bool) {
+	for _, pattern := range patterns {
+		if files, err := r.s.Files().Glob(pattern, 10); err == nil && len(files) > 0 {
+			return files[0], true
+		}
+	}
+	return "", false
+}
+
+// InstallPatch installs from the cache: dnf refuses what is not there.
+func (d dnfManager) InstallPatch(ctx context.Context, wanted []Target, conffiles string) error {
+	if len(wanted) == 0 {
+		return nil
+	}
+	if err := d.Busy(ctx, lockWait); err != nil {
+		return err
+	}
+	return rpmDatabase(d).installPatch(ctx, wanted, conffiles, rpmInstaller{d.simulate, d.install, d.locate, dnfFailure})
+}
+
+// install goes to exactly these versions, up or down.
+func (d dnfManager) install(ctx context.Context, wanted []Target) (Output, error) {
+	return d.run(ctx, dnfInstallLimit, slices.Concat([]string{"-y", "-C", "install", "--"}, nevras(wanted))...)
+}
+
+// reinstall unpacks versions that are there again. They are fetched anew when the cache has lost them.
+func (d dnfManager) reinstall(ctx context.Context, list []Target) (Output, error) {
+	out, err := d.run(ctx, dnfInstallLimit, slices.Concat([]string{"-y", "-C", "reinstall", "--"}, nevras(list))...)
+	if err != nil || out.Code == 0 {
+		return out, err
+	}
+	return d.run(ctx, dnfInstallLimit, slices.Concat([]string{"-y", "reinstall", "--"}, nevras(list))...)
+}
+
+// Conffiles predicts from the fetched packages.
+func (d dnfManager) Conffiles(ctx context.Context, wanted []Target) ([]policies.Conffile, error) {
+	return rpmDatabase(d).conffiles(ctx, wanted, d.locate)
+}
+
+// Aftermath looks at what was installed since the boot.
+func (d dnfManager) Aftermath(ctx context.Context) (Aftermath, error) {
+	return rpmDatabase(d).aftermath(ctx, d.rebootNotices(ctx))
+}
+
+// Kernels lists the installed kernels.
+func (d dnfManager) Kernels(ctx context.Context) ([]Kernel, error) {
+	return rpmDatabase(d).kernels(ctx)
+}
+
+// RemoveKernels removes some of them.
+func (d dnfManager) RemoveKernels(ctx context.Context, names []string) error {
+	return rpmDatabase(d).removeKernels(ctx, names)
+}
 
 var _ PackageManager = dnfManager{}

@@ -2,14 +2,15 @@ package system
 
 import (
 	"context"
+	"fmt"
 	"time"
 
-	"plumb/inventory"
 	"plumb/policies"
 )
 
-// zypperManager is zypper with rpm below it. Names of packages are those of [inventory.Offer]: "glibc",
-// and "glibc.i686" for a foreign architecture.
+// zypperManager is zypper with rpm below it. Names of packages are as those of dnf. Patches, which
+// are zypper's word for notices, are never installed as such: it leaves those out that want
+// a reboot, and says that all is well.
 type zypperManager struct{ s *System }
 
 // Name is zypper.
@@ -18,29 +19,123 @@ func (z zypperManager) Name() string { return "zypper" }
 // CompareVersions orders two versions as rpm does.
 func (z zypperManager) CompareVersions(a, b string) (int, error) { return CompareRPMVersions(a, b) }
 
-func (z zypperManager) OffersKey() (string, error) { return "", errRPMUnfinished }
-func (z zypperManager) Offers(context.Context) (inventory.Offers, error) {
-	return inventory.Offers{}, errRPMUnfinished
+// InstalledVersions returns what rpm's database holds.
+func (z zypperManager) InstalledVersions(ctx context.Context) (map[Target]bool, error) {
+	return rpmDatabase(z).installedVersions(ctx)
 }
-func (z zypperManager) InstalledVersions(context.Context) (map[Target]bool, error) {
-	return nil, errRPMUnfinished
+
+// Busy waits for the locks of rpm and zypper.
+func (z zypperManager) Busy(ctx context.Context, wait time.Duration) error {
+	return rpmDatabase(z).busy(ctx, wait)
 }
-func (z zypperManager) Busy(context.Context, time.Duration) error { return errRPMUnfinished }
-func (z zypperManager) Broken(context.Context) ([]string, error)  { return nil, errRPMUnfinished }
-func (z zypperManager) Mend(context.Context) error                { return errRPMUnfinished }
-func (z zypperManager) Update(context.Context) error              { return errRPMUnfinished }
-func (z zypperManager) PlanPatch(context.Context, []Target) (PatchPlan, error) {
-	return PatchPlan{}, errRPMUnfinished
+
+// Broken lists what an interrupted installation left.
+func (z zypperManager) Broken(ctx context.Context) ([]string, error) {
+	return rpmDatabase(z).broken(ctx)
 }
-func (z zypperManager) FetchPatch(context.Context, []Target) error           { return errRPMUnfinished }
-func (z zypperManager) InstallPatch(context.Context, []Target, string) error { return errRPMUnfinished }
-func (z zypperManager) Conffiles(context.Context, []Target) ([]policies.Conffile, error) {
-	return nil, errRPMUnfinished
+
+// Mend finishes it.
+func (z zypperManager) Mend(ctx context.Context) error {
+	if err := z.Busy(ctx, lockWait); err != nil {
+		return err
+	}
+	return rpmDatabase(z).mend(ctx, z.reinstall, z.install)
 }
-func (z zypperManager) Aftermath(context.Context) (Aftermath, error) {
-	return Aftermath{}, errRPMUnfinished
+
+// Update fetches the package lists.
+func (z zypperManager) Update(ctx context.Context) error {
+	out, err := z.s.Run(ctx, Command{Argv: []string{"zypper", "--non-interactive", "--xmlout", "refresh"}, Timeout: dnfQueryLimit, MaxOutput: rpmMaxOutput})
+	if err == nil && out.Code != 0 {
+		err = zypperFailure(out)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot fetch the package lists: %w", err)
+	}
+	return nil
 }
-func (z zypperManager) Kernels(context.Context) ([]Kernel, error)     { return nil, errRPMUnfinished }
-func (z zypperManager) RemoveKernels(context.Context, []string) error { return errRPMUnfinished }
+
+// FetchPatch downloads into zypper's own cache; zypper verifies digests and signatures.
+func (z zypperManager) FetchPatch(ctx context.Context, wanted []Target) error {
+	if len(wanted) == 0 {
+		return nil
+	}
+	out, err := z.run(ctx, dnfInstallLimit, z.request(wanted, "--download-only")...)
+	if err == nil && !zypperFine(out.Code) {
+		err = zypperFailure(out)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot fetch the packages: %w", err)
+	}
+	return z.fetched(ctx, wanted)
+}
+
+// fetched refuses what zypper would have to download, for no option keeps it from that.
+func (z zypperManager) fetched(ctx context.Context, wanted []Target) error {
+	there, err := z.InstalledVersions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range wanted {
+		if _, ok := z.locate(t); !ok && !there[t] {
+			return fmt.Errorf("%s %s is not in zypper's cache: it was not fetched", t.Name, t.Version)
+		}
+	}
+	return nil
+}
+
+// zypperFine tells exit codes with which the packages are in.
+func zypperFine(code int) bool {
+	return code == 0 || code == zypperReboot || code == zypperRestart || code == zypperScript
+}
+
+// locate finds a package file in zypper's cache. Repositories have it in folders or not.
+func (z zypperManager) locate(t Target) (string, bool) {
+	const cache = "/var/cache/zypp/packages/*/"
+	return rpmDatabase(z).locate(cache+t.nvra()+".rpm", cache+"*/"+t.nvra()+".rpm", cache+"*/*/"+t.nvra()+".rpm")
+}
+
+// InstallPatch installs what was fetched.
+func (z zypperManager) InstallPatch(ctx context.Context, wanted []Target, conffiles string) error {
+	if len(wanted) == 0 {
+		return nil
+	}
+	if err := z.Busy(ctx, lockWait); err != nil {
+		return err
+	}
+	if err := z.fetched(ctx, wanted); err != nil {
+		return err
+	}
+	return rpmDatabase(z).installPatch(ctx, wanted, conffiles, rpmInstaller{z.simulate, z.install, z.locate, zypperFailure})
+}
+
+// install goes to exactly these versions, up or down.
+func (z zypperManager) install(ctx context.Context, wanted []Target) (Output, error) {
+	return z.run(ctx, dnfInstallLimit, z.request(wanted)...)
+}
+
+// reinstall unpacks versions that are there again.
+func (z zypperManager) reinstall(ctx context.Context, list []Target) (Output, error) {
+	return z.run(ctx, dnfInstallLimit, z.request(list, "--force")...)
+}
+
+// Conffiles predicts from the fetched packages.
+func (z zypperManager) Conffiles(ctx context.Context, wanted []Target) ([]policies.Conffile, error) {
+	return rpmDatabase(z).conffiles(ctx, wanted, z.locate)
+}
+
+// Aftermath looks at what was installed since the boot.
+func (z zypperManager) Aftermath(ctx context.Context) (Aftermath, error) {
+	return rpmDatabase(z).aftermath(ctx, z.rebootNotices(ctx))
+}
+
+// Kernels lists the installed kernels.
+func (z zypperManager) Kernels(ctx context.Context) ([]Kernel, error) {
+	return rpmDatabase(z).kernels(ctx)
+}
+
+// RemoveKernels removes some of them.
+func (z zypperManager) RemoveKernels(ctx context.Context, names []string) error {
+	return rpmDatabase(z).removeKernels(ctx, names)
+}
 
 var _ PackageManager = zypperManager{}

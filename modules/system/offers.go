@@ -20,6 +20,12 @@ var ErrNoOffers = errors.New("there is no package manager that can be asked for 
 
 // OfferSource returns the host's package manager: [ErrNoOffers] when there is none.
 func (s *System) OfferSource() (OfferSource, error) {
+	switch s.rpmTool() {
+	case "dnf":
+		return dnfManager{s}, nil
+	case "zypper":
+		return zypperManager{s}, nil
+	}
 	if there, err := s.Files().Exists(aptLists); err != nil || !there {
 		return nil, errors.Join(ErrNoOffers, err)
 	}

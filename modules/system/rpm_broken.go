@@ -1,0 +1,241 @@
+package system
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// broken lists packages that an interrupted transaction left: two versions of one package, files
+// that are not those of the installed version, scripts that did not run. rpm itself has no word for them.
+func (r rpmDatabase) broken(ctx context.Context) ([]string, error) {
+	list, err := r.packages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, t := range olderTwins(list) {
+		names = append(names, t.Name)
+	}
+	begun, err := r.begun()
+	if err != nil {
+		return nil, err
+	}
+	unsure, err := r.unfinished(ctx, begun, list)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range unsure {
+		names = append(names, t.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// olderTwins are the older ones of packages that are there in two versions and must not be.
+func olderTwins(list []rpmPackage) []Target {
+	newest := map[[2]string]Target{}
+	for _, p := range list {
+		key := [2]string{p.Name, p.Arch}
+		if old, ok := newest[key]; !ok || newerRPM(p.Version, old.Version) {
+			newest[key] = p.Target
+		}
+	}
+	var older []Target
+	for _, p := range list {
+		if p.Target != newest[[2]string{p.Name, p.Arch}] && !installOnly(p.rpmName()) {
+			older = append(older, p.Target)
+		}
+	}
+	return older
+}
+
+// unfinished are the versions that were wanted and of which it is not sure that all is there: a
+// version that is installed may lack its scripts, and one that is not may have left files.
+func (r rpmDatabase) unfinished(ctx context.Context, b rpmBegun, list []rpmPackage) ([]Target, error) {
+	var unsure []Target
+	for _, t := range slices.Concat(b.Failed, b.Wanted) {
+		there := slices.ContainsFunc(list, func(p rpmPackage) bool { return p.Target == t })
+		if !there && slices.Contains(b.Failed, t) && !slices.Contains(b.Wanted, t) {
+			continue // it was replaced since
+		}
+		if !there {
+			damaged, err := r.damaged(ctx, t, list)
+			if err != nil {
+				return nil, err
+			}
+			there = damaged
+		}
+		if there && !slices.Contains(unsure, t) {
+			unsure = append(unsure, t)
+		}
+	}
+	return unsure, nil
+}
+
+// damaged tells whether files of the installed version are missing or hold something else.
+func (r rpmDatabase) damaged(ctx context.Context, t Target, list []rpmPackage) (bool, error) {
+	for _, p := range list {
+		if p.Name != t.Name || p.Arch != t.Arch || installOnly(p.rpmName()) {
+			continue
+		}
+		out, err := r.s.Run(ctx, Command{Argv: []string{"rpm", "-V", "--nodeps", "--noscripts", "--", p.nvra()}, Timeout: rpmQueryLimit, MaxOutput: rpmMaxOutput})
+		if err != nil {
+			return false, err
+		}
+		if verifyFails(string(out.Stdout)) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// verifyFails reads the lines of rpm -V: nine signs, a letter for the kind of file, the name. What
+// is configured on the host, and times and owners, are not damage.
+func verifyFails(out string) bool {
+	for line := range strings.Lines(out) {
+		signs, rest, ok := strings.Cut(strings.TrimRight(line, "\n"), " ")
+		kind := strings.TrimLeft(rest, " ")
+		if !ok || len(kind) > 1 && kind[1] == ' ' && kind[0] != '/' {
+			continue // c, d, g, l, r: configuration and the like
+		}
+		if signs == "missing" || len(signs) >= 9 && signs[2] == '5' {
+			return true
+		}
+	}
+	return false
+}
+
+// mend removes older twins and installs anew what was being installed, so that its scripts run.
+// It works from rpm's database and the note alone. reinstall gets versions that are there, and
+// install those that are not.
+func (r rpmDatabase) mend(ctx context.Context, reinstall, install func(context.Context, []Target) (Output, error)) error {
+	begun, err := r.begun()
+	if err != nil {
+		return err
+	}
+	if err := r.removeTwins(ctx); err != nil {
+		return err
+	}
+	list, err := r.packages(ctx)
+	if err != nil {
+		return err
+	}
+	unsure, err := r.unfinished(ctx, begun, list)
+	if err != nil {
+		return err
+	}
+	there, absent := []Target{}, []Target{}
+	for _, t := range unsure {
+		if slices.ContainsFunc(list, func(p rpmPackage) bool { return p.Target == t }) {
+			there = append(there, t)
+		} else {
+			absent = append(absent, t)
+		}
+	}
+	again, failed := r.again(ctx, reinstall, there)
+	more, errInstall := r.again(ctx, install, absent)
+	if err := errors.Join(failed, errInstall); err != nil {
+		return err
+	}
+	if err := r.settle(begun); err != nil {
+		return err
+	}
+	if err := r.note(rpmBegun{Failed: slices.Concat(again, more)}); err != nil {
+		return err
+	}
+	return r.stillBroken(ctx)
+}
+
+// again returns the versions of which a script failed once more.
+func (r rpmDatabase) again(ctx context.Context, do func(context.Context, []Target) (Output, error), list []Target) ([]Target, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	out, err := do(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	return failedScripts(out, list), nil
+}
+
+func (r rpmDatabase) stillBroken(ctx context.Context) error {
+	names, err := r.broken(ctx)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	return fmt.Errorf("cannot mend %s", strings.Join(names, ", "))
+}
+
+// removeTwins takes away the older version as the rest of the transaction would have done: rpm
+// leaves the files alone that the newer one has, too.
+func (r rpmDatabase) removeTwins(ctx context.Context) error {
+	list, err := r.packages(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range olderTwins(list) {
+		erase := []string{"rpm", "-e", "--nodeps", "--", t.nvra()}
+		out, err := r.s.Run(ctx, Command{Argv: erase, Timeout: dnfInstallLimit})
+		if err == nil && out.Code != 0 { // its own script stands in the way
+			erase = slices.Insert(erase, 2, "--noscripts")
+			out, err = r.s.Run(ctx, Command{Argv: erase, Timeout: dnfInstallLimit})
+		}
+		if err != nil {
+			return err
+		}
+		if out.Code != 0 {
+			return fmt.Errorf("cannot remove the older %s: %s", t.nvra(), out.LastWords())
+		}
+	}
+	return nil
+}
+
+// rpmPIDFiles hold the process that has the lock, and rpmLocks are locked themselves.
+func rpmPIDFiles() []string {
+	return []string{"/run/zypp.pid", "/var/lib/dnf/rpmdb_lock.pid", "/var/cache/dnf/metadata_lock.pid", "/var/cache/dnf/download_lock.pid"}
+}
+
+func rpmLocks() []string {
+	return []string{"/var/lib/rpm/.rpm.lock", "/usr/lib/sysimage/rpm/.rpm.lock", "/run/dnf/rpmtransaction.lock"}
+}
+
+// busy waits until nobody else installs packages.
+func (r rpmDatabase) busy(ctx context.Context, wait time.Duration) error {
+	deadline := time.NewTimer(wait)
+	defer deadline.Stop()
+	poll := time.NewTicker(500 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		holder, held := r.holder()
+		if !held {
+			return nil
+		}
+		select {
+		case <-poll.C:
+		case <-deadline.C:
+			return fmt.Errorf("the lock of the package manager %w by %s, waited %s", ErrBusy, holder, wait)
+		case <-ctx.Done():
+			return fmt.Errorf("the lock of the package manager %w by %s: %w", ErrBusy, holder, ctx.Err())
+		}
+	}
+}
+
+func (r rpmDatabase) holder() (Holder, bool) {
+	if h, ok := r.s.anyHolder(rpmLocks()); ok {
+		return h, true
+	}
+	for _, name := range rpmPIDFiles() {
+		raw, err := r.s.Files().Read(name, 64)
+		if err != nil {
+			continue
+		}
+		if h, ok := livePackageManager(strings.TrimSpace(string(raw))); ok {
+			return h, true
+		}
+	}
+	return Holder{}, false
+}
