@@ -2,11 +2,8 @@ package system
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
-
-	"plumb/policies"
 )
 
 // aptManager is apt and dpkg. Names of packages are those of [inventory.Offer]: "libc6", and
@@ -16,8 +13,6 @@ type aptManager struct {
 }
 
 func newAptManager(s *System) aptManager { return aptManager{aptOffers{s}} }
-
-var errUnfinished = errors.New("apt cannot do this yet")
 
 // Name is apt.
 func (a aptManager) Name() string { return "apt" }
@@ -56,19 +51,5 @@ func (a aptManager) Update(ctx context.Context) error {
 	_, err := a.s.UpdateApt(ctx, 0)
 	return err
 }
-
-// Conffiles predicts.
-func (a aptManager) Conffiles(context.Context, []Target) ([]policies.Conffile, error) {
-	return nil, errUnfinished
-}
-
-// Aftermath looks.
-func (a aptManager) Aftermath(context.Context) (Aftermath, error) { return Aftermath{}, errUnfinished }
-
-// Kernels lists.
-func (a aptManager) Kernels(context.Context) ([]Kernel, error) { return nil, errUnfinished }
-
-// RemoveKernels removes.
-func (a aptManager) RemoveKernels(context.Context, []string) error { return errUnfinished }
 
 var _ PackageManager = aptManager{}

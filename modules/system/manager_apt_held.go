@@ -36,8 +36,8 @@ func (p *aptPlanning) kept(t Target) string {
 	if ok && !newer(t.Version, there.Version) {
 		return ""
 	}
-	chosen, asked := p.chosen[p.label(t)]
-	if asked && (chosen == "(none)" || newer(t.Version, chosen)) {
+	chosen := p.chosen[p.label(t)]
+	if chosen != "" && (chosen == "(none)" || newer(t.Version, chosen)) {
 		return fmt.Sprintf("the pins of apt on this host choose %s %s", t.Name, chosen)
 	}
 	return ""
@@ -55,11 +55,15 @@ func (p *aptPlanning) choose(ctx context.Context, targets []Target) error {
 			names = append(names, p.label(t))
 		}
 	}
-	for chunk := range slices.Chunk(names, showLimit) {
+	slices.Sort(names)
+	for chunk := range slices.Chunk(slices.Compact(names), showLimit) {
 		argv := slices.Concat([]string{"apt-cache"}, p.a.s.apt.options, []string{"-o", "APT::Get::Always-Include-Phased-Updates=true", "policy", "--"}, chunk)
 		out, err := p.a.s.Run(ctx, Command{Argv: argv, Timeout: aptQueryLimit, MaxOutput: 32 << 20})
 		if err != nil {
 			return fmt.Errorf("cannot ask apt for its candidates: %w", err)
+		}
+		for _, name := range chunk { // what apt does not know it leaves out
+			p.chosen[name] = ""
 		}
 		for name, version := range parsePolicies(string(out.Stdout)) {
 			p.chosen[name] = version

@@ -85,7 +85,7 @@ func (h *aptHost) cover() {
 	for _, name := range []string{"/var/lib/dpkg/info", "/var/lib/dpkg/updates", "/var/lib/dpkg/triggers", "/var/lib/apt/lists/partial", "/etc/apt/preferences.d", "/var/log/apt", "/var/cache/apt/archives/partial"} {
 		h.must(os.MkdirAll(name, 0o755))
 	}
-	h.write("/var/lib/dpkg/status", stanza("dpkg", "amd64", "install ok installed", "1.21.22"))
+	h.write("/var/lib/dpkg/status", "Maintainer: x <x@example.org>\n"+stanza("dpkg", "amd64", "install ok installed", "1.21.22"))
 	h.write("/var/lib/dpkg/info/dpkg.list", "")
 	h.write("/var/lib/dpkg/info/dpkg.md5sums", "")
 	h.write("/etc/apt/sources.list", "deb [trusted=yes] "+h.serve()+" ./\n")

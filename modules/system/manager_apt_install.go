@@ -17,6 +17,7 @@ func (a aptManager) InstallPatch(ctx context.Context, wanted []Target, conffiles
 		return err
 	}
 	if _, job = job.split(); len(job.wanted) == 0 {
+		a.s.end()
 		return nil
 	}
 	for _, t := range job.wanted {
@@ -129,8 +130,10 @@ func (a aptManager) markDrawnIn(ctx context.Context, job aptJob) error {
 //	 installed broken package post-installation script subprocess returned error exit status 1
 func parseDpkgFailures(stderr string, version func(name string) string) []string {
 	var found, said []string
-	name := ""
+	name, warned := "", false
 	for line := range strings.Lines(stderr) {
+		// What dpkg warns about goes on in lines with a blank at the front.
+		warned = strings.HasPrefix(line, "dpkg: warning:") || warned && strings.HasPrefix(line, " ")
 		line = printableWord([]byte(line))
 		if rest, ok := strings.CutPrefix(line, "dpkg: error processing "); ok {
 			name = failedPackage(rest)
@@ -138,7 +141,7 @@ func parseDpkgFailures(stderr string, version func(name string) string) []string
 		}
 		script, code, ok := failedScript(line)
 		if name == "" || !ok {
-			if line != "" && name == "" && !strings.HasPrefix(line, "dpkg") {
+			if line != "" && name == "" && !warned && !strings.HasPrefix(line, "dpkg") {
 				said = append(said, line)
 			}
 			name = ""

@@ -75,7 +75,8 @@ func (a aptManager) readAnew() (*Dpkg, error) {
 
 // Mend goes from the gentlest way to the strongest until dpkg's status says that nothing is
 // broken. "dpkg --configure -a" alone ends well far more often than it mends: what was being
-// unpacked has to be unpacked again, from the archive that was verified. No package is removed.
+// unpacked has to be unpacked again, from the archive that was verified. No package is removed but one that
+// somebody was removing.
 func (a aptManager) Mend(ctx context.Context) error {
 	if err := a.s.waitForLocks(ctx, lockWait, packageLocks()); err != nil {
 		return err
@@ -85,22 +86,30 @@ func (a aptManager) Mend(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot read what was being installed: %w", err)
 	}
-	ways := []func(context.Context, aptBegun) error{a.configure, a.unpackAgain, a.finish, a.reinstall, a.fixDepends}
-	var failed []error
+	ways := []func(context.Context, aptBegun) error{a.configure, a.removeRest, a.unpackAgain, a.finish, a.reinstall, a.fixDepends}
+	var said []string
 	for _, way := range ways {
 		broken, err := a.Broken(ctx)
 		if err != nil || len(broken) == 0 {
-			return err
+			return a.mended(err)
 		}
-		if err := way(ctx, begun); err != nil {
-			failed = append(failed, err)
+		if err := way(ctx, begun); err != nil && !slices.Contains(said, err.Error()) {
+			said = append(said, err.Error())
 		}
 	}
 	broken, err := a.Broken(ctx)
 	if err != nil || len(broken) == 0 {
-		return err
+		return a.mended(err)
 	}
-	return fmt.Errorf("cannot mend %s: %w", strings.Join(broken, ", "), errors.Join(failed...))
+	return fmt.Errorf("cannot mend %s: %s", strings.Join(broken, ", "), strings.Join(said, "; "))
+}
+
+// mended forgets what was begun: it must not be taken up when something else breaks later.
+func (a aptManager) mended(err error) error {
+	if err == nil {
+		a.s.end()
+	}
+	return err
 }
 
 // configure goes on where dpkg stopped.
@@ -124,6 +133,24 @@ func (a aptManager) dpkgRun(ctx context.Context, b aptBegun, args ...string) err
 	return fmt.Errorf("dpkg failed (exit %d): %s", out.Code, out.LastWords())
 }
 
+// removeRest ends the removal of what somebody had begun to remove.
+func (a aptManager) removeRest(ctx context.Context, b aptBegun) error {
+	db, err := a.readAnew()
+	if err != nil {
+		return err
+	}
+	for _, p := range db.Broken() {
+		if p.Want != "deinstall" && p.Want != "purge" {
+			continue
+		}
+		verb := map[string]string{"deinstall": "--remove", "purge": "--purge"}[p.Want]
+		if err := a.dpkgRun(ctx, b, verb, "--", db.label(p)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // unpackAgain unpacks the versions that were being installed and configures all.
 func (a aptManager) unpackAgain(ctx context.Context, b aptBegun) error {
 	db, err := a.readAnew()
@@ -134,7 +161,7 @@ func (a aptManager) unpackAgain(ctx context.Context, b aptBegun) error {
 	if err != nil || len(files) == 0 {
 		return err
 	}
-	unpacked := a.dpkgRun(ctx, b, append([]string{"--unpack", "--"}, files...)...)
+	unpacked := a.dpkgRun(ctx, b, append([]string{"--auto-deconfigure", "--unpack", "--"}, files...)...)
 	return errors.Join(unpacked, a.configure(ctx, b))
 }
 
@@ -190,15 +217,30 @@ func (a aptManager) finish(ctx context.Context, b aptBegun) error {
 	return err
 }
 
-// reinstall fetches what is broken anew, in a version that apt chooses.
+// reinstall fetches the versions that were on their way anew. Only where one cannot be had any
+// more apt chooses another: a host that is broken for good is worse than a version too new.
 func (a aptManager) reinstall(ctx context.Context, b aptBegun) error {
 	db, err := a.readAnew()
 	if err != nil || len(db.Broken()) == 0 {
 		return err
 	}
-	args := []string{"install", "--reinstall", "--"}
+	var names []string
 	for _, p := range db.Broken() {
-		args = append(args, db.label(p))
+		names = append(names, p.Name)
+	}
+	offered, err := a.onOffer(ctx, names)
+	if err != nil {
+		return err
+	}
+	log := a.dpkgLog()
+	args := []string{"--allow-downgrades", "install", "--reinstall", "--"}
+	for _, p := range db.Broken() {
+		t := Target{Name: p.Name, Arch: p.Arch, Version: versionBegun(p, b, log)}
+		if offered.find(t) != nil {
+			args = append(args, t.spec())
+		} else {
+			args = append(args, db.label(p))
+		}
 	}
 	return a.patchGetFine(ctx, b, args)
 }

@@ -114,6 +114,9 @@ func (p *aptPlanning) ask(ctx context.Context, names []string) error {
 // search finds the targets that apt can install together. What looks blocked is tried last, so
 // that it costs no search among those that are fine.
 func (p *aptPlanning) search(ctx context.Context) error {
+	if err := p.askAhead(ctx); err != nil {
+		return err
+	}
 	var clear, doubtful []Target
 	for _, t := range p.wanted {
 		chain, err := p.explain(ctx, t)
@@ -130,6 +133,38 @@ func (p *aptPlanning) search(ctx context.Context) error {
 		return err
 	}
 	return p.grow(ctx, doubtful)
+}
+
+// askAhead reads in one go what will be asked about the dependencies that the host does not meet.
+func (p *aptPlanning) askAhead(ctx context.Context) error {
+	var names []string
+	var targets []Target
+	for _, t := range p.wanted {
+		r := p.offered.find(t)
+		view := debView{p.world, r}
+		for _, group := range r.depends {
+			if view.meets(r, group) {
+				continue
+			}
+			for _, atom := range group {
+				names = append(names, atom.name)
+				targets = append(targets, Target{Name: atom.name, Arch: r.arch})
+			}
+		}
+		for _, name := range r.names() {
+			for _, other := range p.world.dependsOn[name] {
+				if !slices.ContainsFunc(other.depends, func(g []debAtom) bool { return !view.meets(other, g) }) {
+					continue
+				}
+				names = append(names, other.name)
+				targets = append(targets, Target{Name: other.name, Arch: other.arch})
+			}
+		}
+	}
+	if err := p.ask(ctx, names); err != nil {
+		return err
+	}
+	return p.choose(ctx, targets)
 }
 
 // grow accepts of a group what goes with what is accepted already.

@@ -52,6 +52,9 @@ func parseAtom(text string) (debAtom, bool) {
 		inner = strings.TrimSpace(inner)
 		version := strings.TrimLeft(inner, "<>=")
 		atom.op, atom.version = inner[:len(inner)-len(version)], strings.TrimSpace(version)
+		if atom.op == "" && inner != "" {
+			atom.op = "?" // nothing meets what we do not understand
+		}
 	}
 	return atom, name != ""
 }
