@@ -115,7 +115,7 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 		return ran{}, errors.Join(err, journal.Close())
 	}
 	done := ran{catalog, result, journal, runner.Opens, runner.Soon, ""}
-	if !j.audit {
+	if !j.audit { // a paused host and one in audit mode are never booted
 		done.reboot = run.Plain(runner.System.RebootWanted)
 	}
 	return done, nil

@@ -31,11 +31,12 @@ type rig struct {
 	root    string
 	clock   time.Duration // what the host's clock is ahead
 	compile int           // how often the policy was compiled
+	bootID  string
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{Server: testserver.Start(t), t: t, root: t.TempDir()}
+	r := &rig{Server: testserver.Start(t), t: t, root: t.TempDir(), bootID: "boot-1"}
 	dir, err := state.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +44,7 @@ func newRig(t *testing.T) *rig {
 	r.agent = &Agent{Dir: dir, Root: r.root, Version: "test", Now: func() time.Time { return time.Now().Add(r.clock) },
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Compile: r.compiled, Decode: decodeTest,
 		Facts: func(context.Context) (inventory.Facts, error) {
-			return inventory.Facts{Hostname: "h1", Arch: "amd64", BootID: "boot-1"}, nil
+			return inventory.Facts{Hostname: "h1", Arch: "amd64", BootID: r.bootID}, nil
 		}}
 	return r
 }

@@ -52,7 +52,7 @@ func (r *round) asked() (o asked, there bool) {
 // gets one try at it. It is remembered before it is asked for.
 func (r *round) boot(ctx context.Context) error {
 	old, there := r.asked()
-	if r.out.Reboot == "" || r.auditing() {
+	if r.out.Reboot == "" {
 		if there {
 			return r.Dir.Remove(rebootFile)
 		}

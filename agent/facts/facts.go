@@ -34,7 +34,7 @@ func Collect(ctx context.Context, sys *system.System) (found inventory.Facts, wa
 		Packages: map[string]string{}, Interfaces: map[string][]string{}, Mounts: map[string]inventory.Mount{},
 		Timezone: timezone(sys), PackageManager: packageManager(sys),
 	}
-	if err := addPackages(sys, &found); err != nil {
+	if err := addPackages(ctx, sys, &found); err != nil {
 		return found, nil, err
 	}
 	found.Hostname = hostname(sys)
@@ -48,8 +48,12 @@ func Collect(ctx context.Context, sys *system.System) (found inventory.Facts, wa
 	return found, warnings, nil
 }
 
-// addPackages takes over dpkg's packages. The architecture of another root is dpkg's, too.
-func addPackages(sys *system.System, found *inventory.Facts) error {
+// addPackages takes over the packages of rpm or dpkg. The architecture of another root is
+// dpkg's, too.
+func addPackages(ctx context.Context, sys *system.System, found *inventory.Facts) error {
+	if sys.RPMHost() {
+		return addRPMs(ctx, sys, found)
+	}
 	db, err := sys.Dpkg()
 	if errors.Is(err, system.ErrNoDpkg) {
 		return nil
@@ -61,6 +65,22 @@ func addPackages(sys *system.System, found *inventory.Facts) error {
 	if !sys.Running() && db.Arch != "" {
 		found.Arch = goArch(db.Arch)
 	}
+	return nil
+}
+
+// addRPMs asks rpm, whose database only rpm itself can read: below another root there are none.
+func addRPMs(ctx context.Context, sys *system.System, found *inventory.Facts) error {
+	if !sys.Running() {
+		return nil
+	}
+	versions, err := sys.RPMPackages(ctx)
+	if errors.Is(err, system.ErrNoTool) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot collect facts: %w", err)
+	}
+	found.Packages = versions
 	return nil
 }
 

@@ -66,10 +66,16 @@ func family(id, like string) string {
 	return ""
 }
 
+// packageManager is the one that belongs to the distribution; a Debian host may have dnf, too.
 func packageManager(sys *system.System) string {
-	for _, one := range [][2]string{
-		{"/usr/bin/apt-get", "apt"}, {"/usr/bin/dnf", "dnf"}, {"/usr/bin/zypper", "zypper"},
-	} {
+	tools := [][2]string{{"/usr/bin/apt-get", "apt"}, {"/usr/bin/dnf", "dnf"}, {"/usr/bin/zypper", "zypper"}}
+	switch readOS(sys).Family {
+	case "rhel":
+		tools = [][2]string{tools[1], tools[0], tools[2]}
+	case "suse":
+		tools = [][2]string{tools[2], tools[0], tools[1]}
+	}
+	for _, one := range tools {
 		if found, err := sys.Files().Exists(one[0]); err == nil && found {
 			return one[1]
 		}

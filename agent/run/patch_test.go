@@ -137,6 +137,7 @@ func TestWhatAPatchCycleMayDo(t *testing.T) {
 		"a freeze, past its deadline":            {clock: saturday, edit: late, bench: freeze, says: "frozen by year_end"},
 		"a freeze, begun":                        {clock: open, one: cycle{begun: true}, bench: freeze, want: "package", says: "frozen by year_end"},
 		"a freeze that lets an emergency pass":   {clock: open, edit: func(r *Runner) { r.System.Orders[1].Emergency = true }, bench: freeze, want: "package reboot"},
+		"an emergency past its deadline":         {clock: saturday, edit: func(r *Runner) { late(r); r.System.Orders[1].Emergency = true }, bench: freeze, want: "package reboot"},
 		"an emergency outside of its window":     {clock: saturday, edit: func(r *Runner) { r.System.Orders[1].Emergency = true }, says: "waits for the window night"},
 		"frozen by the server":                   {clock: open, edit: frozen, says: "changes are frozen"},
 		"frozen by the server, past deadline":    {clock: open, edit: func(r *Runner) { frozen(r); late(r) }, says: "changes are frozen"},
