@@ -51,6 +51,7 @@ func (a *API) routes() []Route {
 		{"GET", "/v1/release-plan", Viewer, a.releasePlan, 0, nil},
 		{"GET", "/v1/windows", Viewer, a.windows, 0, nil},
 		{"GET", "/v1/windows.ics", Viewer, a.windowsFeed, 0, nil},
+		{"GET", "/v1/kpis", Viewer, a.kpis, 0, nil},
 
 		{"GET", "/v1/rollouts", Viewer, a.rollouts, 0, nil},
 		{"GET", "/v1/rollouts/:number", Viewer, a.rollout, 0, nil},
