@@ -20,11 +20,11 @@ import (
 func patchCommand(t *terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "patch",
-		Short: "Updates: what is on offer, what is approved, what is late",
+		Short: "Updates: what is on offer, what is approved, what a cycle carries, what is late",
 		Long: `Hosts tell what their package managers offer. The patch_baseline blocks of the policy say
 which of it is approved, and after how long; advisories say what it is good for.`,
 	}
-	cmd.AddCommand(patchStatus(t), patchAdvisories(t), patchSLA(t))
+	cmd.AddCommand(patchStatus(t), patchAdvisories(t), patchSLA(t), patchSetCommand(t))
 	return cmd
 }
 
@@ -62,6 +62,10 @@ func (t *terminal) printPatchStatus(s views.PatchStatus) {
 	for _, one := range s.Unknown {
 		t.say("unknown: %s: %s", one.Host, one.Reason)
 	}
+	for _, n := range s.Rollouts {
+		t.say("next for %s: %s", n.Rollout, n.Sentence)
+	}
+	t.printReboots(s.Reboots)
 	if len(s.Updates) == 0 {
 		return
 	}
@@ -73,9 +77,24 @@ func (t *terminal) printPatchStatus(s views.PatchStatus) {
 	t.table(rows)
 }
 
+// printReboots names the hosts that wait longest.
+func (t *terminal) printReboots(list []views.PatchReboot) {
+	if len(list) == 0 {
+		return
+	}
+	t.say("pending reboots: %s", hosts(len(list)))
+	const most = 5
+	for _, r := range list[:min(most, len(list))] {
+		t.say("  %s (%s, ring %s) since %s for %s", r.Host, r.Rollout, dash(r.Ring), r.Since.Format("2006-01-02 15:04"), few(r.Reasons))
+	}
+	if more := len(list) - most; more > 0 {
+		t.say("  and %d more; --json names them all", more)
+	}
+}
+
 func patchCounts(s views.PatchStatus) string {
 	var words []string
-	for _, state := range []patch.State{patch.Approved, patch.Waiting, patch.Rejected, patch.AllowedAsDependency, patch.NotApplicable} {
+	for _, state := range []patch.State{patch.Approved, patch.Waiting, patch.Held, patch.Rejected, patch.AllowedAsDependency, patch.NotApplicable} {
 		if n := s.Counts[state]; n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", n, strings.ReplaceAll(string(state), "_", " ")))
 		}
@@ -221,8 +240,10 @@ func patchSLA(t *terminal) *cobra.Command {
 	return q.flags(&cobra.Command{
 		Use:   "sla",
 		Short: "Which answers to advisories are due when, and which are late",
-		Long:  "Lists what is open under each patch_sla of the policy. Exits with 2 when something is late.",
-		Args:  cobra.NoArgs,
+		Long: `Lists what is open under each patch_sla of the policy, and for how long hosts were exposed: from
+where the clock of the advisory starts until the host had the answer. Exits with 2 when something
+is late.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			list, err := get(cmd.Context(), t, q.path("sla"), t.printSLAs)
 			for _, one := range list {
@@ -241,6 +262,7 @@ func (t *terminal) printSLAs(list []views.PatchSLA) {
 	}
 	for _, sla := range list {
 		t.say("%s: %d open, %d late (counted from %s)", sla.Name, sla.Open, sla.Overdue, strings.ReplaceAll(sla.Anchor, "_", " "))
+		t.printExposure(sla.Exposure)
 		if len(sla.Entries) == 0 {
 			continue
 		}
@@ -254,4 +276,16 @@ func (t *terminal) printSLAs(list []views.PatchSLA) {
 		}
 		t.table(rows)
 	}
+}
+
+func (t *terminal) printExposure(e views.PatchExposure) {
+	if e.P50 == nil {
+		return
+	}
+	text := fmt.Sprintf("  exposed for %g days (half of them) and %g days (nine of ten): %d last, %d ended in %d days",
+		*e.P50, *e.P90, e.Lasting, e.Ended, views.ExposureDays)
+	if e.InTime != nil {
+		text += fmt.Sprintf("; %g %% in time", *e.InTime)
+	}
+	t.say("%s", text)
 }

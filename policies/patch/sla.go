@@ -34,14 +34,19 @@ func Due(a Advisory, sla SLA, firstSeen time.Time) (time.Time, bool) {
 	if a.Exploited && sla.Exploited > 0 && (seconds == 0 || sla.Exploited < seconds) {
 		seconds = sla.Exploited
 	}
-	start := firstSeen
-	if sla.Anchor == Published && !a.Published.IsZero() {
-		start = a.Published
-	}
+	start := Anchored(a, sla, firstSeen)
 	if seconds == 0 || start.IsZero() {
 		return time.Time{}, false
 	}
 	return start.Add(time.Duration(seconds) * time.Second), true
+}
+
+// Anchored returns when the clock of an advisory began to run.
+func Anchored(a Advisory, sla SLA, firstSeen time.Time) time.Time {
+	if sla.Anchor == Published && !a.Published.IsZero() {
+		return a.Published
+	}
+	return firstSeen
 }
 
 // Terms is all that policy says about the patching of one host. Hosts for which it says the

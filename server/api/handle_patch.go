@@ -1,12 +1,14 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 
 	"plumb/server/advisories"
+	"plumb/server/rollout"
 	"plumb/server/store"
 	"plumb/server/views"
 )
@@ -21,8 +23,36 @@ func (c *Call) patchFilter() views.PatchFilter {
 }
 
 func (a *API) patchStatus(c *Call) (any, error) {
-	s, err := a.Views().PatchStatus(c.Request.Context(), c.patchFilter(), c.Now)
-	return s, c.patchTrouble(err)
+	ctx := c.Request.Context()
+	s, err := a.Views().PatchStatus(ctx, c.patchFilter(), c.Now)
+	if err != nil {
+		return nil, c.patchTrouble(err)
+	}
+	if s.Reboots, err = a.Views().PatchReboots(ctx, c.patchFilter()); err != nil {
+		return nil, err
+	}
+	if c.patchFilter() == (views.PatchFilter{}) {
+		s.Rollouts, err = a.patchNexts(c)
+	}
+	return s, err
+}
+
+func (a *API) patchNexts(c *Call) ([]views.PatchNext, error) {
+	plans, err := a.Patches.Plans(c.Request.Context())
+	if err != nil {
+		return nil, err
+	}
+	if len(plans) == 0 {
+		return []views.PatchNext{}, nil
+	}
+	windows, err := a.Policy.Plans(c.Request.Context())
+	if err != nil {
+		return nil, err
+	}
+	show := func(ctx context.Context, name string) (rollout.Picture, error) {
+		return a.Rollouts.Show(ctx, rollout.ID{Rollout: name})
+	}
+	return a.Views().PatchNexts(c.Request.Context(), views.PatchPlans{Rollouts: plans, Show: show, Plans: windows}, c.Now)
 }
 
 func (a *API) patchAdvisories(c *Call) (any, error) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"plumb/inventory"
 	"plumb/policies"
 	"plumb/policies/patch"
 	"plumb/server/advisories"
@@ -126,4 +127,22 @@ func (s *Sight) urgent(members []member, before []patch.Item, ids map[string]boo
 	}
 	slices.Sort(answered)
 	return items, slices.Compact(answered)
+}
+
+// Lacking names the packages on offer to a host of which a set has a version that is newer than
+// what is installed.
+func Lacking(items []patch.Item, offers inventory.Offers) []string {
+	versions := map[string][]patch.Item{}
+	for _, i := range items {
+		versions[i.Package] = append(versions[i.Package], i)
+	}
+	var names []string
+	for _, o := range offers.List {
+		if slices.ContainsFunc(versions[o.Package], func(i patch.Item) bool {
+			return !i.Dependency && i.Arch == o.Arch && i.Repository == o.Repository() && advisories.Newer(i.Manager, i.Version, o.Installed)
+		}) {
+			names = append(names, o.Package)
+		}
+	}
+	return names
 }

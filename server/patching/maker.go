@@ -147,6 +147,14 @@ func (m *Maker) plans(ctx context.Context) ([]policies.Rollout, store.Release, e
 	}), release, err
 }
 
+// Plans returns the rollouts of the newest release that carry patches.
+func (m *Maker) Plans(ctx context.Context) ([]policies.Rollout, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	plans, _, err := m.plans(ctx)
+	return plans, err
+}
+
 // rollout begins a cycle of a rollout when one is due: an emergency at once, else when what is
 // approved differs from what the newest cycle carries, and that one is over.
 func (m *Maker) rollout(ctx context.Context, seen *Sight, plan policies.Rollout, release store.Release) error {

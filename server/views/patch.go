@@ -15,6 +15,10 @@ type PatchStatus struct {
 	Unknown []PatchUnknown `json:"unknown"`
 	// Counts says how many updates have each state, each host counted.
 	Counts map[patch.State]int `json:"counts"`
+	// Rollouts say what happens next; there are none when hosts are selected.
+	Rollouts []PatchNext `json:"rollouts"`
+	// Reboots are pending, those that wait longest first.
+	Reboots []PatchReboot `json:"reboots"`
 	// Updates are sorted by state, package and version.
 	Updates []PatchUpdate `json:"updates"`
 	At      time.Time     `json:"at"`
@@ -78,6 +82,23 @@ type PatchSLA struct {
 	Open    int           `json:"open"`
 	Overdue int           `json:"overdue"`
 	Entries []PatchSLADue `json:"entries"`
+	// Exposure says for how long hosts lacked answers.
+	Exposure PatchExposure `json:"exposure"`
+}
+
+// PatchExposure is about the exposures that last, and those that ended in the last [ExposureDays]
+// days: each the time from the SLA's anchor until one host had the answer to one advisory.
+type PatchExposure struct {
+	// Lasting and Ended count them.
+	Lasting int `json:"lasting"`
+	Ended   int `json:"ended"`
+	// P50 and P90 are days, left out when there is no exposure: half of them, and nine of ten, are
+	// no longer than that. One that lasts counts as long as it is by now.
+	P50 *float64 `json:"p50_days,omitempty"`
+	P90 *float64 `json:"p90_days,omitempty"`
+	// InTime is the share that ended in time, in percent, of those that ended or are late; left
+	// out when there are none.
+	InTime *float64 `json:"in_time,omitempty"`
 }
 
 // PatchSLADue is one advisory under one SLA.

@@ -110,7 +110,7 @@ func (r Reader) PatchSLAs(ctx context.Context, f PatchFilter, now time.Time) ([]
 		one.Entries = sortedDues(dues[name])
 		list = append(list, one)
 	}
-	return list, nil
+	return list, r.exposures(ctx, p, list, now)
 }
 
 // add counts one open advisory. Hosts of another release of the policy may have another time for it.

@@ -82,7 +82,7 @@ func (r Reader) PatchStatus(ctx context.Context, f PatchFilter, now time.Time) (
 	if err != nil {
 		return PatchStatus{}, fmt.Errorf("cannot read what is on offer: %w", err)
 	}
-	s := PatchStatus{Hosts: p.hosts, Unknown: p.unknown, Counts: map[patch.State]int{}, At: now.UTC()}
+	s := PatchStatus{Hosts: p.hosts, Unknown: p.unknown, Counts: map[patch.State]int{}, Rollouts: []PatchNext{}, Reboots: []PatchReboot{}, At: now.UTC()}
 	same := map[string]*PatchUpdate{}
 	for _, a := range p.groups {
 		if len(a.Offers.List) == 0 {
