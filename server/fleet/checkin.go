@@ -77,9 +77,7 @@ func (f *Fleet) takeOnce(ctx context.Context, h store.Host, reports []policies.R
 		return err
 	}
 	answer.Accepted = fresh[ready-1].Seq
-	if f.Reported != nil {
-		f.Reported()
-	}
+	f.tell()
 	return nil
 }
 

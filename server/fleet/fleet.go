@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"plumb/agent/protocol"
@@ -35,6 +36,8 @@ type Fleet struct {
 	Log *slog.Logger
 
 	objects cache
+	once    sync.Once
+	stored  chan struct{} // see reports
 }
 
 // What holds when nobody says otherwise.

@@ -13,26 +13,45 @@ import (
 // grace is added to two missed check-ins before a host counts as silent.
 const grace = 5 * time.Minute
 
-// tick is how often Watch looks.
-const tick = 30 * time.Second
+// Watch looks this often, and this long after a report came in.
+const (
+	tick   = 30 * time.Second
+	gather = 500 * time.Millisecond
+)
 
 // Watch marks hosts that fall silent, compares catalogs with expected ones and forgets what has
 // run out, until ctx ends. Compiling may take long and holds up nothing else.
 func (f *Fleet) Watch(ctx context.Context) {
 	started := f.now()
 	var wg sync.WaitGroup
-	for _, task := range []func(now time.Time) error{
-		func(now time.Time) error { return f.MarkSilent(ctx, started, now) },
-		func(now time.Time) error { return f.Verify(ctx, now) },
-		func(now time.Time) error { return f.Store.Forget(ctx, now) },
-	} {
-		wg.Go(func() { f.repeat(ctx, task) })
-	}
+	wg.Go(func() {
+		f.repeat(ctx, nil, func(now time.Time) error { return f.MarkSilent(ctx, started, now) })
+	})
+	wg.Go(func() { f.repeat(ctx, f.reports(), func(now time.Time) error { return f.Verify(ctx, now) }) })
+	wg.Go(func() { f.repeat(ctx, nil, func(now time.Time) error { return f.Store.Forget(ctx, now) }) })
 	wg.Wait()
 }
 
-// repeat does the task at once and with each tick. One that fails is logged and tried again.
-func (f *Fleet) repeat(ctx context.Context, task func(now time.Time) error) {
+// reports gets a word when reports were stored.
+func (f *Fleet) reports() chan struct{} {
+	f.once.Do(func() { f.stored = make(chan struct{}, 1) })
+	return f.stored
+}
+
+// tell passes on that reports were stored.
+func (f *Fleet) tell() {
+	select {
+	case f.reports() <- struct{}{}:
+	default:
+	}
+	if f.Reported != nil {
+		f.Reported()
+	}
+}
+
+// repeat does the task at once, with each tick, and soon after a word came. One that fails is
+// logged and tried again.
+func (f *Fleet) repeat(ctx context.Context, soon <-chan struct{}, task func(now time.Time) error) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
@@ -43,6 +62,8 @@ func (f *Fleet) repeat(ctx context.Context, task func(now time.Time) error) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		case <-soon:
+			time.Sleep(gather) // many hosts report at once
 		}
 	}
 }
