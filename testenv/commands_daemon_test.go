@@ -20,6 +20,9 @@ func cmdDaemon(_ *testscript.TestScript, s *scene, names []string) error {
 		if err != nil {
 			return err
 		}
+		if _, err := h.Exec(context.Background(), "mkdir", "-p", "/etc/systemd/system/plumb-agent.service.d"); err != nil {
+			return err
+		}
 		if err := h.Write("/etc/systemd/system/plumb-agent.service.d/often.conf", strings.NewReader(often), 0o644); err != nil {
 			return err
 		}
