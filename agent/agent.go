@@ -102,7 +102,7 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 	}
 	runner := &run.Runner{Decode: a.Decode, Journal: journal, Audit: j.audit, Frozen: j.frozen, Limit: resourceLimit,
 		Trial: j.trial, Refused: j.refused, Now: a.Now,
-		System: &system.System{Root: a.Root, Tree: j.tree.FS(), State: files, Orders: j.orders, Frozen: j.frozen}}
+		System: &system.System{Root: a.Root, Tree: j.tree.FS(), State: files, Orders: j.orders, Frozen: j.frozen, Now: a.Now}}
 	runner.Zone, runner.Untimed = timing(j)
 	if _, err := a.Dir.Load(j.folder+"/memory.json", &runner.Memory); err != nil {
 		a.Log.Warn("the memory of the last run is lost", "error", err) // causes start anew, no more

@@ -12,11 +12,14 @@ import (
 
 	"plumb/inventory"
 	"plumb/policies/bundle"
+	"plumb/policies/patch"
 )
 
 // Apply compiles a folder of policies for this host and runs it. No server is needed, and none
-// is told. What it remembers lies apart from what the server's releases left.
-func (a *Agent) Apply(ctx context.Context, dir string) (Last, error) {
+// is told. What it remembers lies apart from what the server's releases left. The sets are taken as
+// orders of cycle 1; without one a patch resource has nothing to do. They bring no more than what
+// the patch baseline of the policies lets in, as any set.
+func (a *Agent) Apply(ctx context.Context, dir string, sets ...patch.Set) (Last, error) {
 	tree, err := ReadTree(dir)
 	if err != nil {
 		return Last{}, err
@@ -34,14 +37,32 @@ func (a *Agent) Apply(ctx context.Context, dir string) (Last, error) {
 		return Last{}, err
 	}
 	started := a.Now()
+	orders, err := byHand(sets, started)
+	if err != nil {
+		return Last{}, err
+	}
 	audit := a.Audit || a.Dir.Paused(started) != nil
-	done, err := a.run(ctx, job{folder: "apply", tree: tree, comp: comp, audit: audit, started: started, zone: facts.Timezone})
+	done, err := a.run(ctx, job{folder: "apply", tree: tree, comp: comp, audit: audit, started: started, zone: facts.Timezone, orders: orders})
 	if err != nil {
 		return Last{}, err
 	}
 	defer done.journal.Close()
 	last := Last{Started: started, Finished: a.Now(), Audit: audit, Timezone: facts.Timezone, Reboot: done.reboot, Catalog: done.catalog, Result: done.result}
 	return last, errors.Join(a.Dir.Save("apply/"+lastFile, last), done.journal.Reported())
+}
+
+// byHand makes orders of sets that a person wrote.
+func byHand(sets []patch.Set, now time.Time) ([]patch.Order, error) {
+	var list []patch.Order
+	for _, set := range sets {
+		set = set.Normal()
+		raw, err := encode(set)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, patch.Order{Rollout: set.Rollout, Cycle: 1, Digest: inventory.Digest(raw), Set: set, Offered: now.Unix(), Taken: now.Unix()})
+	}
+	return list, nil
 }
 
 // self is the host as policies see it: its identity, or what it calls itself.

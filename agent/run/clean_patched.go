@@ -36,7 +36,7 @@ func cleanPatched(out *policies.ResourceResult, s secrets) {
 	for i, one := range p.Conffiles {
 		p.Conffiles[i] = policies.Conffile{Path: plain(one.Path, maxValue), Package: plain(one.Package, maxWord), Policy: plain(one.Policy, maxWord)}
 	}
-	for _, list := range []*[]string{&p.Restarted, &p.Stale, &p.Reboot, &p.Kernels, &p.Probes} {
+	for _, list := range []*[]string{&p.Restarted, &p.Stale, &p.Reboot, &p.Kernels, &p.Probes, &p.Notes} {
 		*list = cleanWords(*list, maxWords, s)
 	}
 	p.Set, p.Phase, p.Rollback = plain(p.Set, maxWord), plain(p.Phase, maxWord), plain(s.scrub(p.Rollback), maxMessage)

@@ -6,19 +6,28 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 
 	"plumb/agent"
+	"plumb/agent/protocol"
+	"plumb/agent/trust"
 	"plumb/policies"
+	"plumb/policies/patch"
 )
 
 func (a *app) apply(args []string) error {
 	set := a.flags("apply")
 	audit := set.Bool("audit", false, "change nothing, show what would be")
 	asJSON := set.Bool("json", false, "print the result as JSON")
+	file := set.String("patch-set", "", "a JSON patch set to install, as a server would give it out")
 	rest, err := a.parse(set, args, "DIR")
+	if err != nil {
+		return err
+	}
+	sets, err := readSets(*file)
 	if err != nil {
 		return err
 	}
@@ -30,7 +39,7 @@ func (a *app) apply(args []string) error {
 	one.Audit = *audit
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	last, err := one.Apply(ctx, rest[0])
+	last, err := one.Apply(ctx, rest[0], sets...)
 	var rejected *agent.Rejected
 	if errors.As(err, &rejected) {
 		return a.problems(rejected.Problems)
@@ -46,6 +55,33 @@ func (a *app) apply(args []string) error {
 	}
 	a.summary(last)
 	return differs(last.Result.Counts())
+}
+
+// maxSet is the largest file that is read as a patch set, in bytes.
+const maxSet = protocol.MaxObject
+
+// readSets reads a patch set that a person wrote; no file is no set. Its items may stand in any order.
+func readSets(file string) ([]patch.Set, error) {
+	if file == "" {
+		return nil, nil
+	}
+	info, err := os.Stat(file)
+	if err == nil && info.Size() > maxSet {
+		err = fmt.Errorf("it has %d bytes; %d are the most", info.Size(), maxSet)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", file, err)
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", file, err)
+	}
+	set, err := trust.ReadSet(raw)
+	if err != nil {
+		return nil, &failure{err: fmt.Errorf("%s: %w", file, err),
+			hint: `it looks like {"rollout":"web","baseline":"b","items":[{"manager":"apt","package":"bash","source":"bash","arch":"amd64","version":"5.2-1","repository":"…"}]}`}
+	}
+	return []patch.Set{set}, nil
 }
 
 // problems prints every mistake of the policies with its line.
@@ -84,6 +120,7 @@ func (a *app) summary(last agent.Last) {
 	}
 	took := last.Finished.Sub(last.Started).Seconds()
 	fmt.Fprintf(a.stdout, "%s%s in %.1f s\n", word, counts(last.Result.Counts()), took)
+	a.tellReboot(last.Reboot)
 }
 
 func printResource(w io.Writer, one policies.ResourceResult) {
@@ -100,6 +137,18 @@ func printResource(w io.Writer, one policies.ResourceResult) {
 	}
 	for _, c := range one.Changes {
 		printChange(w, c)
+	}
+	if one.Patched != nil {
+		for _, text := range details(*one.Patched) {
+			fmt.Fprintf(w, "    %s\n", text)
+		}
+	}
+}
+
+// tellReboot says that the host has to boot again, for which a person has to see.
+func (a *app) tellReboot(why string) {
+	if why != "" {
+		fmt.Fprintf(a.stdout, "a reboot is needed: %s\n", why)
 	}
 }
 

@@ -46,8 +46,10 @@ type app struct {
 const usage = `usage: plumb-agent COMMAND [FLAGS]
 
   enroll TOKEN [--name N] [--server ADDRESS] [--install]   join a server
-  run [--once] [--audit] [--interval D]                    keep this host as its policies want it
-  apply DIR [--audit] [--json]                             apply a folder of policies, without a server
+  run [--once] [--audit] [--interval D]                    keep this host as its policies want it; with --once a reboot
+                                                           that is needed is only said, not done
+  apply DIR [--audit] [--json] [--patch-set FILE]          apply a folder of policies, without a server; FILE holds the
+                                                           patch set that a rollout of them shall install
   facts                                                    what policies can know of this host
   status [--json]                                          how this host stands
   why ADDRESS                                              what is wanted of one resource, and what came of it

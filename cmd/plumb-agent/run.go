@@ -94,6 +94,7 @@ func (a *app) tellRound(one *agent.Agent, out agent.Outcome) error {
 	}
 	a.printResults(last.Result.Resources)
 	fmt.Fprintf(a.stdout, "release %d: %s\n", out.Release, counts(out.Counts))
+	a.tellReboot(out.Reboot)
 	return nil
 }
 

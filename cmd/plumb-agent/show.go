@@ -47,6 +47,7 @@ type standing struct {
 	Paused   *protocol.Pause         `json:"paused"`
 	Spooled  int                     `json:"spooled"`
 	Failures []string                `json:"failures"`
+	Patching []patching              `json:"patching"`
 	Windows  []opening               `json:"windows"`
 	Freezes  []calendar.Freeze       `json:"freezes"`
 }
@@ -89,7 +90,7 @@ func (a *app) standing() (standing, error) {
 	}
 	s := standing{Name: id.Host.Name, Server: id.Server, Release: last.Release, Commit: last.Commit, Ran: last.Finished,
 		Audit: last.Audit, Stale: last.Stale, Counts: last.Result.Counts(), Problem: last.Problem,
-		Paused: one.Dir.Paused(time.Now()), Failures: []string{}, Windows: openings(last, time.Now()), Freezes: holding(last, time.Now())}
+		Paused: one.Dir.Paused(time.Now()), Failures: []string{}, Patching: patchings(last, time.Now()), Windows: openings(last, time.Now()), Freezes: holding(last, time.Now())}
 	for _, r := range last.Result.Resources {
 		if r.Status == policies.Failed || r.Status == policies.Noncompliant {
 			s.Failures = append(s.Failures, r.Address)
@@ -125,6 +126,12 @@ func (a *app) printStanding(s standing) {
 	}
 	if s.Paused != nil {
 		line("paused", "until %s: %s", s.Paused.Until, s.Paused.Reason)
+	}
+	for _, p := range s.Patching {
+		line("patch", "%s", p.words())
+		for _, text := range p.more() {
+			line("", "%s", text)
+		}
 	}
 	for _, o := range s.Windows {
 		line("window", "%s", o.words())
