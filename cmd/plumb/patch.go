@@ -135,10 +135,10 @@ func patchWhy(u views.PatchUpdate) string {
 		words = append(words, u.Rule)
 	}
 	words = append(words, u.Reason)
-	if u.Phased > 0 && u.Phased < 100 {
+	if u.Phased > 0 && u.Phased < 100 && u.State != patch.Waiting {
 		words = append(words, fmt.Sprintf("phased %d%%", u.Phased))
 	}
-	if u.Held {
+	if u.Held && u.State != patch.Held {
 		words = append(words, "held on the host")
 	}
 	if u.Reboot {
