@@ -8,6 +8,7 @@ import (
 	"plumb/agent/run"
 	"plumb/agent/state"
 	"plumb/agent/trust"
+	"plumb/policies"
 	"plumb/policies/patch"
 )
 
@@ -130,4 +131,22 @@ func (r *round) heldSet(one state.Granted) (patch.Set, error) {
 		return patch.Set{}, err
 	}
 	return trust.Set(one.Rollout, one.Digest, raw)
+}
+
+// live tells the server how far a patch cycle is while it is under way. It uses the connection of
+// the round, which waits meanwhile, and changes nothing of the round: the lease in the answer is
+// left alone, for the next check-in brings a newer one. A server that was not reached, or was not
+// to be called, is not told.
+func (r *round) live() func(context.Context, protocol.Progress) {
+	if r.client == nil || r.out.Called != nil {
+		return nil
+	}
+	in := protocol.CheckIn{Version: protocol.Version, Agent: r.Version, Counter: r.floors.Counter, Floor: r.floors.Oldest,
+		Reports: []policies.Report{}, Paused: r.pause}
+	return func(ctx context.Context, p protocol.Progress) {
+		in.Patching = []protocol.Progress{p}
+		if _, err := r.client.CheckIn(ctx, in); err != nil {
+			r.Log.Debug("the server was not told of the progress", "error", err)
+		}
+	}
 }

@@ -350,3 +350,35 @@ func TestTheDaemonCallsWhenAWindowOpens(t *testing.T) {
 		t.Errorf("calls at %v, none within a minute of the opening", d.calls)
 	})
 }
+
+// What is told while a cycle is under way is no report, and changes nothing of the round.
+func TestProgressReachesTheServer(t *testing.T) {
+	r, _ := patchRig(t)
+	r.round()
+	one, err := r.agent.begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer one.hangUp()
+	if one.live() != nil {
+		t.Error("a round that does not call would tell the server")
+	}
+	if err := one.dial(); err != nil {
+		t.Fatal(err)
+	}
+	before := one.floors
+	want := protocol.Progress{Rollout: "web", Cycle: 3, Phase: policies.PhaseInstall, Done: 1, Total: 2}
+	one.live()(context.Background(), want)
+	list := r.CheckIns()
+	got := list[len(list)-1]
+	if len(got.Patching) != 1 || got.Patching[0] != want || len(got.Reports) != 0 || got.Counter != before.Counter {
+		t.Errorf("the server got %+v", got)
+	}
+	if floors, err := r.agent.Dir.Floors(); err != nil || floors != before {
+		t.Errorf("floors = %+v, %v; before %+v", floors, err, before)
+	}
+	one.out.Called = errors.New("no route")
+	if one.live() != nil {
+		t.Error("a server that was not reached would be told")
+	}
+}

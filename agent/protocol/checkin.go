@@ -20,6 +20,21 @@ type CheckIn struct {
 	Reports []policies.Report `json:"reports"`
 	// Paused tells since when and why the host's administrator holds changes back.
 	Paused *Pause `json:"paused,omitempty"`
+	// Patching tells how far the patch cycles are that the host is at work on right now. A
+	// check-in with it comes between two others and has no reports.
+	Patching []Progress `json:"patching,omitempty"`
+}
+
+// Progress is how far a patch cycle is on a host while it is being applied. It is a sign of life
+// for people who watch, and proves nothing: only a report does.
+type Progress struct {
+	Rollout string `json:"rollout"`
+	Cycle   uint64 `json:"cycle"`
+	// Phase is one of the phases of policies.Patched.
+	Phase string `json:"phase"`
+	// Done of Total packages are in.
+	Done  int `json:"done"`
+	Total int `json:"total"`
 }
 
 // MaxReports is how many reports one check-in may carry.

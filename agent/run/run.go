@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"plumb/agent/cause"
+	"plumb/agent/protocol"
 	"plumb/modules"
 	"plumb/modules/system"
 	"plumb/policies"
@@ -51,6 +52,9 @@ type Runner struct {
 	// Trial leaves patch resources alone: a release that is on trial is judged before anything
 	// else changes the host.
 	Trial bool
+	// Live takes how far a patch resource is, again and again while it is applied, one call after
+	// the other; nil when nobody wants to know. It must come back when its context ends.
+	Live func(context.Context, protocol.Progress)
 	// Refused holds, by rollout, the patch orders that the host was given and does not believe.
 	Refused map[string]Refusal
 }

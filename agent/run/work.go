@@ -123,6 +123,7 @@ func (w *work) mend(ctx context.Context, applier modules.Applier, changes []poli
 
 // apply tries as often as the resource says.
 func (w *work) apply(ctx context.Context, applier modules.Applier, changes []policies.Change) (err error) {
+	defer w.watch()()
 	attempts, delay := 1, 0
 	if w.res.Retry != nil {
 		attempts, delay = max(1, w.res.Retry.Attempts), w.res.Retry.Delay
