@@ -136,6 +136,11 @@ func (m *Machine) back(ctx context.Context) error {
 	if len(list) == 0 && mended == nil {
 		return m.to(stageSettle)
 	}
+	if !m.j.Drained { // an undo may find the host in service
+		if err := m.drain(ctx); err != nil {
+			m.note(err.Error())
+		}
+	}
 	if m.j.Tries >= maxTries {
 		m.j.Rollback = "the way back was begun many times and never ended"
 		return m.to(stageGiveUp)

@@ -41,6 +41,11 @@ func (m *Machine) install(ctx context.Context) error {
 			}
 			continue
 		}
+		if whole && !s.hasAny(m.j.Steps[m.j.Step]) { // maybe announced by a killed run, but not begun
+			if why := m.mayStep(); why != "" {
+				return m.cutShort(why)
+			}
+		}
 		if done, err := m.installStep(ctx, m.j.Steps[m.j.Step]); err != nil || done {
 			return err
 		}
@@ -58,16 +63,10 @@ func (m *Machine) whole(ctx context.Context) (bool, error) {
 	return len(broken) == 0, err
 }
 
-// installStep installs one step. It is done when the stage has changed: the step failed, or must
-// not begin now.
+// installStep installs one step. It is done when the stage has changed, because the step failed.
 func (m *Machine) installStep(ctx context.Context, step []system.Target) (done bool, err error) {
 	if ctx.Err() != nil {
 		return false, waits("the rest is installed by the next run: %v", context.Cause(ctx))
-	}
-	if m.j.Tries == 0 {
-		if why := m.mayStep(); why != "" {
-			return true, m.cutShort(why)
-		}
 	}
 	if err := m.free(ctx); err != nil {
 		return false, err

@@ -167,6 +167,14 @@ func (m *Machine) Apply(ctx context.Context) error {
 	if idle || err != nil {
 		return err
 	}
+	finishing := !m.j.Stage.resting()
+	if err := m.pass(ctx); err != nil || !finishing || !m.more(ctx) {
+		return err
+	}
+	return m.pass(ctx) // what was finished was an older cycle, or a part of this one
+}
+
+func (m *Machine) pass(ctx context.Context) (err error) {
 	if m.j.Stage == stageBegun || m.j.Stage == stageAbandon { // a run was cut off before it touched a package
 		if err := m.abandon(ctx); err != nil {
 			return err
@@ -187,6 +195,18 @@ func (m *Machine) Apply(ctx context.Context) error {
 		return err
 	}
 	return m.advance(ctx)
+}
+
+// more tells whether the order still wants something of a host that has come to rest.
+func (m *Machine) more(ctx context.Context) bool {
+	if m.order == nil || m.refused() {
+		return false
+	}
+	if m.order.Undo {
+		return len(m.undoing()) > 0
+	}
+	left, err := m.updates(ctx)
+	return err == nil && len(left) > 0
 }
 
 // another tells whether a host that waits for a reboot has another cycle to begin meanwhile.

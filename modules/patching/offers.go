@@ -33,7 +33,11 @@ func (s shelf) loadOffers(manager, key string) (inventory.Offers, bool) {
 // saveOffers only saves time: that it fails is no loss.
 func (s shelf) saveOffers(manager, key string, found inventory.Offers) {
 	raw, err := json.Marshal(keptOffers{Key: key, Offers: found})
-	if err == nil && os.MkdirAll(s.dir, 0o700) == nil {
-		_ = putFile(s.offersFile(manager), raw)
+	if err != nil || os.MkdirAll(s.dir, 0o700) != nil {
+		return
+	}
+	path := s.offersFile(manager)
+	if os.WriteFile(path+".new", raw, 0o600) == nil {
+		_ = os.Rename(path+".new", path)
 	}
 }

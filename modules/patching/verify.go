@@ -125,6 +125,13 @@ func (m *Machine) finish(ctx context.Context) error {
 	if err := m.tidyKernels(ctx); err != nil {
 		m.note(err.Error())
 	}
+	if len(m.j.Blocked.Targets) > 0 { // what we installed ourselves is no reason to plan anew
+		key, err := m.manager.OffersKey()
+		if err != nil {
+			return fmt.Errorf("cannot tell what is on offer: %w", err)
+		}
+		m.j.Blocked.Key = key
+	}
 	return m.to(stageDone)
 }
 

@@ -62,6 +62,10 @@ func (s stock) hasAll(list []system.Target) bool {
 	return !slices.ContainsFunc(list, func(t system.Target) bool { return !s.has(t) })
 }
 
+func (s stock) hasAny(list []system.Target) bool {
+	return slices.ContainsFunc(list, s.has)
+}
+
 // compare says that versions which cannot be read are equal: nothing is done for them.
 func (s stock) compare(a, b string) int {
 	order, err := s.manager.CompareVersions(a, b)
