@@ -84,22 +84,6 @@ func (a *API) drift(c *Call) (any, error) {
 	return a.Views().Drift(c.Request.Context(), f)
 }
 
-func (a *API) changes(c *Call) (any, error) {
-	limit, err := c.number("limit", 20)
-	if err != nil {
-		return nil, err
-	}
-	return a.Views().Changes(c.Request.Context(), limit)
-}
-
-func (a *API) change(c *Call) (any, error) {
-	n, err := c.releaseNumber()
-	if err != nil {
-		return nil, err
-	}
-	return a.Views().Change(c.Request.Context(), n)
-}
-
 func (a *API) releases(c *Call) (any, error) {
 	limit, err := c.number("limit", 50)
 	if err != nil {

@@ -46,6 +46,7 @@ func (a *API) routes() []Route {
 		{"GET", "/v1/drift", Viewer, a.drift, 0, nil},
 		{"GET", "/v1/changes", Viewer, a.changes, 0, nil},
 		{"GET", "/v1/changes/:number", Viewer, a.change, 0, nil},
+		{"GET", "/v1/changes/:number/:cycle", Viewer, a.change, 0, nil},
 		{"GET", "/v1/releases", Viewer, a.releases, 0, nil},
 		{"GET", "/v1/releases/:number", Viewer, a.release, 0, nil},
 		{"GET", "/v1/release-plan", Viewer, a.releasePlan, 0, nil},

@@ -31,14 +31,17 @@ type PastInterval struct {
 	Counts string
 }
 
-// PastEvents calls each with all events of the hosts, host by host in order of their IDs, those of
-// one in the order in which they were stored.
+// PastEvents calls each with the events of the hosts from since on (zero: all of them), host by host
+// in order of their IDs, those of one in the order in which they were stored.
 //
 // A million rows are read for one question, and each column costs as much as the row itself. So
 // the database puts a row into one line of text, the column that may hold blanks at its end.
-func (s *Store) PastEvents(ctx context.Context, hosts []inventory.HostID, each func(PastEvent)) error {
+func (s *Store) PastEvents(ctx context.Context, hosts []inventory.HostID, since time.Time, each func(PastEvent)) error {
 	w := &where{}
 	in(w, `host`, hosts)
+	if !since.IsZero() {
+		w.and(`at >= ?`, ms(since))
+	}
 	const line = `host || ' ' || CAST(at AS TEXT) || ' ' || CAST(release AS TEXT) || ' ' || kind || ' ' || cause || ' ' || status || ' ' || address`
 	err := s.lines(ctx, func(l string) error {
 		f := strings.SplitN(l, " ", 7)
@@ -55,11 +58,14 @@ func (s *Store) PastEvents(ctx context.Context, hosts []inventory.HostID, each f
 	return nil
 }
 
-// PastIntervals calls each with all intervals of the hosts, host by host in order of their IDs,
-// those of one in order of time.
-func (s *Store) PastIntervals(ctx context.Context, hosts []inventory.HostID, each func(PastInterval)) error {
+// PastIntervals calls each with the intervals of the hosts that lasted until after since (zero: all
+// of them), host by host in order of their IDs, those of one in order of time.
+func (s *Store) PastIntervals(ctx context.Context, hosts []inventory.HostID, since time.Time, each func(PastInterval)) error {
 	w := &where{}
 	in(w, `host`, hosts)
+	if !since.IsZero() {
+		w.and(`(until = 0 OR until > ?)`, ms(since))
+	}
 	const line = `host || ' ' || CAST(since AS TEXT) || ' ' || CAST(until AS TEXT) || ' ' || CAST(last_checkin AS TEXT) || ' ' ||
 		CAST(release AS TEXT) || ' ' || status || ' ' || counts`
 	err := s.lines(ctx, func(l string) error {
@@ -107,4 +113,27 @@ func (s *Store) lines(ctx context.Context, each func(line string) error, query s
 		}
 	}
 	return rows.Err()
+}
+
+// CycleReach counts, for each kind of event of a patch cycle, the hosts that had one: those of the
+// rollout's resource from when the cycle was made until the next one was (zero: until now).
+func (s *Store) CycleReach(ctx context.Context, rollout string, made, next time.Time) (map[string]int, error) {
+	w := &where{}
+	w.and(`address = ?`, "rollout."+rollout)
+	w.and(`at >= ?`, ms(made))
+	if !next.IsZero() {
+		w.and(`at < ?`, ms(next))
+	}
+	counts := map[string]int{}
+	rows, err := s.r.QueryContext(ctx, `SELECT kind, COUNT(DISTINCT host) FROM events`+w.String()+` GROUP BY kind`, w.args...)
+	_, err = list(rows, err, func(scan func(...any) error) (kind string, err error) {
+		var n int
+		err = scan(&kind, &n)
+		counts[kind] = n
+		return kind, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot count the events of the patch cycles of %s: %w", rollout, err)
+	}
+	return counts, nil
 }

@@ -21,18 +21,22 @@ func TestPast(t *testing.T) {
 			Status: policies.Repaired, Release: 1}}
 		must(t, s.Accept(ctx, two, "", 0, []Step{report}, start.Add(time.Minute)))
 		var events []PastEvent
-		must(t, s.PastEvents(ctx, []inventory.HostID{two, one}, func(e PastEvent) { events = append(events, e) }))
+		must(t, s.PastEvents(ctx, []inventory.HostID{two, one}, time.Time{}, func(e PastEvent) { events = append(events, e) }))
 		same(t, "events", events, []PastEvent{
 			{Host: one, At: start, Kind: EventEnrolled},
 			{Host: two, At: start, Kind: EventEnrolled},
 			{Host: two, At: start.Add(time.Minute), Kind: EventRepaired, Address: "p", Cause: "corrective", Status: "repaired", Release: 1},
 		})
 		var intervals []PastInterval
-		must(t, s.PastIntervals(ctx, []inventory.HostID{two}, func(i PastInterval) { intervals = append(intervals, i) }))
+		must(t, s.PastIntervals(ctx, []inventory.HostID{two}, time.Time{}, func(i PastInterval) { intervals = append(intervals, i) }))
 		same(t, "intervals", intervals, []PastInterval{
 			{Host: two, Since: start, Until: start.Add(time.Minute), LastCheckIn: start, Status: "unknown", Counts: "{}"},
 			{Host: two, Since: start.Add(time.Minute), LastCheckIn: start, Release: 1, Status: "compliant", Counts: `{"compliant":3}`},
 		})
+		later, rows := start.Add(time.Minute), 0
+		must(t, s.PastEvents(ctx, []inventory.HostID{one, two}, later, func(PastEvent) { rows++ }))
+		must(t, s.PastIntervals(ctx, []inventory.HostID{one, two}, later, func(PastInterval) { rows++ }))
+		same(t, "rows that count later", rows, 3) // one event of two, and the open interval of each
 	})
 }
 
@@ -80,9 +84,9 @@ func BenchmarkPast(b *testing.B) {
 				for from := 0; from < len(ids); from += 200 {
 					batch := ids[from:min(from+200, len(ids))]
 					if what == "events" {
-						must(b, s.PastEvents(b.Context(), batch, func(PastEvent) { rows++ }))
+						must(b, s.PastEvents(b.Context(), batch, time.Time{}, func(PastEvent) { rows++ }))
 					} else {
-						must(b, s.PastIntervals(b.Context(), batch, func(PastInterval) { rows++ }))
+						must(b, s.PastIntervals(b.Context(), batch, time.Time{}, func(PastInterval) { rows++ }))
 					}
 				}
 				if rows < 1_000_000 {
@@ -91,4 +95,25 @@ func BenchmarkPast(b *testing.B) {
 			}
 		})
 	}
+}
+
+func TestCycleReach(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		for i, name := range []string{"a", "b"} {
+			report := step("e", 1, "r1", start)
+			for minute, kind := range map[int]string{1: EventRepaired, 2: EventRepaired, 10 + i: EventFailed} {
+				report.Events = append(report.Events, Event{Seq: 1, At: start.Add(time.Duration(minute) * time.Minute), Kind: kind, Address: "rollout.security"})
+			}
+			must(t, s.Accept(t.Context(), enrol(t, s, name, start), "", 0, []Step{report}, start))
+		}
+		first, err := s.CycleReach(t.Context(), "security", start, start.Add(10*time.Minute))
+		must(t, err)
+		same(t, "first cycle", first, map[string]int{EventRepaired: 2})
+		second, err := s.CycleReach(t.Context(), "security", start.Add(11*time.Minute), time.Time{})
+		must(t, err)
+		same(t, "second cycle", second, map[string]int{EventFailed: 1})
+		other, err := s.CycleReach(t.Context(), "kernel", start, time.Time{})
+		must(t, err)
+		same(t, "another rollout", other, map[string]int{})
+	})
 }

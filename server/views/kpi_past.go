@@ -42,6 +42,8 @@ func standingOf(status, column string) (standing, error) {
 type past struct {
 	store *store.Store
 	ctx   context.Context
+	// since leaves out what was over by then; zero leaves out nothing.
+	since time.Time
 	err   error
 }
 
@@ -91,7 +93,7 @@ func (p *past) read(ctx context.Context, list []store.Host) <-chan batch {
 	}
 	failed := make(chan error, 1)
 	go func() {
-		failed <- p.store.PastEvents(ctx, ids, func(e store.PastEvent) {
+		failed <- p.store.PastEvents(ctx, ids, p.since, func(e store.PastEvent) {
 			h := place[e.Host]
 			h.Events = append(h.Events, kpi.Event{At: e.At, Kind: e.Kind, Cause: e.Cause, Status: e.Status, Address: e.Address, Release: e.Release})
 		})
@@ -113,7 +115,7 @@ func (p *past) intervals(ctx context.Context, ids []inventory.HostID, hosts []st
 	}
 	known := map[[2]string]standing{}
 	var bad error
-	err := p.store.PastIntervals(ctx, ids, func(i store.PastInterval) {
+	err := p.store.PastIntervals(ctx, ids, p.since, func(i store.PastInterval) {
 		key := [2]string{i.Status, i.Counts}
 		s, is := known[key]
 		if !is {
