@@ -178,6 +178,18 @@ func TestRates(t *testing.T) {
 	same(t, "incidents", f.Incidents, Incidents{Total: 2, Halts: 2})
 }
 
+// TestRefusal has a host that quarantines release 2 and says so twice: with its run, and with the
+// next one, which is of release 1 again.
+func TestRefusal(t *testing.T) {
+	h := host(unsound(row(10, 12, 2, 0)), row(12, 0, 1, 3))
+	h.Events = []Event{{At: at(10), Kind: "refused", Release: 2}, {At: at(12), Kind: "refused", Release: 1}}
+	changes := []Change{{ID: "1", Kind: Release, Number: 1, Made: at(-2000), Next: noon}, release(entry(0, "all", rolling), entry(11, "all", halted))}
+	f := compute(day(), changes, h)
+	same(t, "executions", share(f.Executions.Success), "0/1=0.000")
+	same(t, "incidents", f.Incidents, Incidents{Total: 2, Halts: 1, Refused: 1})
+	same(t, "restore", text(f.Restore.Spread), "1: 1 1 1 1") // halted at 11, well at 12
+}
+
 // TestRestoreOfTheUnknown is a halt of which no host that failed is left.
 func TestRestoreOfTheUnknown(t *testing.T) {
 	c := release(entry(0, "canary", rolling), entry(10, "canary", halted))

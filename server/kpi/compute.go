@@ -124,10 +124,6 @@ func (t *tally) incidents(h Host) {
 		switch e.Kind {
 		case "stale":
 			t.counted.Silent++
-		case "refused":
-			if e.Release > 0 {
-				t.counted.Refused++
-			}
 		case "mismatch":
 			t.counted.Mismatches++
 		}

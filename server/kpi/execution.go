@@ -39,11 +39,16 @@ func (t *tally) execution(r run) {
 		t.executions.Converged++
 	default:
 		t.executions.Failed++
+		if r.refused {
+			t.counted.Refused++
+		}
 	}
 }
 
 // runs returns how each release fared on the host. It converged with the first interval in which
-// nothing failed and nothing waited; it failed with the first failure that is its own doing.
+// nothing failed and nothing waited; it failed with the first failure that is its own doing. A host
+// says also under the release that it fell back to that it refused the newer one, which comes too
+// late to count, because that release had converged there.
 func (h Host) runs() map[uint64]*run {
 	runs := map[uint64]*run{}
 	of := func(release uint64, at time.Time) *run {
@@ -67,7 +72,7 @@ func (h Host) runs() map[uint64]*run {
 		}
 		r := of(e.Release, e.At)
 		if r.failed.IsZero() {
-			r.failed = e.At
+			r.failed, r.refused = e.At, e.Kind == "refused"
 		}
 		if e.At.Before(r.began) {
 			r.began = e.At

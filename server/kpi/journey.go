@@ -47,7 +47,10 @@ func newJourney(c Change, asOf time.Time) *journey {
 }
 
 // run is how a change fared on a host. Zero times are those that did not come.
-type run struct{ began, converged, failed time.Time }
+type run struct {
+	began, converged, failed time.Time
+	refused                  bool // that was why it failed
+}
 
 // first is when the run had its first outcome, and whether that was good.
 func (r run) first() (at time.Time, well bool) {
