@@ -26,6 +26,9 @@ const (
 // a step that a killed run has finished is not done again.
 func (m *Machine) install(ctx context.Context) error {
 	for m.j.Step < len(m.j.Steps) {
+		if err := m.free(ctx); err != nil { // the package manager of a killed run may be at work still
+			return err
+		}
 		s, err := m.stock(ctx, inventory.Offers{})
 		if err != nil {
 			return err
@@ -67,9 +70,6 @@ func (m *Machine) whole(ctx context.Context) (bool, error) {
 func (m *Machine) installStep(ctx context.Context, step []system.Target) (done bool, err error) {
 	if ctx.Err() != nil {
 		return false, waits("the rest is installed by the next run: %v", context.Cause(ctx))
-	}
-	if err := m.free(ctx); err != nil {
-		return false, err
 	}
 	if m.j.Tries >= maxTries {
 		return true, m.fail(policies.PhaseInstall, fmt.Sprintf("the installation of %s was begun %d times and never ended", names(step), m.j.Tries))

@@ -10,11 +10,11 @@ func (s *System) PackageManager() (PackageManager, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := source.(aptOffers); ok {
+	switch source := source.(type) {
+	case PackageManager: // dnf and zypper are both
+		return source, nil
+	case aptOffers:
 		return newAptManager(s), nil
-	}
-	if manager, ok := source.(PackageManager); ok {
-		return manager, nil
 	}
 	return nil, ErrNoOffers
 }
