@@ -30,20 +30,19 @@ type segment struct {
 // bar shares the width out to the statuses that occur, the best first.
 func bar(counts map[policies.Status]int) []segment {
 	var segments []segment
+	var shares []int
 	total := 0
 	for _, s := range policies.Statuses {
 		if n := counts[s]; n > 0 {
 			total += n
+			shares = append(shares, n)
 			segments = append(segments, segment{Status: s, Count: n, Link: "/hosts?" + url.Values{"status": {string(s)}}.Encode()})
 		}
 	}
-	free := barWidth - (barLeast+barGap)*len(segments) + barGap
-	x := 0
-	for i := range segments {
+	for i, at := range spans(shares) {
 		one := &segments[i]
 		one.Share = share(one.Count, total)
-		one.X, one.Width = x, barLeast+free*one.Count/total
-		x += one.Width + barGap
+		one.X, one.Width = at.x, at.width
 	}
 	return segments
 }

@@ -83,6 +83,7 @@ type css = chromedp.CSS
 
 // shown are pages that hold something wide.
 var shown = map[string]string{"overview": "/", "hosts": "/hosts", "host": "/hosts/build1.example.org", "fine": "/hosts/web01.example.org", "drift": "/drift",
+	"rings": "/rings", "ring_hosts": "/rings/hosts?of=security/4&ring=early",
 	"changes": "/changes", "change": "/changes/3", "signin": "/signin/used", "trouble": "/hosts/zebra"}
 
 // TestNoPageScrollsSideways looks at windows from a small telephone's to a wide one, with
@@ -131,6 +132,7 @@ func TestScreenshots(t *testing.T) {
 	ctx := browser(t)
 	f := newFleet(t)
 	f.show()
+	f.showPatching()
 	address := f.open(ctx)
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int64{1280, 390} {

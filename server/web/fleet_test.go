@@ -11,6 +11,7 @@ import (
 
 	"plumb/inventory"
 	"plumb/policies"
+	"plumb/server/rollout"
 	"plumb/server/store"
 	"plumb/server/views"
 )
@@ -24,6 +25,8 @@ type fleet struct {
 	store  *store.Store
 	policy views.Policy
 	stored map[string]bool
+	// driver is set where the engine of rollouts takes part.
+	driver *rollout.Driver
 }
 
 func newFleet(t testing.TB) *fleet {
@@ -69,6 +72,7 @@ func (f *fleet) release(subject string, made time.Time) uint64 {
 	f.t.Helper()
 	f.policy.Release++
 	f.policy.Commit = inventory.Digest([]byte(subject))[:40]
+	must(f.t, f.store.PutObject(f.t.Context(), store.Ref{Kind: store.KindBundle, Digest: inventory.Digest([]byte(subject))}, []byte(subject), made))
 	must(f.t, f.store.AddRelease(f.t.Context(), store.Release{
 		Number: f.policy.Release, Commit: f.policy.Commit, Subject: subject, Author: "Ada Lovelace <ada@example.org>",
 		Committed: made, Made: made, Bundle: inventory.Digest([]byte(subject)), Tag: inventory.Digest([]byte("t" + subject)), Size: 48211,

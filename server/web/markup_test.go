@@ -13,14 +13,16 @@ import (
 
 // newPages makes the struct of each template's page.
 var newPages = map[string]func(frame) any{
-	"overview": func(f frame) any { return &overviewPage{frame: f} },
-	"hosts":    func(f frame) any { return &hostsPage{frame: f} },
-	"host":     func(f frame) any { return &hostPage{frame: f} },
-	"drift":    func(f frame) any { return &driftPage{frame: f} },
-	"changes":  func(f frame) any { return &changesPage{frame: f} },
-	"change":   func(f frame) any { return &changePage{frame: f} },
-	"signin":   func(f frame) any { return &signinPage{frame: f} },
-	"trouble":  func(f frame) any { return &troublePage{frame: f} },
+	"overview":   func(f frame) any { return &overviewPage{frame: f} },
+	"hosts":      func(f frame) any { return &hostsPage{frame: f} },
+	"host":       func(f frame) any { return &hostPage{frame: f} },
+	"drift":      func(f frame) any { return &driftPage{frame: f} },
+	"rings":      func(f frame) any { return &ringsPage{frame: f} },
+	"ring_hosts": func(f frame) any { return &ringHostsPage{frame: f} },
+	"changes":    func(f frame) any { return &changesPage{frame: f} },
+	"change":     func(f frame) any { return &changePage{frame: f} },
+	"signin":     func(f frame) any { return &signinPage{frame: f} },
+	"trouble":    func(f frame) any { return &troublePage{frame: f} },
 }
 
 // TestTemplatesFitTheirPages renders each page with nothing and with one of everything, so
@@ -32,7 +34,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		empty := newPages[name](f)
 		f.Here, f.Menu, f.Who, f.Role, f.Now, f.Version = "/", true, "grace", "viewer", start, "1"
 		full := newPages[name](f)
-		fill(reflect.ValueOf(full).Elem())
+		fill(reflect.ValueOf(full).Elem(), 30)
 		for kind, value := range map[string]any{"empty": empty, "full": full} {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				raw, err := s.render(name, value)
@@ -45,8 +47,9 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 	}
 }
 
-// fill gives every field a value that is not zero; the embedded frame keeps its own.
-func fill(v reflect.Value) {
+// fill gives every field a value that is not zero; the embedded frame keeps its own. A list gets
+// so many items, and a list in it only a few.
+func fill(v reflect.Value, items int) {
 	switch v.Kind() {
 	case reflect.Struct:
 		if v.Type() == reflect.TypeFor[time.Time]() {
@@ -55,7 +58,7 @@ func fill(v reflect.Value) {
 		}
 		for i := range v.NumField() {
 			if v.Field(i).CanSet() {
-				fill(v.Field(i))
+				fill(v.Field(i), items)
 			}
 		}
 	case reflect.Slice:
@@ -63,19 +66,19 @@ func fill(v reflect.Value) {
 			v.SetBytes([]byte(`{"a":1}`))
 			return
 		}
-		v.Set(reflect.MakeSlice(v.Type(), 30, 30))
+		v.Set(reflect.MakeSlice(v.Type(), items, items))
 		for i := range v.Len() {
-			fill(v.Index(i))
+			fill(v.Index(i), (items+8)/9)
 		}
 	case reflect.Map:
 		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
-		fill(key)
-		fill(value)
+		fill(key, items)
+		fill(value, items)
 		v.Set(reflect.MakeMap(v.Type()))
 		v.SetMapIndex(key, value)
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		fill(v.Elem())
+		fill(v.Elem(), items)
 	case reflect.String:
 		v.SetString("/x")
 	case reflect.Bool:

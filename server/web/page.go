@@ -14,7 +14,7 @@ import (
 var templates embed.FS
 
 // pageNames are the pages; each has a template file and a struct of its name.
-var pageNames = []string{"overview", "hosts", "host", "drift", "changes", "change", "signin", "trouble"}
+var pageNames = []string{"overview", "hosts", "host", "drift", "rings", "ring_hosts", "changes", "change", "signin", "trouble"}
 
 // page is one parsed page.
 type page struct{ *template.Template }
@@ -40,6 +40,8 @@ type frame struct {
 	// Who is signed in with which role; empty for nobody.
 	Who  string
 	Role api.Access
+	// Refresh is after how many seconds the page is asked for again; 0 for never.
+	Refresh int
 	// Now is when the page was asked for; ages are counted from it.
 	Now time.Time
 	// Style and Icon are addresses of static files.

@@ -12,6 +12,8 @@ import (
 type Pages struct {
 	// Read returns the views that the pages show.
 	Read func() views.Reader
+	// Rollouts tells how changes stand in their rings; without it there are no boards.
+	Rollouts views.Glancer
 	// Version is the version of this program.
 	Version string
 }
@@ -25,6 +27,8 @@ func (p Pages) Routes() []api.Route {
 		{Path: "/hosts", Access: api.Viewer, Handle: s.hosts},
 		{Path: "/hosts/:name", Access: api.Viewer, Handle: s.host},
 		{Path: "/drift", Access: api.Viewer, Handle: s.drift},
+		{Path: "/rings", Access: api.Viewer, Handle: s.rings},
+		{Path: "/rings/hosts", Access: api.Viewer, Handle: s.ringHosts},
 		{Path: "/changes", Access: api.Viewer, Handle: s.changes},
 		{Path: "/changes/:number", Access: api.Viewer, Handle: s.change},
 

@@ -27,7 +27,11 @@ func (p policyStub) Webhook(context.Context, http.Header, []byte) error { return
 // serve serves the pages as the server does, with its own routing, access and headers.
 func (f *fleet) serve() http.Handler {
 	a := &api.API{Store: f.store, Policy: policyStub{f}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return start }}
-	a.Start(Pages{Read: a.Views, Version: "0.1.0"}.Routes()...)
+	pages := Pages{Read: a.Views, Version: "0.1.0"}
+	if f.driver != nil {
+		pages.Rollouts = f.driver
+	}
+	a.Start(pages.Routes()...)
 	return a.Handler(api.PeopleDoor)
 }
 
@@ -113,6 +117,7 @@ func saidByPages() map[string]said {
 func TestPagesSay(t *testing.T) {
 	f := newFleet(t)
 	f.show()
+	f.showPatching()
 	for name, c := range saidByPages() {
 		t.Run(name, func(t *testing.T) {
 			got := f.visit(c.address)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"html/template"
 	"net/url"
 	"strings"
@@ -16,7 +17,8 @@ func functions() template.FuncMap {
 	return template.FuncMap{
 		"ago": ago, "words": views.Words, "mark": mark, "hosts": hosts, "dots": dots, "person": person, "number": views.Number, "short": views.Short, "fine": views.Fine,
 		"note": views.Host.Note, "place": views.Place, "nothing": views.OrNothing, "diff": diffLines, "segment": url.PathEscape,
-		"modewords": views.Policy.Words, "events": newEvents, "sentence": sentence, "statuses": statuses,
+		"modewords": views.Policy.Words, "events": newEvents, "phasemark": phaseMark, "spaced": spaced, "outcomewords": outcomeWords,
+		"exactly": exactly, "few": few, "sentence": sentence, "statuses": statuses,
 	}
 }
 
@@ -75,3 +77,25 @@ func sentence(text string) string {
 	}
 	return strings.ToUpper(string(first)) + text[size:]
 }
+
+// phaseMark names the sign and the colour of the phase of a change, or of a patch state.
+func phaseMark(phase string) string {
+	marks := map[string]string{
+		"waiting": "pending", "eligible": "pending", "rolling": "rolling", "soaking": "soaking", "passed": "compliant", "done": "compliant",
+		"halted": "error", "rolled_back": "rolled_back", "paused": "paused", "frozen": "paused", "superseded": "not_applicable",
+		"converged": "compliant", "failed": "error", "ahead": "pending",
+	}
+	if mark := marks[phase]; mark != "" {
+		return mark
+	}
+	return string(policies.Unknown)
+}
+
+// spaced is a word of the program as people write it.
+func spaced(word any) string { return strings.ReplaceAll(fmt.Sprint(word), "_", " ") }
+
+// exactly is a moment to the minute, in UTC.
+func exactly(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
+
+// few are the first of some names.
+func few(names []string) []string { return names[:min(len(names), 5)] }
