@@ -274,3 +274,24 @@ func heldOf(p PatchPlan) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// save keeps the database of dpkg and all that the packages brought, and restore brings it back.
+func (h *aptHost) save(folder string) {
+	h.t.Helper()
+	h.must(os.MkdirAll(folder+"/var/lib", 0o755))
+	h.run("", "cp", "-a", "/var/lib/dpkg", folder+"/var/lib")
+	h.run("", "cp", "-a", "/opt", folder)
+}
+
+func (h *aptHost) restore(folder string) {
+	h.t.Helper()
+	for _, name := range []string{"/var/lib/dpkg", "/opt"} {
+		entries, err := os.ReadDir(name)
+		h.must(err)
+		for _, e := range entries {
+			h.must(os.RemoveAll(filepath.Join(name, e.Name())))
+		}
+		h.run("", "cp", "-a", folder+name+"/.", name)
+	}
+	h.s.ForgetDpkg()
+}

@@ -285,7 +285,7 @@ func parseDpkgLog(log string) map[debKey]string {
 		if len(words) != 6 || words[2] != "upgrade" && words[2] != "install" {
 			continue
 		}
-		if name, arch, ok := strings.Cut(words[3], ":"); ok && words[5] != "<none>" {
+		if name, arch, ok := strings.Cut(words[3], ":"); ok && name != "" && words[5] != "<none>" {
 			last[debKey{name, arch}] = words[5]
 		}
 	}

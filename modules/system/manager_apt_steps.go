@@ -21,8 +21,10 @@ type aptGraph struct {
 func newAptGraph(there, changes []*debRecord) *aptGraph {
 	g := &aptGraph{before: newDebWorld(there), changes: map[debKey]*debRecord{}}
 	for _, r := range changes {
+		if g.changes[r.key()] == nil {
+			g.order = append(g.order, r.key())
+		}
 		g.changes[r.key()] = r
-		g.order = append(g.order, r.key())
 	}
 	inOrder(g.order)
 	after := slices.Clone(changes)
@@ -66,7 +68,7 @@ func (g *aptGraph) needs(key debKey) []debKey {
 		}
 	}
 	for _, group := range change.depends {
-		if !view.meets(change, group) {
+		if !g.keepsMeeting(view, change, group) {
 			g.eachThatServes(change, group, add)
 		}
 	}
@@ -82,6 +84,15 @@ func (g *aptGraph) needs(key debKey) []debKey {
 	return g.sorted(found)
 }
 
+// keepsMeeting tells whether an alternative is met by something that goes on to meet it when it
+// changes, too. What is met only until then does not count.
+func (g *aptGraph) keepsMeeting(view debView, of *debRecord, group []debAtom) bool {
+	return view.meetsBy(of, group, func(atom debAtom, r *debRecord) bool {
+		next := g.changed(r)
+		return r == view.change || next == nil || atom.serves(of, next)
+	})
+}
+
 // dependents visits those that are hurt by the change: what depends on the version that goes,
 // and what clashes with the one that comes.
 func (g *aptGraph) dependents(change *debRecord, view debView, add func(*debRecord)) {
@@ -92,7 +103,7 @@ func (g *aptGraph) dependents(change *debRecord, view debView, add func(*debReco
 	for _, name := range names {
 		for _, r := range g.before.dependsOn[name] {
 			for _, group := range r.depends {
-				if r.name == change.name || !mentions(group, names) || view.meets(r, group) || !(debView{base: g.before}).meets(r, group) {
+				if r.name == change.name || !mentions(group, names) || g.keepsMeeting(view, r, group) || !(debView{base: g.before}).meets(r, group) {
 					continue
 				}
 				add(r)

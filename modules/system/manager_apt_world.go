@@ -67,10 +67,15 @@ func (r *debRecord) replaces(other *debRecord) bool {
 
 // meets tells whether one of the alternatives that a package needs is there.
 func (v debView) meets(of *debRecord, group []debAtom) bool {
+	return v.meetsBy(of, group, func(debAtom, *debRecord) bool { return true })
+}
+
+// meetsBy counts only what the caller lets count.
+func (v debView) meetsBy(of *debRecord, group []debAtom, counts func(debAtom, *debRecord) bool) bool {
 	for _, atom := range group {
 		found := false
 		v.each(atom.name, func(r *debRecord) bool {
-			found = found || atom.serves(of, r)
+			found = found || atom.serves(of, r) && counts(atom, r)
 			return found
 		})
 		if found {
