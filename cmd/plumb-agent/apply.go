@@ -138,10 +138,15 @@ func printResource(w io.Writer, one policies.ResourceResult) {
 	for _, c := range one.Changes {
 		printChange(w, c)
 	}
-	if one.Patched != nil {
-		for _, text := range details(*one.Patched) {
-			fmt.Fprintf(w, "    %s\n", text)
-		}
+	if one.Patched == nil {
+		return
+	}
+	p := *one.Patched
+	if len(one.Changes) > 0 {
+		p.Missing = nil // the changes name them
+	}
+	for _, text := range details(p) {
+		fmt.Fprintf(w, "    %s\n", text)
 	}
 }
 

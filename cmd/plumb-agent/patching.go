@@ -81,7 +81,8 @@ func (p patching) more() []string {
 	if p.Message != "" {
 		list = append([]string{strings.ReplaceAll(p.Message, "\n", "; ")}, list...)
 	}
-	if p.Window != nil && p.Phase != policies.PhaseDone && p.Phase != policies.PhaseRolledBack {
+	said := p.Window != nil && strings.Contains(p.Message, "the window "+p.Window.Name)
+	if p.Window != nil && !said && p.Phase != policies.PhaseDone && p.Phase != policies.PhaseRolledBack {
 		list = append(list, "window "+p.Window.words())
 	}
 	return list

@@ -38,9 +38,9 @@ func TestHowPatchingIsShown(t *testing.T) {
 	}{
 		"no order": {patchRun("compliant", "", &policies.Patched{Phase: policies.PhaseIdle}), []string{"patch     web: no patch cycle was given to this host"}, ""},
 		"waits for its window": {patchRun("pending", "waits for the window leap_day", &policies.Patched{Cycle: 3, Phase: policies.PhaseIdle, Missing: pack("a", "b", "c", "d", "e", "f", "g")}),
-			[]string{"web: cycle 3, not begun", "waits for the window leap_day", "missing a 1 → 2, b 1 → 2, c 1 → 2, d 1 → 2, e 1 → 2 and 2 more", "window leap_day opens"}, ""},
+			[]string{"web: cycle 3, not begun", "waits for the window leap_day", "missing a 1 → 2, b 1 → 2, c 1 → 2, d 1 → 2, e 1 → 2 and 2 more"}, "          window"},
 		"a reboot": {patchRun("pending", "", &policies.Patched{Cycle: 3, Phase: policies.PhaseReboot, Installed: pack("linux"), Reboot: []string{"a new kernel"}}),
-			[]string{"web: cycle 3, a reboot is to come", "installed linux 1 → 2", "a reboot is needed: a new kernel"}, ""},
+			[]string{"web: cycle 3, a reboot is to come", "installed linux 1 → 2", "a reboot is needed: a new kernel", "          window leap_day opens"}, ""},
 		"held back": {patchRun("pending", "", &policies.Patched{Cycle: 3, Held: []policies.Held{{Name: "libfoo", Version: "2", Chain: []string{"libfoo 2 needs libbar", "libbar is on hold"}}}}),
 			[]string{"held back libfoo 2: libfoo 2 needs libbar → libbar is on hold"}, ""},
 		"done": {patchRun("compliant", "", &policies.Patched{Cycle: 3, Phase: policies.PhaseDone, Notes: []string{"bash is new"}}), []string{"web: cycle 3, all of it is in", "bash is new"}, "         window"},
