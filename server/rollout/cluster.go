@@ -58,13 +58,17 @@ func (e *engine) away(r Ring, id inventory.HostID, g Grant, h Host) bool {
 	return outcome == Unknown || outcome == Failed && !slices.Contains(r.Forgiven, id)
 }
 
-// thin forgets, once a cycle is done, the hosts in no cluster: for these it is open to all.
+// public tells whether a host has the change without being given it: once a cycle is done, all have
+// it that are in no cluster.
+func (e *engine) public(h Host) bool { return !e.Done.IsZero() && h.Cluster == "" }
+
+// thin forgets that such hosts were given it.
 func (e *engine) thin() {
 	if e.Done.IsZero() || e.Hosts == nil {
 		return
 	}
 	for id := range e.Hosts {
-		if h, there := e.hosts[id]; there && h.Cluster == "" {
+		if h, there := e.hosts[id]; there && e.public(h) {
 			delete(e.Hosts, id)
 		}
 	}

@@ -80,7 +80,7 @@ func (e *engine) tidy() {
 	for _, r := range e.Rings {
 		for _, id := range e.members[r.Name] {
 			h := e.hosts[id]
-			if _, given := e.Hosts[id]; !given && h.Release == e.Release {
+			if _, given := e.Hosts[id]; !given && h.Release == e.Release && !e.public(h) {
 				e.Hosts[id] = Grant{Ring: r.Name, From: h.Base}
 			}
 		}
@@ -161,7 +161,7 @@ func (e *engine) give(plan policies.Ring, t Tally) {
 	free := e.free(plan, t)
 	for _, id := range e.members[plan.Name] {
 		h := e.hosts[id]
-		if _, given := e.Hosts[id]; given || h.Silent || h.Closed {
+		if _, given := e.Hosts[id]; given || h.Silent || h.Closed || e.public(h) {
 			continue // one that is silent gets it when it calls again, one that is closed when it may change
 		}
 		if free <= 0 {

@@ -19,6 +19,8 @@ type track struct {
 	// book is what is stored, the newest first; see load.
 	book []State
 	seen sight
+	// hours are those of the newest in the book.
+	hours *hours
 	// stepped is when it was last looked at, with the monotonic clock, and watched for how long
 	// hosts were watched since the state was stored.
 	stepped time.Time
@@ -103,14 +105,13 @@ func (d *Driver) look(ctx context.Context, t *track, c *crowd, now time.Time) er
 	if err != nil {
 		return err
 	}
-	hours := hoursOf(t.book[0], g.windows, now)
+	if t.hours == nil || t.hours.of != t.book[0].ID() {
+		t.hours = hoursOf(t.book[0], g.windows, now)
+	}
+	t.hours.at(now)
 	for i, h := range c.hosts {
 		one := hosts[i]
-		if ring, ok := seen.rings[h.ID]; ok {
-			plan, r := ringPlan(t.book[0], ring)
-			permit := hours.permit(plan, late(t.book[0], plan, r, now), places[h.ID])
-			one.Closed, one.Opens = !permit.Allowed, permit.Next
-		}
+		t.hours.shut(t.book[0], seen.rings[h.ID], places[h.ID], h.ID, &one)
 		if c := t.book[0].Plan.Cluster; c != nil {
 			one.Cluster = h.Labels[c.Label]
 		}
@@ -139,21 +140,22 @@ func (d *Driver) hosts(ctx context.Context, t *track, c *crowd) ([]Host, error) 
 	}
 	for i, h := range c.hosts {
 		one := LookCycle(h, byHost[h.ID], c.verdicts[i])
-		one.Busy = !one.Silent && busy(t.book[1:], h, byHost[h.ID])
+		one.Busy = busy(t.book[1:], h, byHost[h.ID])
 		list = append(list, one)
 	}
 	return list, nil
 }
 
-// busy tells whether an older cycle may be under way on a host.
+// busy tells whether an older cycle may be under way on a host. One that has not called since it
+// was given knows nothing of it; one that has and fell silent may be in the middle of it.
 func busy(older []State, h store.Host, row store.PatchHost) bool {
 	for _, s := range older {
 		if !s.reaches(h) {
 			continue
 		}
 		ended := row.Cycle == s.Release && (row.Phase == policies.PhaseDone || row.Phase == policies.PhaseRolledBack)
-		if _, given := s.Hosts[h.ID]; given {
-			return !ended
+		if g, given := s.Hosts[h.ID]; given {
+			return !ended && !g.Seen.Equal(h.LastSeen)
 		}
 		return row.Cycle == s.Release && !ended && row.Phase != policies.PhaseIdle
 	}
