@@ -81,6 +81,11 @@ func (p *Patch) Presses(sys *system.System, now time.Time) string {
 // Patched tells how the cycle fares, as the last Check or Apply left it.
 func (p *Patch) Patched() *policies.Patched { return p.outcome }
 
+// Progress tells how far a cycle is while Apply is at work on it; the cycle is 0 when none is.
+func (p *Patch) Progress(sys *system.System) (cycle uint64, phase string, done, total int) {
+	return patching.New(p.spec(), sys).Progress()
+}
+
 func (p *Patch) spec() patching.Spec {
 	return patching.Spec{
 		Rollout: p.Rollout, Baseline: p.Baseline, Conffiles: p.Conffiles, Superseded: p.Superseded, Rollback: p.Rollback, Reboot: p.Reboot,

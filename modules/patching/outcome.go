@@ -99,3 +99,24 @@ func (m *Machine) installed() []policies.PatchedPackage {
 	}
 	return list
 }
+
+// Progress tells how far a cycle is that is under way: its phase and how many packages of how many
+// are in. The cycle is 0 when none is. It reads the journal and nothing else, so that it
+// may be asked while another machine is at work.
+func (m *Machine) Progress() (cycle uint64, phase string, done, total int) {
+	if m.sys.State == "" {
+		return 0, "", 0, 0
+	}
+	j, err := m.shelf.load()
+	if err != nil || j.Stage.resting() {
+		return 0, "", 0, 0
+	}
+	m.j = j
+	for i, step := range j.Steps {
+		total += len(step)
+		if i < j.Step {
+			done += len(step)
+		}
+	}
+	return j.Cycle, m.phaseWord(), done, total
+}
