@@ -52,6 +52,8 @@ func tools() map[string]string {
 		"apt-ftparchive": "apt-utils",
 		"dpkg-deb":       "dpkg",
 		"gpg":            "gnupg",
+		"rpmbuild":       "rpm",
+		"createrepo_c":   "createrepo-c",
 		"ssh-keygen":     "openssh-client",
 		"git":            "git",
 		"strace":         "strace",

@@ -19,18 +19,20 @@ type Host struct {
 	Name    string
 	Address string
 
-	world  *World
-	number int
-	dir    string // disk and console
-	power  *power
+	world   *World
+	flavour Flavour
+	number  int
+	dir     string // disk and console
+	power   *power
 }
 
-func newHost(w *World, number int) *Host {
+func newHost(w *World, flavour Flavour, number int) *Host {
 	name := "h" + strconv.Itoa(number)
 	return &Host{
 		Name:    name,
 		Address: "10.77.0." + strconv.Itoa(10+number),
 		world:   w,
+		flavour: flavour,
 		number:  number,
 		dir:     filepath.Join(os.Getenv(disksVariable), w.name+"-"+name),
 	}
@@ -45,14 +47,13 @@ func (h *Host) cgroup() cgroup {
 	return cgroup(filepath.Join(cgroupTop(), "plumb-"+run+"-"+h.netns()))
 }
 
-// install makes the disk and plugs in the network cable. Layers that other kinds of hosts need
-// (dnf, zypper) would stand before the base in lowerdir.
+// install makes the disk and plugs in the network cable.
 func (h *Host) install(ctx context.Context) error {
 	root, server := h.root(), h.world.serverNet()
 	hosts := fmt.Sprintf("127.0.0.1 localhost\n127.0.1.1 %s\n%s server repo\n", h.Name, ServerAddress)
 	return runAll(ctx,
 		"mkdir -p "+h.dir+"/root "+h.dir+"/upper "+h.dir+"/work",
-		fmt.Sprintf("mount -t overlay overlay -o lowerdir=%s,upperdir=%s/upper,workdir=%s/work %s", h.world.cache.Base(), h.dir, h.dir, root),
+		fmt.Sprintf("mount -t overlay overlay -o lowerdir=%s,upperdir=%s/upper,workdir=%s/work %s", h.world.cache.below(h.flavour), h.dir, h.dir, root),
 		"echo "+h.Name+" > "+root+"/etc/hostname",
 		"printf %s "+quoteShell(hosts)+" > "+root+"/etc/hosts",
 		// A service that does not want to stop holds a reboot up for this long, by default 90 s.

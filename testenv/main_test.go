@@ -48,10 +48,15 @@ func enter(cache testenv.Cache) (int, error) {
 	}
 	defer os.RemoveAll(products)
 	env := []string{productsVariable + "=" + products}
-	build := exec.Command("go", "build", "-o", products, "../cmd/plumb", "../cmd/plumb-agent")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		env = append(env, fmt.Sprintf("%s=%v: %s", failureVariable, err, out))
+	for _, args := range [][]string{
+		{"build", "-o", products, "../cmd/plumb", "../cmd/plumb-agent"},
+		{"test", "-c", "-o", products, "../modules/system"}, // its tests of dnf and zypper run on hosts
+	} {
+		build := exec.Command("go", args...)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			env = append(env, fmt.Sprintf("%s=%v: %s", failureVariable, err, out))
+		}
 	}
 	return testenv.Enter(cache, env...)
 }

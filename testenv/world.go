@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -49,11 +50,16 @@ func (w *World) Start(ctx context.Context) error {
 	)
 }
 
-// Boot adds n hosts, h1 first, powers them on together, and returns when all are up.
+// Boot adds n Debian hosts, h1 first, powers them on together, and returns when all are up.
 func (w *World) Boot(ctx context.Context, n int) error {
+	return w.BootFlavours(ctx, slices.Repeat([]Flavour{Debian}, n)...)
+}
+
+// BootFlavours adds a host of each flavour, in this order, as Boot does.
+func (w *World) BootFlavours(ctx context.Context, flavours ...Flavour) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for range n {
-		host := newHost(w, len(w.hosts)+1)
+	for _, flavour := range flavours {
+		host := newHost(w, flavour, len(w.hosts)+1)
 		w.hosts = append(w.hosts, host)
 		group.Go(func() error {
 			if err := host.install(ctx); err != nil {

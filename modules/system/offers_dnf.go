@@ -3,7 +3,6 @@ package system
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,37 +33,65 @@ func (d dnfManager) Offers(ctx context.Context) (inventory.Offers, error) {
 	if err != nil {
 		return found, err
 	}
-	free, err := d.upgrades(ctx)
+	all, err := d.upgrades(ctx)
 	if err != nil && stale != nil {
 		err = stale
 	}
 	if err != nil {
 		return found, fmt.Errorf("cannot ask dnf for updates: %w", err)
 	}
-	// What is excluded or locked is on offer, too; it is held.
-	all, err := d.upgrades(ctx, "--disableplugin=versionlock", "--disableexcludes=all")
-	if err != nil {
+	if err := d.markHeld(ctx, all); err != nil {
 		return found, fmt.Errorf("cannot ask dnf for updates: %w", err)
 	}
-	for t, u := range all {
-		if _, ok := free[t]; !ok {
-			u.Held = true
-			free[t] = u
-		}
-	}
-	found.List = newest(free, installed)
+	found.List = newest(all, installed)
 	rpmDatabase(d).complete(ctx, dnfLists(), &found)
 	return found, nil
 }
 
-// upgrades lists newer versions. Suite is the repository and Origin the vendor.
-func (d dnfManager) upgrades(ctx context.Context, options ...string) (map[Target]inventory.Offer, error) {
+// upgrades lists newer versions, also of what is excluded on this host. Suite is the
+// repository and Origin the vendor.
+func (d dnfManager) upgrades(ctx context.Context) (map[Target]inventory.Offer, error) {
 	const format = `%{name}\t%{arch}\t%{epoch}:%{version}-%{release}\t%{repoid}\t%{downloadsize}\t%{sourcerpm}\t%{vendor}\n`
-	out, err := d.query(ctx, slices.Concat(options, []string{"repoquery", "--upgrades", "--latest-limit=1", "--qf", format})...)
+	out, err := d.query(ctx, "--disableexcludes=all", "repoquery", "--upgrades", "--latest-limit=1", "--qf", format)
 	if err != nil {
 		return nil, err
 	}
 	return parseDnfUpgrades(out), nil
+}
+
+// dnfUpdates is dnf's exit code when there are updates.
+const dnfUpdates = 100
+
+// markHeld marks what dnf itself would not go to, because somebody excluded or locked it here.
+func (d dnfManager) markHeld(ctx context.Context, all map[Target]inventory.Offer) error {
+	out, err := d.run(ctx, dnfQueryLimit, "-q", "-C", "check-update")
+	if err != nil {
+		return err
+	}
+	if out.Code != 0 && out.Code != dnfUpdates {
+		return dnfFailure(out)
+	}
+	free := parseDnfCheck(string(out.Stdout))
+	for t, o := range all {
+		o.Held = !free[t.rpmName()+t.dotArch()]
+		all[t] = o
+	}
+	return nil
+}
+
+// parseDnfCheck reads the names with architecture that begin the lines; what a long name pushed
+// into the next line is indented there.
+func parseDnfCheck(out string) map[string]bool {
+	free := map[string]bool{}
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "Obsoleting ") {
+			break
+		}
+		if name := firstWord(line); name != "" && line[0] != ' ' && strings.Contains(name, ".") {
+			free[name] = true
+		}
+	}
+	return free
 }
 
 func parseDnfUpgrades(out string) map[Target]inventory.Offer {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -52,6 +53,9 @@ func (r rpmDatabase) note(b rpmBegun) error {
 	raw, err := json.Marshal(b)
 	if err != nil {
 		return err
+	}
+	if err := r.s.Files().Mkdir(path.Dir(rpmBegunFile), Attributes{}); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("cannot note what is going to be installed: %w", err)
 	}
 	if err := r.s.Files().Write(rpmBegunFile, raw, WriteOptions{}); err != nil {
 		return fmt.Errorf("cannot note what is going to be installed: %w", err)
