@@ -182,7 +182,8 @@ func TestRates(t *testing.T) {
 // next one, which is of release 1 again.
 func TestRefusal(t *testing.T) {
 	h := host(unsound(row(10, 12, 2, 0)), row(12, 0, 1, 3))
-	h.Events = []Event{{At: at(10), Kind: "refused", Release: 2}, {At: at(12), Kind: "refused", Release: 1}}
+	h = failing(h, 10, 2)
+	h.Events = append(h.Events, Event{At: at(10), Kind: "refused", Release: 2}, Event{At: at(12), Kind: "refused", Release: 1})
 	changes := []Change{{ID: "1", Kind: Release, Number: 1, Made: at(-2000), Next: noon}, release(entry(0, "all", rolling), entry(11, "all", halted))}
 	f := compute(day(), changes, h)
 	same(t, "executions", share(f.Executions.Success), "0/1=0.000")

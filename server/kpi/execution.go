@@ -72,7 +72,10 @@ func (h Host) runs() map[uint64]*run {
 		}
 		r := of(e.Release, e.At)
 		if r.failed.IsZero() {
-			r.failed, r.refused = e.At, e.Kind == "refused"
+			r.failed = e.At
+		}
+		if e.Kind == "refused" && (r.converged.IsZero() || e.At.Before(r.converged)) {
+			r.refused = true
 		}
 		if e.At.Before(r.began) {
 			r.began = e.At

@@ -49,7 +49,7 @@ func newJourney(c Change, asOf time.Time) *journey {
 // run is how a change fared on a host. Zero times are those that did not come.
 type run struct {
 	began, converged, failed time.Time
-	refused                  bool // that was why it failed
+	refused                  bool // by the host, before it converged
 }
 
 // first is when the run had its first outcome, and whether that was good.
