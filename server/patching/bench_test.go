@@ -16,6 +16,7 @@ import (
 	"plumb/policies/bundle"
 	"plumb/policies/compiler"
 	"plumb/policies/patch"
+	"plumb/server/advisories"
 	"plumb/server/rollout"
 	"plumb/server/store"
 )
@@ -49,21 +50,21 @@ rollout "config" {
 
 // bench is a server's parts with hosts that report.
 type bench struct {
-	*testing.T
+	testing.TB
 	store *store.Store
 	maker *Maker
 	now   time.Time
 	n     int
 }
 
-func newBench(t *testing.T, policy string) *bench {
+func newBench(t testing.TB, policy string) *bench {
 	t.Helper()
 	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "plumb.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	b := &bench{T: t, store: s, now: noon}
+	b := &bench{TB: t, store: s, now: noon}
 	log := slog.New(slog.DiscardHandler)
 	clock := func() time.Time { return b.now }
 	driver := &rollout.Driver{Store: s, Compiler: compiler.Compiler{}, Now: clock, Log: log}
@@ -113,7 +114,8 @@ func terms(change func(*patch.Baseline)) patch.Terms {
 	if change != nil {
 		change(&base)
 	}
-	return patch.Terms{Groups: []string{"all"}, Baselines: []patch.Baseline{base}, SLAs: []patch.SLA{}}
+	return patch.Terms{Groups: []string{"all"}, Baselines: []patch.Baseline{base},
+		SLAs: []patch.SLA{{Name: "standard", Anchor: patch.FirstSeen, Within: map[string]int{"critical": 86400, "high": 86400}}}}
 }
 
 func offer(name, version string) inventory.Offer {
@@ -143,6 +145,9 @@ func (b *bench) tell(name string, release uint64, t patch.Terms, offers *invento
 	step := store.Step{NewInterval: true, Report: policies.Report{Epoch: "e", Seq: h.Seq + 1}, Host: now}
 	if offers.List != nil {
 		step.Host.Offers, step.Offered = b.object(store.KindOffers, offers), offers.List
+		for _, n := range offers.Notices {
+			step.Notices = append(step.Notices, advisories.OfNotice(offers.Manager, n))
+		}
 	}
 	b.must(b.store.Accept(ctx, h.ID, h.Epoch, h.Seq, []store.Step{step}, b.now))
 	h, err = b.store.HostByName(ctx, name)

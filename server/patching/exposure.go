@@ -8,14 +8,16 @@ import (
 	"time"
 
 	"plumb/inventory"
+	"plumb/policies/patch"
 )
 
 // exposed remembers what is stored of each host's exposures, so that a look which finds nothing
 // new writes nothing.
 type exposed map[inventory.HostID]string
 
-// exposeAtOnce bounds for how long others wait to write.
-const exposeAtOnce = 100
+// exposeAtOnce bounds how many exposures are looked at in one transaction, and so for how long
+// others wait to write.
+const exposeAtOnce = 2_000
 
 // expose stores since when hosts lack the answers to advisories, and when they got them. A host of
 // which nothing is known keeps its exposures: silence is no answer.
@@ -25,26 +27,35 @@ func (m *Maker) expose(ctx context.Context, seen *Sight) error {
 			return err
 		}
 	}
-	fresh := map[inventory.HostID][]string{}
+	fresh, words := map[inventory.HostID][]string{}, exposed{}
 	for _, a := range seen.Groups {
 		ids := seen.lacking(a)
+		joined := strings.Join(ids, " ")
 		for _, h := range a.Hosts {
-			if m.exposed[h.ID] != strings.Join(ids, " ") {
-				fresh[h.ID] = ids
+			if m.exposed[h.ID] == joined {
+				continue
 			}
+			if len(fresh) > 0 && (len(fresh)+1)*len(ids) > exposeAtOnce {
+				if err := m.setExposed(ctx, fresh, words); err != nil {
+					return err
+				}
+				clear(fresh)
+			}
+			fresh[h.ID], words[h.ID] = ids, joined
 		}
 	}
-	for some := range slices.Chunk(slices.Sorted(maps.Keys(fresh)), exposeAtOnce) {
-		part := map[inventory.HostID][]string{}
-		for _, id := range some {
-			part[id] = fresh[id]
-		}
-		if err := m.Store.SetExposed(ctx, part, m.Now()); err != nil {
-			return err
-		}
-		for id, ids := range part {
-			m.exposed[id] = strings.Join(ids, " ")
-		}
+	return m.setExposed(ctx, fresh, words)
+}
+
+func (m *Maker) setExposed(ctx context.Context, fresh map[inventory.HostID][]string, words exposed) error {
+	if len(fresh) == 0 {
+		return nil
+	}
+	if err := m.Store.SetExposed(ctx, fresh, m.Now()); err != nil {
+		return err
+	}
+	for id := range fresh {
+		m.exposed[id] = words[id]
 	}
 	return nil
 }
@@ -63,12 +74,18 @@ func (m *Maker) recall(ctx context.Context) error {
 	return nil
 }
 
-// lacking returns the advisories whose answer is on offer to hosts, and so not installed, sorted.
+// lacking returns the advisories whose answer is on offer to hosts, and so not installed, sorted:
+// those that an SLA of the hosts has a time for. The others are far too many.
 func (s *Sight) lacking(a *Alike) []string {
 	ids := map[string]bool{}
 	for _, o := range a.Offers.List {
 		for _, one := range s.Answered(a, o) {
-			ids[one.ID] = true
+			if slices.ContainsFunc(a.Terms.SLAs, func(sla patch.SLA) bool {
+				_, counts := patch.Due(one.Advisory, sla, one.FirstSeen)
+				return counts
+			}) {
+				ids[one.ID] = true
+			}
 		}
 	}
 	return slices.Sorted(maps.Keys(ids))

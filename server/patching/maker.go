@@ -83,7 +83,7 @@ func (m *Maker) run(ctx context.Context, look func(context.Context)) {
 	for ctx.Err() == nil {
 		began := time.Now()
 		look(ctx)
-		sleep(ctx, max(rest, 10*time.Since(began)))
+		sleep(ctx, max(rest, 20*time.Since(began)))
 		select {
 		case <-time.After(every):
 		case <-m.pokes():

@@ -196,7 +196,10 @@ func TestNoticesOfAHostCountThere(t *testing.T) {
 func TestExposuresFollowOffers(t *testing.T) {
 	b := newBench(t, policy)
 	affected := []patch.Affected{{Origin: "Debian", Release: "bookworm", Package: "openssl", Fixed: "2"}}
-	b.must(b.store.PutAdvisories(b.Context(), []patch.Advisory{{ID: "DSA-1", Severity: "low", CVEs: []string{}, Affected: affected}}, noon))
+	b.must(b.store.PutAdvisories(b.Context(), []patch.Advisory{
+		{ID: "DSA-1", Severity: "high", CVEs: []string{}, Affected: affected},
+		{ID: "DSA-2", Severity: "low", CVEs: []string{}, Affected: affected}, // no SLA has a time for it
+	}, noon))
 	both := func(offers []inventory.Offer) {
 		b.report("web1", 1, terms(nil), offers)
 		b.report("web2", 1, terms(nil), []inventory.Offer{offer("openssl", "2")})
@@ -269,4 +272,32 @@ func TestRunLooksEachMinuteAndSoonAfterAPoke(t *testing.T) {
 		check(4)
 		cancel()
 	})
+}
+
+// BenchmarkStep is a look at 2,000 hosts when nothing is new: all alike, and with 100 different
+// lists of 50 offers each.
+func BenchmarkStep(b *testing.B) {
+	for _, lists := range []int{1, 100} {
+		b.Run(fmt.Sprint(lists, " lists"), func(b *testing.B) {
+			s := newBench(b, policy)
+			var known []patch.Advisory
+			for n := range 2000 {
+				known = append(known, patch.Advisory{ID: fmt.Sprintf("DSA-%04d", n), Severity: "low", CVEs: []string{},
+					Affected: []patch.Affected{{Origin: "Debian", Release: "bookworm", Package: fmt.Sprintf("p%02d", n%50), Fixed: "1.1"}}})
+			}
+			s.must(s.store.PutAdvisories(s.Context(), known, s.now))
+			for n := range 2000 {
+				offers := []inventory.Offer{offer(fmt.Sprintf("own%d", n%lists), "2")}
+				for p := range 50 {
+					offers = append(offers, offer(fmt.Sprintf("p%02d", p), "1.2"))
+				}
+				s.report(fmt.Sprintf("web%05d", n), 1, terms(nil), offers)
+			}
+			s.step(day)
+			b.ResetTimer()
+			for b.Loop() {
+				s.step(time.Second)
+			}
+		})
+	}
 }

@@ -40,8 +40,9 @@ func setExposed(ctx context.Context, tx *sql.Tx, id inventory.HostID, advisories
 	if err != nil {
 		return err
 	}
+	lacks, before := setOf(advisories), setOf(open)
 	for _, name := range open {
-		if slices.Contains(advisories, name) {
+		if lacks[name] {
 			continue
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE exposures SET ended = $3 WHERE host = $1 AND advisory = $2 AND ended = 0`, string(id), name, ms(now)); err != nil {
@@ -49,7 +50,7 @@ func setExposed(ctx context.Context, tx *sql.Tx, id inventory.HostID, advisories
 		}
 	}
 	for _, name := range advisories {
-		if slices.Contains(open, name) {
+		if before[name] {
 			continue
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT INTO exposures (host, advisory, since, ended) VALUES ($1, $2, $3, 0)
@@ -58,6 +59,14 @@ func setExposed(ctx context.Context, tx *sql.Tx, id inventory.HostID, advisories
 		}
 	}
 	return nil
+}
+
+func setOf(names []string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[name] = true
+	}
+	return set
 }
 
 // Exposures returns the exposures that last, and those that ended at since or later, by host,
