@@ -65,6 +65,7 @@ type job struct {
 	orders []patch.Order
 	// refused are orders that are not believed, by rollout.
 	refused map[string]run.Refusal
+	lapsed  string // why no order may be begun
 	live    func(context.Context, protocol.Progress)
 	zone    string        // of the host
 	skew    time.Duration // of the host's clock against the server's
@@ -103,7 +104,7 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 		return ran{}, err
 	}
 	runner := &run.Runner{Decode: a.Decode, Journal: journal, Audit: j.audit, Frozen: j.frozen, Limit: resourceLimit,
-		Trial: j.trial, Refused: j.refused, Live: j.live, Now: a.Now,
+		Trial: j.trial, Lapsed: j.lapsed, Refused: j.refused, Live: j.live, Now: a.Now,
 		System: &system.System{Root: a.Root, Tree: j.tree.FS(), State: files, Orders: j.orders, Frozen: j.frozen, Now: a.Now}}
 	runner.Zone, runner.Untimed = timing(j)
 	if _, err := a.Dir.Load(j.folder+"/memory.json", &runner.Memory); err != nil {

@@ -101,12 +101,21 @@ func (r *round) hold(at int, one state.Granted) error {
 	return r.Dir.SaveGranted(r.granted)
 }
 
-// orders returns what the host may begin, and what it was given but does not believe. Past the
-// lease nothing is begun any more, and neither is it when the floors are lost.
-func (r *round) orders() ([]patch.Order, map[string]run.Refusal) {
-	if r.stale() || r.blind {
-		return nil, nil
+// lapsed says why no order may be begun: past the lease nothing is, and neither is it when the
+// floors are lost. The orders stay, so that a host goes on to say where it is with them, and ends what it
+// has begun.
+func (r *round) lapsed() string {
+	switch {
+	case r.blind:
+		return "nothing new is begun: what this host may believe is not known any more"
+	case r.stale():
+		return "nothing new is begun: the lease has run out"
 	}
+	return ""
+}
+
+// orders returns what the host was given, and what of it is not believed.
+func (r *round) orders() ([]patch.Order, map[string]run.Refusal) {
 	var list []patch.Order
 	refused := map[string]run.Refusal{}
 	for _, one := range r.granted {

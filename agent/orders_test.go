@@ -229,9 +229,12 @@ func TestAStaleHostBeginsNoCycle(t *testing.T) {
 	r.round()
 	r.offline()
 	r.clock = 25 * time.Hour
+	if r.round(); r.patchResult().Status != policies.Compliant || r.patchResult().Patched.Cycle != 1 {
+		t.Errorf("past the lease a host that has the cycle says %+v", r.patchResult())
+	}
 	one.done = 0
-	if r.round(); len(one.orders) != 0 || one.done != 0 {
-		t.Errorf("past the lease it was given %+v and did cycle %d", one.orders, one.done)
+	if r.round(); one.done != 0 || !strings.Contains(r.patchResult().Message, "the lease has run out") {
+		t.Errorf("past the lease it did cycle %d and says %q", one.done, r.patchResult().Message)
 	}
 	one.begun = true
 	if r.round(); one.begun {
@@ -246,8 +249,9 @@ func TestLostFloorsBeginNoCycle(t *testing.T) {
 	for _, name := range []string{"floors.a", "floors.b"} {
 		os.Remove(filepath.Join(r.agent.Dir.Path, name))
 	}
-	if r.round(); len(one.orders) != 0 {
-		t.Errorf("without floors it was given %+v", one.orders)
+	one.done = 0
+	if r.round(); one.done != 0 || !strings.Contains(r.patchResult().Message, "nothing new is begun") {
+		t.Errorf("without floors it did cycle %d and says %q", one.done, r.patchResult().Message)
 	}
 }
 

@@ -50,15 +50,11 @@ func (w *work) order() (patch.Order, bool) {
 	return patch.Order{}, false
 }
 
-// leave tells whether a patch resource is not looked at in this run: a release is on trial, or
-// its order is not believed. What is under way goes on in spite of a new order.
+// leave tells whether a patch resource is not looked at in this run: its order is not believed.
+// What is under way goes on in spite of a new order.
 func (w *work) leave() bool {
 	if w.res.Kind != patchKind {
 		return false
-	}
-	if w.Trial {
-		w.out.Status, w.out.Message = policies.Pending, "waits until the release has shown that this host can live with it"
-		return true
 	}
 	no, refused := w.Refused[w.terms().Rollout]
 	if !refused || w.begun() {
@@ -77,15 +73,33 @@ func (w *work) permit(class string) string {
 	return why
 }
 
-// barred says why Apply must not even be called. A patch resource asks for each step itself, and
-// may have no more to do than a reboot, so that one of its two classes is enough.
+// barred says why Apply must not even be called. A patch resource asks for each step itself; one
+// that has no more to do than a reboot needs the permission for that only.
 func (w *work) barred() string {
+	if w.Trial && w.res.Kind == patchKind {
+		return "waits until the release has shown that this host can live with it"
+	}
 	why := w.forbids(w.res.Class())
-	if why != "" && w.res.Kind == patchKind && w.forbids(calendar.Reboot) == "" {
+	if why != "" && w.res.Kind == patchKind && w.outcome() == policies.PhaseReboot && w.forbids(calendar.Reboot) == "" {
 		return ""
 	}
 	w.waits = w.waits || why != ""
 	return why
+}
+
+// outcome is the phase that a patch resource is in.
+func (w *work) outcome() (phase string) {
+	patcher, ok := w.one.(modules.Patcher)
+	if !ok {
+		return ""
+	}
+	w.note(w.guard(context.Background(), func(context.Context) error {
+		if p := patcher.Patched(); p != nil {
+			phase = p.Phase
+		}
+		return nil
+	}))
+	return phase
 }
 
 // forbids is permit. A patch cycle that was begun is brought to its end whatever the calendar says, but
@@ -100,6 +114,9 @@ func (w *work) forbids(class string) string {
 	}
 	if w.Frozen {
 		return "changes are frozen"
+	}
+	if w.Lapsed != "" && class == calendar.Package {
+		return w.Lapsed
 	}
 	if w.overdue(begun) {
 		return w.shut(nil, class, w.lane())

@@ -145,7 +145,12 @@ func TestWhatAPatchCycleMayDo(t *testing.T) {
 		"a clock that is off":                    {clock: open, edit: untimed, says: "the clock is off"},
 		"a clock that is off, past its deadline": {clock: open, one: cycle{presses: saturday}, edit: func(r *Runner) { untimed(r); late(r) }, says: "the clock is off"},
 		"a clock that is off, begun":             {clock: open, one: cycle{begun: true}, edit: untimed, want: "package", says: "the clock is off"},
-		"no order any more, begun":               {clock: saturday, one: cycle{begun: true}, edit: func(r *Runner) { r.System.Orders = nil }, want: "package", says: "waits for the window night"},
+		"lapsed":                                 {clock: open, edit: func(r *Runner) { r.Lapsed = "the lease has run out" }, says: "the lease has run out"},
+		"lapsed, past its deadline":              {clock: open, edit: func(r *Runner) { late(r); r.Lapsed = "the lease has run out" }, says: "the lease has run out"},
+		"lapsed, begun":                          {clock: open, one: cycle{begun: true}, edit: func(r *Runner) { r.Lapsed = "the lease has run out" }, want: "package reboot"},
+		"lapsed, waits for its reboot": {clock: open, one: cycle{asks: []string{calendar.Reboot}, fares: &policies.Patched{Phase: policies.PhaseReboot}},
+			edit: func(r *Runner) { r.Lapsed = "the lease has run out" }, want: "reboot"},
+		"no order any more, begun": {clock: saturday, one: cycle{begun: true}, edit: func(r *Runner) { r.System.Orders = nil }, want: "package", says: "waits for the window night"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			one := c.one
@@ -197,8 +202,12 @@ func TestAFreezeIsNoTimeForTheNextCycle(t *testing.T) {
 func TestAReleaseOnTrialDoesNotPatch(t *testing.T) {
 	one := &cycle{begun: true, fares: &policies.Patched{Cycle: 3}}
 	b, res := patches(t, open, one, func(r *Runner) { r.Trial = true })
-	if got := b.run(res)[0]; got.Status != policies.Pending || one.went != nil || got.Patched != nil {
+	if got := b.run(res)[0]; got.Status != policies.Pending || one.went != nil || got.Patched == nil || got.Patched.Cycle != 3 {
 		t.Errorf("got %+v, it did %v", got, one.went)
+	}
+	one.done = true // what is in stays in: a new release is no reason to soak again
+	if got := b.run(res)[0]; got.Status != policies.Compliant || got.Patched == nil || got.Patched.Cycle != 3 {
+		t.Errorf("a cycle that is in: %+v", got)
 	}
 }
 
@@ -222,7 +231,7 @@ func TestAnOrderThatIsNotBelieved(t *testing.T) {
 // A host that has all packages and only waits for its reboot gets it in a window for reboots. The
 // kind asks for each of its steps, so no package comes in there.
 func TestAWindowForRebootsOnly(t *testing.T) {
-	one := &cycle{asks: []string{calendar.Reboot}}
+	one := &cycle{asks: []string{calendar.Reboot}, fares: &policies.Patched{Phase: policies.PhaseReboot}}
 	b, res := patches(t, open, one)
 	night := b.times.Windows["night"]
 	night.Classes = []string{calendar.Reboot}
@@ -239,6 +248,12 @@ func TestAWindowForRebootsOnly(t *testing.T) {
 	one.asks = []string{}
 	if got := brief(b.run(res)); got != "pending/intentional" {
 		t.Errorf("a window for neither: %s", got)
+	}
+	night.Classes = []string{calendar.Reboot}
+	b.times.Windows["night"] = night
+	one.fares = &policies.Patched{Phase: policies.PhaseIdle}
+	if got := brief(b.run(res)); got != "pending/intentional" {
+		t.Errorf("a cycle that was not begun, in a window for reboots: %s", got)
 	}
 }
 

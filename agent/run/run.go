@@ -49,9 +49,12 @@ type Runner struct {
 	// Limit bounds a Check or an Apply whose resource sets no timeout; 0 is no bound. A patch
 	// resource brings many packages, one after the other, and has [patchShare] times as long.
 	Limit time.Duration
-	// Trial leaves patch resources alone: a release that is on trial is judged before anything
+	// Trial only measures patch resources: a release that is on trial is judged before anything
 	// else changes the host.
 	Trial bool
+	// Lapsed says why no patch cycle may be begun, though there are orders; empty when one may. What
+	// is under way goes on.
+	Lapsed string
 	// Live takes how far a patch resource is, again and again while it is applied, one call after
 	// the other; nil when nobody wants to know. It must come back when its context ends.
 	Live func(context.Context, protocol.Progress)
