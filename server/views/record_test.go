@@ -104,6 +104,14 @@ func TestReleaseRecord(t *testing.T) {
 	if len(one.People) != 1 || one.People[0].Who != "bob" || one.Verdict == nil || one.Verdict.Outcome != kpi.Open {
 		t.Errorf("record of 2 = %+v, verdict %+v", one.People, one.Verdict)
 	}
+	if same, err := b.ChangeRecordOf(b.Context(), "2", noon.Add(time.Hour)); err != nil || same.ID != "2" {
+		t.Errorf("record of \"2\" = %s, %v", same.ID, err)
+	}
+	for _, id := range []string{"", "0", "3", "newest", "os", "os/0", "-"} {
+		if _, err := b.ChangeRecordOf(b.Context(), id, noon); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("record of %q: %v, want ErrNotFound", id, err)
+		}
+	}
 	if few, err := b.ChangeRecords(b.Context(), 1); err != nil || len(few) != 1 {
 		t.Errorf("one record = %v, %v", few, err)
 	}
