@@ -11,7 +11,6 @@ import (
 	"plumb/policies/patch"
 	"plumb/server/kpi"
 	"plumb/server/rollout"
-	"plumb/server/store"
 )
 
 // ChangeRecord is the record of a release, or of a patch cycle. A cycle's Number is its own, and
@@ -158,16 +157,6 @@ func (r Reader) ChangeRecord(ctx context.Context, id rollout.ID, now time.Time) 
 	}
 	record.Verdict, err = r.verdict(ctx, record, now)
 	return record, err
-}
-
-// ChangeRecordOf is ChangeRecord by the ID as people write it: 7, security/3, or security for the
-// newest cycle. What is no such ID is store.ErrNotFound, too.
-func (r Reader) ChangeRecordOf(ctx context.Context, id string, now time.Time) (ChangeRecord, error) {
-	parsed, err := rollout.ParseID(id)
-	if err != nil || parsed == (rollout.ID{}) {
-		return ChangeRecord{}, fmt.Errorf("cannot find the change %q: %w", id, store.ErrNotFound)
-	}
-	return r.ChangeRecord(ctx, parsed, now)
 }
 
 // slack is how much earlier than the server a host's clock may have put what a change did.
