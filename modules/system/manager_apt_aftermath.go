@@ -14,12 +14,12 @@ import (
 	"strings"
 )
 
-// Aftermath asks needrestart, which knows interpreters, too. Without it the memory of all
-// processes is looked through for files that are gone. It also reads what packages note in
+// Aftermath asks needrestart, which knows interpreters, too. Where that is missing or fails, the
+// memory of all processes is looked through for files that are gone. It also reads what packages note in
 // /run/reboot-required, and compares the running kernel with the newest one.
 func (a aptManager) Aftermath(ctx context.Context) (Aftermath, error) {
 	found, err := a.needrestart(ctx)
-	if errors.Is(err, ErrNoTool) {
+	if err != nil {
 		found.Services, err = staleUnits("/proc")
 	}
 	if err != nil {

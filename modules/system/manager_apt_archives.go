@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -80,4 +81,44 @@ func (a aptManager) fetched(r *debRecord) (string, error) {
 		return "", fmt.Errorf("the archive of %s %s is not what its repository has", r.name, r.version)
 	}
 	return file, nil
+}
+
+// archivesKept is how many versions of a package are kept: the one that is there, the one
+// before, and one more.
+const archivesKept = 3
+
+// prune removes the oldest versions of what was just installed. That it cannot is no reason
+// to call an update failed.
+func (a aptManager) prune(wanted []Target) {
+	versions := map[string][]string{} // by name and architecture
+	for _, file := range a.s.systemNames(aptArchives) {
+		if name, version, ok := splitArchive(file); ok {
+			versions[name] = append(versions[name], version)
+		}
+	}
+	for _, t := range wanted {
+		for _, arch := range []string{t.arch(), "all"} {
+			list := versions[t.bare()+"_"+arch]
+			slices.SortFunc(list, func(x, y string) int {
+				order, _ := CompareDebVersions(y, x)
+				return order
+			})
+			for _, version := range list[min(len(list), archivesKept):] {
+				if version != t.Version {
+					_ = a.s.Files().Remove(archiveFile(t.bare(), version, arch))
+				}
+			}
+		}
+	}
+}
+
+// splitArchive reads "libc6_1%3a2.36-9_amd64.deb" as "libc6_amd64" and "1:2.36-9".
+func splitArchive(file string) (name, version string, ok bool) {
+	parts := strings.Split(strings.TrimSuffix(file, ".deb"), "_")
+	if len(parts) != 3 || !strings.HasSuffix(file, ".deb") {
+		return "", "", false
+	}
+	version = strings.ReplaceAll(parts[1], "%3a", ":")
+	_, err := readDebVersion(version)
+	return parts[0] + "_" + parts[2], version, err == nil
 }

@@ -102,7 +102,7 @@ func (a aptManager) newJob(ctx context.Context, wanted []Target) (aptJob, error)
 	if len(wanted) == 0 {
 		return job, nil
 	}
-	if job.offered, err = a.onOffer(ctx, namesOf(wanted)); err != nil {
+	if job.offered, err = a.onOffer(ctx, db.aptNames(wanted)); err != nil {
 		return job, err
 	}
 	if err := a.archived(ctx, job.offered, wanted); err != nil {

@@ -187,7 +187,7 @@ func (e *explanation) moveOn(r *debRecord, fits func(*debRecord) bool, depth int
 
 // have says why no version of a package that fits can be had, nil when one can.
 func (e *explanation) have(name, arch string, fits func(*debRecord) bool, depth int) []string {
-	if e.err = e.ask(e.ctx, []string{name}); e.err != nil {
+	if e.err = e.ask(e.ctx, []string{aptName(name, arch, e.db.Arch)}); e.err != nil {
 		return nil
 	}
 	var first []string

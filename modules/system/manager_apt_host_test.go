@@ -139,7 +139,9 @@ func (h *aptHost) build(to string, d testDeb) string {
 		control += "Architecture: all\n"
 	}
 	h.write(tree+"/DEBIAN/control", control+d.more)
-	h.write(tree+"/opt/"+name+"/version", version+"\n")
+	if !strings.Contains(d.more, "Multi-Arch: same") {
+		h.write(tree+"/opt/"+name+"/version", version+"\n")
+	}
 	for file, text := range d.files {
 		h.write(tree+file, text)
 	}
@@ -151,7 +153,9 @@ func (h *aptHost) build(to string, d testDeb) string {
 		h.must(os.Chmod(tree+"/DEBIAN/"+script, 0o755))
 	}
 	h.write(tree+"/DEBIAN/md5sums", "")
-	file := filepath.Join(to, name+"_"+strings.ReplaceAll(version, ":", "%3a")+".deb")
+	_, arch, _ := strings.Cut(d.more, "Architecture: ")
+	arch, _, _ = strings.Cut(arch, "\n")
+	file := filepath.Join(to, name+"_"+strings.ReplaceAll(version, ":", "%3a")+"_"+arch+".deb")
 	h.run("", "dpkg-deb", "-Zgzip", "--root-owner-group", "--build", tree, file)
 	return file
 }

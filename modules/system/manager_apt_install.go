@@ -85,6 +85,7 @@ func (a aptManager) reached(ctx context.Context, job aptJob, out Output, failed 
 	}
 	if len(missing) == 0 && len(db.Broken()) == 0 {
 		a.s.end()
+		a.prune(job.wanted)
 		return a.markDrawnIn(ctx, job)
 	}
 	if errors.Is(failed, ErrBusy) {

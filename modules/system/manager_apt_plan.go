@@ -70,7 +70,7 @@ func (a aptManager) newPlanning(ctx context.Context, wanted []Target) (*aptPlann
 		return p, err
 	}
 	p.world = newDebWorld(p.there)
-	if err := p.ask(ctx, namesOf(p.wanted)); err != nil {
+	if err := p.ask(ctx, p.db.aptNames(p.wanted)); err != nil {
 		return p, err
 	}
 	if err := a.archived(ctx, p.offered, p.wanted); err != nil {
@@ -86,15 +86,23 @@ func (a aptManager) newPlanning(ctx context.Context, wanted []Target) (*aptPlann
 	return p, nil
 }
 
-func namesOf(targets []Target) []string {
+// aptName is what apt calls a package: with its architecture when that is a foreign one.
+func aptName(name, arch, native string) string {
+	if arch == "" || arch == "all" || arch == native {
+		return name
+	}
+	return name + ":" + arch
+}
+
+func (d *Dpkg) aptNames(targets []Target) []string {
 	names := make([]string, len(targets))
 	for i, t := range targets {
-		names[i] = t.bare()
+		names[i] = aptName(t.bare(), t.arch(), d.Arch)
 	}
 	return names
 }
 
-// ask reads what is on offer for names that were not asked for yet.
+// ask reads what is on offer for names, as apt calls them, that were not asked for yet.
 func (p *aptPlanning) ask(ctx context.Context, names []string) error {
 	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return p.asked[n] })
 	if len(names) == 0 {
@@ -106,7 +114,9 @@ func (p *aptPlanning) ask(ctx context.Context, names []string) error {
 	}
 	for _, name := range names {
 		p.asked[name] = true
-		p.offered[name] = more[name]
+	}
+	for name, list := range more {
+		p.offered[name] = append(p.offered[name], list...)
 	}
 	return nil
 }
@@ -137,7 +147,6 @@ func (p *aptPlanning) search(ctx context.Context) error {
 
 // askAhead reads in one go what will be asked about the dependencies that the host does not meet.
 func (p *aptPlanning) askAhead(ctx context.Context) error {
-	var names []string
 	var targets []Target
 	for _, t := range p.wanted {
 		r := p.offered.find(t)
@@ -147,7 +156,6 @@ func (p *aptPlanning) askAhead(ctx context.Context) error {
 				continue
 			}
 			for _, atom := range group {
-				names = append(names, atom.name)
 				targets = append(targets, Target{Name: atom.name, Arch: r.arch})
 			}
 		}
@@ -156,12 +164,11 @@ func (p *aptPlanning) askAhead(ctx context.Context) error {
 				if !slices.ContainsFunc(other.depends, func(g []debAtom) bool { return !view.meets(other, g) }) {
 					continue
 				}
-				names = append(names, other.name)
 				targets = append(targets, Target{Name: other.name, Arch: other.arch})
 			}
 		}
 	}
-	if err := p.ask(ctx, names); err != nil {
+	if err := p.ask(ctx, p.db.aptNames(targets)); err != nil {
 		return err
 	}
 	return p.choose(ctx, targets)
@@ -221,7 +228,7 @@ func (p *aptPlanning) hold(ctx context.Context, t Target, tried aptSimulation) e
 
 // cut cuts what is accepted into steps, and adds up what it costs.
 func (p *aptPlanning) cut(ctx context.Context) error {
-	if err := p.ask(ctx, namesOf(p.whole.install)); err != nil {
+	if err := p.ask(ctx, p.db.aptNames(p.whole.install)); err != nil {
 		return err
 	}
 	targets := map[debKey]Target{}

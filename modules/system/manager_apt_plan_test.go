@@ -31,6 +31,11 @@ func TestAptPatchesInSmallSteps(t *testing.T) {
 		if h.fetches != 5 {
 			t.Errorf("%d archives were fetched, want 5", h.fetches)
 		}
+		h.publish(deb("fresh 2", ""))
+		h.must(h.patch("fresh=2"))
+		if got := string(h.run("", "apt-mark", "showauto")); got != "fresh\n" {
+			t.Errorf("marked as drawn in after an update: %q", got)
+		}
 	})
 }
 
@@ -67,6 +72,67 @@ func TestAptFetchesTheWayBack(t *testing.T) {
 		h.publish()
 		h.must(h.patch("app=1 lost=1"))
 		if got := h.versions(); got != "app=1 lost=2" {
+			t.Errorf("versions = %q", got)
+		}
+	})
+}
+
+// A repository in a local folder is used where it is, and copied all the same: it may be gone
+// when the way back is needed.
+func TestAptCopiesFromALocalFolder(t *testing.T) {
+	onAptHost(t, func(h *aptHost) {
+		h.write("/etc/apt/sources.list", "deb [trusted=yes] file:"+h.pool+" ./\n")
+		h.have(deb("app 1", ""))
+		h.publish(deb("app 2", ""))
+		h.must(h.patch("app=2"))
+		if got := h.versions(); got != "app=2" || h.fetches != 0 {
+			t.Errorf("versions = %q after %d fetches", got, h.fetches)
+		}
+	})
+}
+
+// Both architectures of a library have to be of one version at any time.
+func TestAptKeepsArchitecturesInStep(t *testing.T) {
+	onAptHost(t, func(h *aptHost) {
+		if string(h.run("", "dpkg", "--print-architecture")) != "amd64\n" {
+			t.Skip("needs amd64: the other architecture is i386")
+		}
+		h.run("", "dpkg", "--add-architecture", "i386")
+		lib := func(version, arch string) testDeb {
+			return deb("lib "+version, "Architecture: "+arch+"\nMulti-Arch: same\n")
+		}
+		h.have(lib("1", "amd64"))
+		h.have(lib("1", "i386"), deb("game 1", "Architecture: i386\nDepends: lib (>= 1)\n"))
+		h.publish(lib("2", "amd64"), lib("2", "i386"), deb("game 2", "Architecture: i386\nDepends: lib (>= 2)\n"))
+		wanted := []Target{{"lib", "amd64", "2"}, {"lib:i386", "i386", "2"}, {"game:i386", "i386", "2"}}
+		p, err := h.apt.PlanPatch(t.Context(), wanted)
+		h.must(err)
+		if got := stepsOf(p); got != "lib=2 lib:i386=2 | game:i386=2" || len(p.Added) > 0 {
+			t.Errorf("steps = %q, added %v", got, p.Added)
+		}
+		for _, step := range p.Steps {
+			h.must(h.apt.FetchPatch(t.Context(), step))
+			h.must(h.apt.InstallPatch(t.Context(), step, "keep"))
+		}
+		if got := h.versions(); got != "game:i386=2 lib:i386=2 lib=2" {
+			t.Errorf("versions = %q", got)
+		}
+	})
+}
+
+// Three versions of each package stay to go back to.
+func TestAptKeepsFewArchives(t *testing.T) {
+	onAptHost(t, func(h *aptHost) {
+		h.have(deb("app 1:0", ""))
+		for _, version := range []string{"1:9", "1:10", "1:11", "1:12"} {
+			h.publish(deb("app "+version, ""))
+			h.must(h.patch("app=" + version))
+		}
+		if got := strings.Join(h.s.systemNames(aptArchives), " "); got != "app_1%3a10_all.deb app_1%3a11_all.deb app_1%3a12_all.deb lock partial" {
+			t.Errorf("archives = %q", got)
+		}
+		h.must(h.patch("app=1:10"))
+		if got := h.versions(); got != "app=1:10" {
 			t.Errorf("versions = %q", got)
 		}
 	})
