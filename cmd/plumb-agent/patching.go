@@ -88,6 +88,17 @@ func (p patching) more() []string {
 	return list
 }
 
+// patchLines are the lines of status about patching, each with its name.
+func patchLines(list []patching) (lines [][2]string) {
+	for _, p := range list {
+		lines = append(lines, [2]string{"patch", p.words()})
+		for _, text := range p.more() {
+			lines = append(lines, [2]string{"", text})
+		}
+	}
+	return lines
+}
+
 // details tells in words what came of a patch cycle, one line each.
 func details(p policies.Patched) []string {
 	var list []string

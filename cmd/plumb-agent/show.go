@@ -127,11 +127,8 @@ func (a *app) printStanding(s standing) {
 	if s.Paused != nil {
 		line("paused", "until %s: %s", s.Paused.Until, s.Paused.Reason)
 	}
-	for _, p := range s.Patching {
-		line("patch", "%s", p.words())
-		for _, text := range p.more() {
-			line("", "%s", text)
-		}
+	for _, text := range patchLines(s.Patching) {
+		line(text[0], "%s", text[1])
 	}
 	for _, o := range s.Windows {
 		line("window", "%s", o.words())
