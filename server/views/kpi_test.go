@@ -11,6 +11,7 @@ import (
 
 	"plumb/inventory"
 	"plumb/policies"
+	"plumb/policies/patch"
 	"plumb/server/kpi"
 	"plumb/server/store"
 )
@@ -160,6 +161,20 @@ func BenchmarkKPIs(b *testing.B) {
 		f, err := Reader{Store: s}.KPIs(context.Background(), kpiQuery(200))
 		if err != nil || f.Drift.Episodes != 1_000_000 {
 			b.Fatal(f.Drift.Episodes, err)
+		}
+	}
+}
+
+// TestKPIsOfAGroup takes the groups from the newest catalogs; one host has none that is known.
+func TestKPIsOfAGroup(t *testing.T) {
+	b := newBench(t)
+	b.host("web1", nil, webTerms(), noon)
+	b.host("db1", nil, &patch.Terms{Groups: []string{"db"}}, noon)
+	b.host("new1", nil, nil, noon)
+	for group, want := range map[string]int{"": 3, "db": 1, webTerms().Groups[0]: 1, "nobody": 0} {
+		f, err := b.KPIs(b.Context(), KPIFilter{Query: kpi.Query{To: noon.Add(time.Hour), AsOf: noon.Add(time.Hour)}, Group: group})
+		if err != nil || f.Hosts != want {
+			t.Errorf("hosts of group %q = %d, %v, want %d", group, f.Hosts, err, want)
 		}
 	}
 }
