@@ -252,8 +252,11 @@ func (m *Machine) abandon(ctx context.Context) error {
 	return m.to(stageIdle)
 }
 
-// verdict is what a host at rest has to say.
+// verdict is what a host at rest has to say of its order. What an older cycle left is history.
 func (m *Machine) verdict() error {
+	if m.order != nil && !m.ours() {
+		return nil
+	}
 	switch m.j.Stage {
 	case stageGone:
 		if m.j.Asked {

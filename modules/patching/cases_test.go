@@ -301,3 +301,31 @@ func TestProgress(t *testing.T) {
 		t.Errorf("with b just in = cycle %d, %s, %d of %d", cycle, phase, done, total)
 	}
 }
+
+// A set that failed is history when a new one has nothing for the host.
+func TestOldFailureIsHistory(t *testing.T) {
+	w := newWorld(t)
+	w.bad["b 2"] = true
+	w.run()
+	w.give(2, "z 1")
+	if status, out, err := w.run(); status != policies.Compliant || out.Phase != policies.PhaseDone || out.Cycle != 2 {
+		t.Errorf("with the next set = %s, %+v, %v", status, out, err)
+	}
+}
+
+// A run that was cut off finishes its own cycle and then takes the newer one.
+func TestNewerCycleComesOnTheWay(t *testing.T) {
+	for at := 1; at < 60; at++ {
+		w := newWorld(t)
+		w.bad["b 2"] = true
+		w.killAt = at
+		w.run()
+		w.killAt = 0
+		w.publish("b", "3")
+		w.give(2, "a 2", "b 3", "c 2")
+		if status, _, err := w.run(); status != policies.Repaired || w.versions() != "a 2, b 3, c 2" {
+			t.Fatalf("killed at %d: %s with %s, %v", at, status, w.versions(), err)
+		}
+		w.sound(fmt.Sprintf("killed at %d", at))
+	}
+}

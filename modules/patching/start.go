@@ -184,6 +184,7 @@ func (m *Machine) fetch(ctx context.Context, steps [][]system.Target) error {
 // conffiles asks which configuration files would be in question. Where the policy says hold,
 // their packages stay as they are, and the rest is planned anew.
 func (m *Machine) conffiles(ctx context.Context, d *draft, s stock) (*draft, stock, error) {
+	m.j.Conffiles = nil
 	found, err := m.manager.Conffiles(ctx, slices.Concat(d.plan.Steps...))
 	if err != nil {
 		return nil, s, fmt.Errorf("cannot tell which configuration files the updates change: %w", err)
@@ -224,9 +225,7 @@ func (m *Machine) begin(ctx context.Context, d *draft, s stock) error {
 	if m.j.Starts > maxStarts {
 		return m.fail(policies.PhasePreflight, fmt.Sprintf("it was begun %d times and never came to an installation", maxStarts))
 	}
-	if err := m.wayBack(ctx); err != nil {
-		return err
-	}
+	m.wayBack(ctx)
 	if err := m.to(stageBegun); err != nil {
 		return err
 	}
@@ -265,16 +264,19 @@ func (m *Machine) opened(ctx context.Context, d *draft, s stock) (journal, error
 
 // wayBack fetches the versions that are there now, as long as nothing depends on it. That one
 // cannot be had any more is said and does not stop an update.
-func (m *Machine) wayBack(ctx context.Context) error {
+func (m *Machine) wayBack(ctx context.Context) {
 	if m.spec.Rollback == "none" || m.manager.FetchPatch(ctx, before(m.j.Moves)) == nil {
-		return nil
+		return
 	}
+	var lost []system.Target
 	for _, t := range before(m.j.Moves) {
 		if err := m.manager.FetchPatch(ctx, []system.Target{t}); err != nil {
-			m.j.Notes = append(m.j.Notes, fmt.Sprintf("there may be no way back to %s %s: %v", t.Name, t.Version, err))
+			lost = append(lost, t)
 		}
 	}
-	return nil
+	if len(lost) > 0 {
+		m.note("there may be no way back to " + names(lost) + ": they cannot be fetched any more")
+	}
 }
 
 // prepare runs the hooks that come before the first package. Each stands in the journal first.
