@@ -26,7 +26,7 @@ func (m *Maker) New(ctx context.Context, name string, by rollout.Act) (uint64, e
 	if err != nil {
 		return 0, err
 	}
-	p, err := m.past(ctx, name)
+	p, err := m.past(ctx, plan)
 	if err != nil {
 		return 0, err
 	}

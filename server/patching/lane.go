@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"plumb/inventory"
@@ -20,6 +21,7 @@ import (
 type lanes struct {
 	store    *store.Store
 	compiler Compiler
+	log      *slog.Logger
 
 	bundle string
 	known  []policies.Rollout
@@ -92,6 +94,9 @@ func (l *lanes) judge(ctx context.Context, list []patch.Advisory, keys []string)
 	res, err := l.ask(ctx, l.bundle, list)
 	if err != nil {
 		return fmt.Errorf("cannot find out what is an emergency: %w", err)
+	}
+	if n := len(res.Unjudged); n > 0 { // each advisory is asked about once, so this is said once
+		l.log.Warn("an emergency block cannot judge some advisories", "advisories", n, "first", res.Unjudged[0].Detail, "file", res.Unjudged[0].File, "line", res.Unjudged[0].Line)
 	}
 	for i, a := range list {
 		l.judged[keys[i]] = []string{}

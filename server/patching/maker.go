@@ -139,7 +139,7 @@ func (m *Maker) plans(ctx context.Context) ([]policies.Rollout, store.Release, e
 	if err != nil {
 		return nil, release, err
 	}
-	m.lanes.store, m.lanes.compiler = m.Store, m.Compiler
+	m.lanes.store, m.lanes.compiler, m.lanes.log = m.Store, m.Compiler, m.Log
 	all, err := m.lanes.rollouts(ctx, release.Bundle)
 	return slices.DeleteFunc(slices.Clone(all), func(r policies.Rollout) bool {
 		_, carries := baselineOf(r)
@@ -158,7 +158,7 @@ func (m *Maker) Plans(ctx context.Context) ([]policies.Rollout, error) {
 // rollout begins a cycle of a rollout when one is due: an emergency at once, else when what is
 // approved differs from what the newest cycle carries, and that one is over.
 func (m *Maker) rollout(ctx context.Context, seen *Sight, plan policies.Rollout, release store.Release) error {
-	past, err := m.past(ctx, plan.Name)
+	past, err := m.past(ctx, plan)
 	if err != nil {
 		return err
 	}

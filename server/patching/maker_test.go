@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,6 +98,31 @@ func TestSetsJoinWhatHostsMayHave(t *testing.T) {
 	set, err := ReadSet(b.Context(), b.store, cycle.Set)
 	b.must(err)
 	b.same("architecture", set.Items[0].Arch, "arm64")
+}
+
+// What another baseline approved stays behind when the rollout carries a new one.
+func TestAnotherBaselineBeginsAnew(t *testing.T) {
+	b := newBench(t, policy)
+	b.report("web1", 1, terms(nil), []inventory.Offer{offer("openssl", "2")})
+	b.step(day)
+	b.done()
+	b.release(2, strings.NewReplacer(`patch_baseline "os"`, `patch_baseline "new"`, "patch_baseline.os", "patch_baseline.new").Replace(policy))
+	b.step(time.Minute)
+	b.report("web1", 2, terms(func(base *patch.Baseline) { base.Name = "new" }), []inventory.Offer{offer("bash", "2")})
+	b.step(day)
+	b.same("cycles", b.cycles(), []string{"1 openssl=2", "2 bash=2"})
+}
+
+// A mistake that only shows at one advisory leaves the others alone.
+func TestEmergencyThatCannotBeJudged(t *testing.T) {
+	b := newBench(t, strings.Replace(policy, "match = advisory.exploited", `match = advisory.cves[0] == "CVE-2026-0001"`, 1))
+	affected := []patch.Affected{{Origin: "Debian", Release: "bookworm", Package: "openssl", Fixed: "2"}}
+	b.must(b.store.PutAdvisories(b.Context(), []patch.Advisory{{ID: "DSA-1", Severity: "high", CVEs: []string{}, Affected: affected},
+		{ID: "DSA-2", Severity: "high", CVEs: []string{"CVE-2026-0001"}, Affected: affected}}, b.now))
+	b.report("web1", 1, terms(nil), []inventory.Offer{offer("openssl", "2")})
+	b.step(0)
+	b.step(0)
+	b.same("cycles", b.cycles(), []string{"1 emergency openssl=2"})
 }
 
 func TestNewPatchSet(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"plumb/inventory"
+	"plumb/policies"
 	"plumb/policies/patch"
 	"plumb/server/rollout"
 	"plumb/server/store"
@@ -21,19 +22,27 @@ type past struct {
 	tested []patch.Item
 }
 
-func (m *Maker) past(ctx context.Context, name string) (past, error) {
-	newest, err := m.cycles(ctx, name, 1, 0)
+func (m *Maker) past(ctx context.Context, plan policies.Rollout) (past, error) {
+	newest, err := m.cycles(ctx, plan.Name, 1, 0)
 	if err != nil || len(newest) == 0 {
 		return past{}, err
 	}
 	p := past{newest: &newest[0]}
-	set, err := ReadSet(ctx, m.Store, p.newest.Set)
-	if err != nil {
+	if p.items, err = m.carried(ctx, plan, p.newest.Set); err != nil {
 		return past{}, err
 	}
-	p.items = set.Items
-	p.tested, err = m.tested(ctx, p)
+	p.tested, err = m.tested(ctx, plan, p)
 	return p, err
+}
+
+// carried returns the items of a set. What another baseline approved, which the rollout carried
+// before, counts no more.
+func (m *Maker) carried(ctx context.Context, plan policies.Rollout, digest string) ([]patch.Item, error) {
+	set, err := ReadSet(ctx, m.Store, digest)
+	if name, _ := baselineOf(plan); err != nil || set.Baseline != name {
+		return nil, err
+	}
+	return set.Items, nil
 }
 
 func (m *Maker) cycles(ctx context.Context, name string, most int, before uint64) ([]rollout.State, error) {
@@ -53,7 +62,7 @@ func (m *Maker) cycles(ctx context.Context, name string, most int, before uint64
 // tested returns the items that an emergency cycle is added to. Those of a cycle that is still on
 // its way have not been through all rings: they must not come in by the short lane. What a person
 // rolled back is not begun again by itself.
-func (m *Maker) tested(ctx context.Context, p past) ([]patch.Item, error) {
+func (m *Maker) tested(ctx context.Context, plan policies.Rollout, p past) ([]patch.Item, error) {
 	if p.newest.Over() || p.newest.Emergency {
 		return p.items, nil
 	}
@@ -63,8 +72,7 @@ func (m *Maker) tested(ctx context.Context, p past) ([]patch.Item, error) {
 			return nil, err
 		}
 		if i := slices.IndexFunc(some, func(s rollout.State) bool { return !s.Done.IsZero() }); i >= 0 {
-			set, err := ReadSet(ctx, m.Store, some[i].Set)
-			return set.Items, err
+			return m.carried(ctx, plan, some[i].Set)
 		}
 		before = some[len(some)-1].Release
 	}
