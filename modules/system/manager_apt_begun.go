@@ -1,10 +1,12 @@
 package system
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -14,23 +16,63 @@ const begunFile = "/var/cache/plumb-agent/installing.json"
 type aptBegun struct {
 	Wanted    []Target `json:"wanted"`
 	Conffiles string   `json:"conffiles"`
+	// Drawn are the packages that nobody asked for by name. apt takes them for wanted once their
+	// version was asked for, and would never let them go again.
+	Drawn []string `json:"drawn,omitempty"`
 }
 
 // begin notes what is going to be installed before dpkg gets its first word.
-func (s *System) begin(job aptJob, conffiles string) error {
-	raw, err := json.Marshal(aptBegun{job.wanted, conffiles})
+func (a aptManager) begin(ctx context.Context, job aptJob, conffiles string) error {
+	b, err := a.s.begun()
 	if err != nil {
 		return err
 	}
-	if err := s.Files().Write(begunFile, raw, WriteOptions{}); err != nil {
+	drawn, err := a.drawn(ctx, job)
+	if err != nil {
+		return err
+	}
+	b.Wanted, b.Conffiles = job.wanted, conffiles
+	b.Drawn = slices.Compact(slices.Sorted(slices.Values(append(b.Drawn, drawn...))))
+	raw, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	if err := a.s.Files().Write(begunFile, raw, WriteOptions{}); err != nil {
 		return fmt.Errorf("cannot note what is going to be installed: %w", err)
 	}
 	return nil
 }
 
-func (s *System) end() {
-	// What stays is read only after an interruption, and then compared with dpkg's status.
-	_ = s.Files().Remove(begunFile)
+// drawn lists what of a job nobody asked for: what is new, and what apt has marked so.
+func (a aptManager) drawn(ctx context.Context, job aptJob) ([]string, error) {
+	var drawn, there []string
+	for _, t := range job.wanted {
+		name := aptName(t.bare(), t.arch(), job.db.Arch)
+		if p, ok := t.find(job.db); ok && !p.Gone() {
+			there = append(there, name)
+		} else {
+			drawn = append(drawn, name)
+		}
+	}
+	if len(there) == 0 {
+		return drawn, nil
+	}
+	argv := slices.Concat([]string{"apt-mark"}, a.s.apt.options, []string{"showauto", "--"}, there)
+	out, err := a.s.must(ctx, Command{Argv: argv, Timeout: aptQueryLimit})
+	if err != nil {
+		return nil, fmt.Errorf("cannot tell what was drawn in: %w", err)
+	}
+	return append(drawn, strings.Fields(out)...), nil
+}
+
+// end marks again what was drawn in and forgets the job: it must not be taken up when something
+// else breaks later. A mark that is lost costs some room on a disk, no more.
+func (a aptManager) end(ctx context.Context) {
+	if b, err := a.s.begun(); err == nil && len(b.Drawn) > 0 {
+		argv := slices.Concat([]string{"apt-mark"}, a.s.apt.options, []string{"auto", "--"}, b.Drawn)
+		_, _ = a.s.Run(context.WithoutCancel(ctx), Command{Argv: argv, Timeout: aptQueryLimit})
+	}
+	_ = a.s.Files().Remove(begunFile)
 }
 
 func (s *System) begun() (aptBegun, error) {

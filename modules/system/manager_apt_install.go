@@ -17,7 +17,7 @@ func (a aptManager) InstallPatch(ctx context.Context, wanted []Target, conffiles
 		return err
 	}
 	if _, job = job.split(); len(job.wanted) == 0 {
-		a.s.end()
+		a.end(ctx)
 		return nil
 	}
 	for _, t := range job.wanted {
@@ -31,7 +31,7 @@ func (a aptManager) InstallPatch(ctx context.Context, wanted []Target, conffiles
 	if err := a.accept(ctx, job); err != nil {
 		return err
 	}
-	if err := a.s.begin(job, conffiles); err != nil {
+	if err := a.begin(ctx, job, conffiles); err != nil {
 		return err
 	}
 	out, failed := a.install(ctx, job, conffiles)
@@ -84,9 +84,9 @@ func (a aptManager) reached(ctx context.Context, job aptJob, out Output, failed 
 		}
 	}
 	if len(missing) == 0 && len(db.Broken()) == 0 {
-		a.s.end()
+		a.end(ctx)
 		a.prune(job.wanted)
-		return a.markDrawnIn(ctx, job)
+		return nil
 	}
 	if errors.Is(failed, ErrBusy) {
 		return failed
@@ -104,24 +104,6 @@ func (a aptManager) reached(ctx context.Context, job aptJob, out Output, failed 
 func versionIn(db *Dpkg, name string) string {
 	p, _ := db.Find(name)
 	return p.Version
-}
-
-// markDrawnIn notes that nobody asked for the packages that are new, so that they can go with
-// the ones that need them.
-func (a aptManager) markDrawnIn(ctx context.Context, job aptJob) error {
-	args := []string{"apt-mark"}
-	args = append(slices.Concat(args, a.s.apt.options), "auto", "--")
-	before := len(args)
-	for _, t := range job.wanted {
-		if p, ok := t.find(job.db); !ok || p.Gone() {
-			args = append(args, strings.TrimSuffix(t.spec(), "="+t.Version))
-		}
-	}
-	if len(args) == before {
-		return nil
-	}
-	_, err := a.s.must(context.WithoutCancel(ctx), Command{Argv: args, Timeout: aptQueryLimit})
-	return err
 }
 
 // parseDpkgFailures reads which maintainer scripts failed, with what they said last:

@@ -49,7 +49,7 @@ func (a aptManager) Mend(ctx context.Context) error {
 	for _, way := range ways {
 		broken, err := a.Broken(ctx)
 		if err != nil || len(broken) == 0 {
-			return a.mended(err)
+			return a.mended(ctx, err)
 		}
 		if err := way(ctx, begun); err != nil && !slices.Contains(said, err.Error()) {
 			said = append(said, err.Error())
@@ -57,15 +57,14 @@ func (a aptManager) Mend(ctx context.Context) error {
 	}
 	broken, err := a.Broken(ctx)
 	if err != nil || len(broken) == 0 {
-		return a.mended(err)
+		return a.mended(ctx, err)
 	}
 	return fmt.Errorf("cannot mend %s: %s", strings.Join(broken, ", "), strings.Join(said, "; "))
 }
 
-// mended forgets what was begun: it must not be taken up when something else breaks later.
-func (a aptManager) mended(err error) error {
+func (a aptManager) mended(ctx context.Context, err error) error {
 	if err == nil {
-		a.s.end()
+		a.end(ctx)
 	}
 	return err
 }
