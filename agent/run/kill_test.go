@@ -67,7 +67,7 @@ func TestNotificationSurvivesAKill(t *testing.T) {
 	dir := t.TempDir()
 	trace := filepath.Join(dir, "trace")
 	cutOff := 0
-	for range kills {
+	for i := 0; i < kills || cutOff == 0 && i < 10*kills; i++ { // on a busy machine many lives are too short
 		os.Remove(trace)
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), "PLUMB_RUN_CHILD="+dir)
@@ -94,7 +94,7 @@ func TestNotificationSurvivesAKill(t *testing.T) {
 		}
 	}
 	if cutOff == 0 {
-		t.Errorf("none of %d kills came between a change and its notification: the test proves nothing", kills)
+		t.Errorf("none of the kills came between a change and its notification: the test proves nothing")
 	}
 }
 

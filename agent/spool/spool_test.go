@@ -311,7 +311,7 @@ func TestExactlyOnceUnderKill(t *testing.T) {
 	}
 	dir := t.TempDir()
 	safe := map[string]bool{}
-	for range kills {
+	for i := 0; i < kills || len(safe) < kills && i < 10*kills; i++ { // on a busy machine many lives are too short
 		for _, line := range killOne(t, dir) {
 			safe[line] = true
 		}
