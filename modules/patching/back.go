@@ -136,6 +136,10 @@ func (m *Machine) back(ctx context.Context) error {
 	if len(list) == 0 && mended == nil {
 		return m.to(stageSettle)
 	}
+	if len(list) == 0 && m.j.Tries > 0 {
+		m.j.Rollback = fmt.Sprintf("the versions before are back, but %v", mended)
+		return m.to(stageGiveUp)
+	}
 	if !m.j.Drained { // an undo may find the host in service
 		if err := m.drain(ctx); err != nil {
 			m.note(err.Error())
@@ -159,20 +163,24 @@ func (m *Machine) bringBack(ctx context.Context, list []system.Target) error {
 	if said == nil || errors.Is(said, ErrWait) {
 		return said
 	}
-	var lost []string
-	for _, t := range list {
-		err := m.put(ctx, []system.Target{t})
-		if errors.Is(err, ErrWait) {
-			return err
+	lost := list
+	for range 2 { // what is broken may be in the way of what comes before it
+		left := lost[:0:0]
+		for _, t := range lost {
+			err := m.put(ctx, []system.Target{t})
+			if errors.Is(err, ErrWait) {
+				return err
+			}
+			s, unread := m.stock(ctx, inventory.Offers{})
+			if err != nil && (unread != nil || !s.has(t)) {
+				left = append(left, t)
+			}
 		}
-		if err != nil {
-			lost = append(lost, t.Name+" "+t.Version)
+		if lost = left; len(lost) == 0 {
+			return nil
 		}
 	}
-	if len(lost) == 0 {
-		return nil
-	}
-	m.j.Rollback = fmt.Sprintf("cannot bring back %s: %v", words(lost), said)
+	m.j.Rollback = fmt.Sprintf("cannot bring back %s: %v", names(lost), said)
 	return m.to(stageGiveUp)
 }
 

@@ -3,10 +3,12 @@ package patching
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"plumb/modules/system"
 	"plumb/policies"
 	"plumb/policies/calendar"
 	"plumb/policies/patch"
@@ -327,5 +329,64 @@ func TestNewerCycleComesOnTheWay(t *testing.T) {
 			t.Fatalf("killed at %d: %s with %s, %v", at, status, w.versions(), err)
 		}
 		w.sound(fmt.Sprintf("killed at %d", at))
+	}
+}
+
+func withKernel(t *testing.T) *world {
+	w := newWorld(t)
+	w.kernels = []system.Kernel{{Package: "linux-9", Release: "9"}, {Package: "linux-10", Release: "10"}, {Package: "linux-11", Release: "11", Running: true, Newest: true}}
+	w.boots["linux"] = true
+	w.install("linux", "11")
+	w.publish("linux", "12")
+	w.give(1, "linux 12")
+	return w
+}
+
+func TestKernelIsBootedAndOldOnesGo(t *testing.T) {
+	one := 1
+	w := withKernel(t)
+	w.spec.Kernels = &one
+	status, out, err := w.settleDown()
+	if status != policies.Repaired || w.reboots != 1 || err != nil {
+		t.Fatalf("it ended as %s after %d reboots: %+v, %v", status, w.reboots, out, err)
+	}
+	want := []string{"linux-9", "linux-10"} // 12 runs and is the newest, 11 is the one more
+	if !slices.Equal(out.Kernels, want) && !slices.Equal(out.Kernels, []string{"linux-10", "linux-9"}) || len(w.kernels) != 2 {
+		t.Errorf("removed %v, left %v; want %v removed", out.Kernels, w.kernels, want)
+	}
+}
+
+func TestWrongKernelGoesBack(t *testing.T) {
+	w := withKernel(t)
+	w.stuck = true
+	status, out, err := w.settleDown()
+	if status != policies.Failed || w.there["linux"] != "11" || !out.RolledBack || !strings.Contains(err.Error(), "runs the kernel 11 and not the new one, 12") {
+		t.Errorf("it ended as %s with %s: %+v, %v", status, w.versions(), out, err)
+	}
+}
+
+// One version before cannot be had any more: the others come back, and in spite of what is broken.
+func TestBringBackWhatCanBe(t *testing.T) {
+	w := newWorld(t)
+	w.needs["c 2"] = []string{"b 2"}
+	w.give(1, "a 2", "c 2")
+	w.bad["c 2"] = true
+	delete(w.repo, "a 1")
+	status, out, err := w.run()
+	if status != policies.Failed || w.versions() != "a 2, b 1, c 1" || out.RolledBack || !strings.Contains(err.Error(), "cannot bring back a 1") {
+		t.Errorf("run = %s with %s, %+v, %v", status, w.versions(), out, err)
+	}
+	w.sound("brought back in part")
+}
+
+// A new package whose script fails has no version before: that it stays broken is said.
+func TestNewPackageThatIsBroken(t *testing.T) {
+	w := newWorld(t)
+	w.needs["b 2"] = []string{"n 2"}
+	w.publish("n", "2")
+	w.bad["n 2"] = true
+	status, out, err := w.settleDown()
+	if status != policies.Failed || w.versions() != "a 1, b 1, c 1" || w.drained || out.RolledBack || !strings.Contains(err.Error(), "cannot mend n") {
+		t.Errorf("it ended as %s with %s, drained %v: %+v, %v", status, w.versions(), w.drained, out, err)
 	}
 }
