@@ -179,9 +179,9 @@ func Span(d time.Duration) string {
 	units := []struct {
 		name string
 		size time.Duration
-	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"min", time.Minute}, {"s", time.Second}}
+	}{{"days", 24 * time.Hour}, {"h", time.Hour}, {"min", time.Minute}, {"s", time.Second}}
 	for i, u := range units {
-		if d < u.size {
+		if d < u.size || u.name == "days" && d < 48*time.Hour {
 			continue
 		}
 		text := fmt.Sprintf("%d %s", d/u.size, u.name)

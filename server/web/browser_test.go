@@ -84,6 +84,7 @@ type css = chromedp.CSS
 // shown are pages that hold something wide.
 var shown = map[string]string{"overview": "/", "hosts": "/hosts", "host": "/hosts/build1.example.org", "fine": "/hosts/web01.example.org", "drift": "/drift",
 	"rings": "/rings", "ring_hosts": "/rings/hosts?of=security/4&ring=early",
+	"patches": "/patches", "patch_hosts": "/patches/hosts?what=unknown", "advisories": "/advisories", "advisory": "/advisories/DSA-5990-1", "cycle": "/changes/security/4", "patched": "/hosts/db1.example.org",
 	"changes": "/changes", "change": "/changes/3", "signin": "/signin/used", "trouble": "/hosts/zebra"}
 
 // TestNoPageScrollsSideways looks at windows from a small telephone's to a wide one, with
@@ -94,7 +95,7 @@ func TestNoPageScrollsSideways(t *testing.T) {
 		fill  func(*fleet)
 		pages map[string]string
 	}{
-		"ordinary": {(*fleet).show, shown},
+		"ordinary": {func(f *fleet) { f.show(); f.showPatching() }, shown},
 		"long":     {func(f *fleet) { f.poison(strings.Repeat("x", 250)) }, long},
 	}
 	for kind, c := range cases {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strconv"
 
 	"plumb/server/api"
 	"plumb/server/store"
@@ -13,7 +15,7 @@ import (
 // changesPage is the record of changes, the newest first.
 type changesPage struct {
 	frame
-	Changes []views.Change
+	Changes []views.ChangeRecord
 	// Full is true when there may be older ones.
 	Full   bool
 	Policy views.Policy
@@ -23,7 +25,7 @@ const changesListed = 50
 
 func (s *site) changes(c *api.Call) (any, error) {
 	ctx, read := c.Request.Context(), s.Read()
-	changes, err := read.Changes(ctx, changesListed)
+	changes, _, err := s.records.of(c.Now, func() ([]views.ChangeRecord, error) { return read.ChangeRecords(ctx, changesListed) })
 	if err != nil {
 		return nil, err
 	}
@@ -35,10 +37,10 @@ func (s *site) changes(c *api.Call) (any, error) {
 		Changes: changes, Full: len(changes) == changesListed, Policy: policy})
 }
 
-// changePage is one change: whom it reached and what it did there.
+// changePage is one release: whom it reached and what it did there.
 type changePage struct {
 	frame
-	Change views.Change
+	Change views.ChangeRecord
 	// Kind selects events; empty shows all.
 	Kind string
 }
@@ -48,16 +50,23 @@ func (s *site) change(c *api.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	change, err := s.Read().Change(c.Request.Context(), n)
+	record, err := s.record(c, strconv.FormatUint(n, 10))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, &api.Error{Code: http.StatusNotFound, Text: fmt.Sprintf("there is no change %d", n), Hint: "the page of changes lists them"}
 	}
 	if err != nil {
 		return nil, err
 	}
-	p := changePage{frame: s.frame(c, fmt.Sprintf("Change %d", n), "/changes"), Change: change, Kind: c.Query("kind")}
-	p.Change.Events = ofKind(change.Events, p.Kind)
+	p := changePage{frame: s.frame(c, fmt.Sprintf("Change %d", n), "/changes"), Change: record, Kind: c.Query("kind")}
+	p.Change.Events = ofKind(record.Events, p.Kind)
 	return s.show("change", p)
+}
+
+// record returns the record of a change by its ID.
+func (s *site) record(c *api.Call, id string) (views.ChangeRecord, error) {
+	return s.ones.of(id, c.Now, func() (views.ChangeRecord, error) {
+		return s.Read().ChangeRecordOf(c.Request.Context(), id, c.Now)
+	})
 }
 
 func ofKind(events []views.Event, kind string) []views.Event {
@@ -71,4 +80,12 @@ func ofKind(events []views.Event, kind string) []views.Event {
 		}
 	}
 	return own
+}
+
+// recordLink is the address of a record.
+func recordLink(r views.ChangeRecord) string {
+	if r.Cycle == nil {
+		return "/changes/" + r.ID
+	}
+	return "/changes/" + url.PathEscape(r.Cycle.Rollout) + "/" + strconv.FormatUint(r.Number, 10)
 }

@@ -20,6 +20,8 @@ type hostPage struct {
 	// Wrong are the resources that do not pass, Mended those that the newest run changed.
 	Wrong  []wrong
 	Mended []views.Resource
+	// Patches is how it stands with each rollout that carries patches.
+	Patches []views.HostPatches
 	// Facts are what its agent found out, in groups.
 	Facts []factGroup
 }
@@ -38,6 +40,9 @@ func (s *site) host(c *api.Call) (any, error) {
 		return nil, unknownHost(err, name)
 	}
 	p := hostPage{frame: s.frame(c, detail.Name, "/hosts"), Host: detail, Facts: factGroups(detail.Facts)}
+	if p.Patches, err = s.Read().HostPatches(ctx, name); err != nil {
+		return nil, err
+	}
 	opened, err := s.opened(ctx, detail)
 	if err != nil {
 		return nil, err

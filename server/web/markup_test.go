@@ -13,16 +13,21 @@ import (
 
 // newPages makes the struct of each template's page.
 var newPages = map[string]func(frame) any{
-	"overview":   func(f frame) any { return &overviewPage{frame: f} },
-	"hosts":      func(f frame) any { return &hostsPage{frame: f} },
-	"host":       func(f frame) any { return &hostPage{frame: f} },
-	"drift":      func(f frame) any { return &driftPage{frame: f} },
-	"rings":      func(f frame) any { return &ringsPage{frame: f} },
-	"ring_hosts": func(f frame) any { return &ringHostsPage{frame: f} },
-	"changes":    func(f frame) any { return &changesPage{frame: f} },
-	"change":     func(f frame) any { return &changePage{frame: f} },
-	"signin":     func(f frame) any { return &signinPage{frame: f} },
-	"trouble":    func(f frame) any { return &troublePage{frame: f} },
+	"overview":    func(f frame) any { return &overviewPage{frame: f} },
+	"hosts":       func(f frame) any { return &hostsPage{frame: f} },
+	"host":        func(f frame) any { return &hostPage{frame: f} },
+	"drift":       func(f frame) any { return &driftPage{frame: f} },
+	"rings":       func(f frame) any { return &ringsPage{frame: f} },
+	"ring_hosts":  func(f frame) any { return &ringHostsPage{frame: f} },
+	"patches":     func(f frame) any { return &patchesPage{frame: f} },
+	"patch_hosts": func(f frame) any { return &patchHostsPage{frame: f} },
+	"advisories":  func(f frame) any { return &advisoriesPage{frame: f} },
+	"advisory":    func(f frame) any { return &advisoryPage{frame: f} },
+	"cycle":       func(f frame) any { return &cyclePage{frame: f} },
+	"changes":     func(f frame) any { return &changesPage{frame: f} },
+	"change":      func(f frame) any { return &changePage{frame: f} },
+	"signin":      func(f frame) any { return &signinPage{frame: f} },
+	"trouble":     func(f frame) any { return &troublePage{frame: f} },
 }
 
 // TestTemplatesFitTheirPages renders each page with nothing and with one of everything, so
@@ -216,6 +221,7 @@ func firstElement(n *html.Node) *html.Node {
 func TestEveryLinkLeadsSomewhere(t *testing.T) {
 	f := newFleet(t)
 	f.show()
+	f.showPatching()
 	seen, queue := map[string]bool{"/": true}, []string{"/"}
 	for len(queue) > 0 {
 		address := queue[0]

@@ -14,6 +14,8 @@ type Pages struct {
 	Read func() views.Reader
 	// Rollouts tells how changes stand in their rings; without it there are no boards.
 	Rollouts views.Glancer
+	// Nexts says what happens next to patches; without it that is left out.
+	Nexts func(*api.Call) ([]views.PatchNext, error)
 	// Version is the version of this program.
 	Version string
 }
@@ -29,8 +31,13 @@ func (p Pages) Routes() []api.Route {
 		{Path: "/drift", Access: api.Viewer, Handle: s.drift},
 		{Path: "/rings", Access: api.Viewer, Handle: s.rings},
 		{Path: "/rings/hosts", Access: api.Viewer, Handle: s.ringHosts},
+		{Path: "/patches", Access: api.Viewer, Handle: s.patches},
+		{Path: "/patches/hosts", Access: api.Viewer, Handle: s.patchHosts},
+		{Path: "/advisories", Access: api.Viewer, Handle: s.advisories},
+		{Path: "/advisories/:id", Access: api.Viewer, Handle: s.advisory},
 		{Path: "/changes", Access: api.Viewer, Handle: s.changes},
 		{Path: "/changes/:number", Access: api.Viewer, Handle: s.change},
+		{Path: "/changes/:number/:cycle", Access: api.Viewer, Handle: s.cycle},
 
 		{Path: "/signin", Access: api.Open, Handle: s.signInHelp},
 		{Path: "/signin/:code", Access: api.Open, Handle: s.signIn},
@@ -51,6 +58,11 @@ type site struct {
 	Pages
 	pages map[string]page
 	files files
+	// patched and notices are what takes long to find out.
+	patched memo[patching]
+	notices memo[[]views.AdvisoryRow]
+	records memo[[]views.ChangeRecord]
+	ones    memos[views.ChangeRecord]
 }
 
 func newSite(p Pages) *site {

@@ -153,6 +153,11 @@ func (f *fleet) showPatching() {
 	}
 	f.again("mail1.example.org", &inventory.Offers{Manager: "apt"}, someTerms(), wants)
 	f.again("build1.example.org", offers, someTerms(), fails, row("everything", "broad", 1, policies.Compliant, policies.PhaseDone))
+	for i, since := range []int{-9, -6, -3} {
+		exposed := map[inventory.HostID][]string{"id-web01.example.org": {"DSA-5990-1"}, "id-web02.example.org": {"DSA-5991-1"}, "id-db1.example.org": {}}
+		must(f.t, f.store.SetExposed(f.t.Context(), map[inventory.HostID][]string{"id-db1.example.org": {fmt.Sprintf("DSA-%d-1", 5990+i)}}, start.AddDate(0, 0, since)))
+		must(f.t, f.store.SetExposed(f.t.Context(), exposed, start.AddDate(0, 0, since+2)))
+	}
 	f.cycles(set)
 	f.drive("security", "everything")
 }
@@ -203,7 +208,7 @@ func someAdvisories(n int) []patch.Advisory {
 	var list []patch.Advisory
 	for i := range n {
 		list = append(list, patch.Advisory{ID: fmt.Sprintf("DSA-%d-1", 5990+i), Feed: "osv", Summary: "several flaws in the handling of certificates", Severity: severities[i%len(severities)],
-			CVEs: []string{fmt.Sprintf("CVE-2026-%d", 1000+i), fmt.Sprintf("CVE-2026-%d", 3000+i)}, Exploited: i%7 == 0, Published: start.AddDate(0, 0, -i-1),
+			CVEs: []string{fmt.Sprintf("CVE-2026-%d", 1000+i), fmt.Sprintf("CVE-2026-%d", 3000+i)}, Exploited: i%7 == 0, Published: start.AddDate(0, 0, -i-2),
 			Affected: []patch.Affected{{Origin: "Debian", Release: "bookworm", Package: []string{"openssl", "bash", "none"}[min(i, 2)], Fixed: []string{"3.0.17-1~deb12u2", "5.2.16", "1"}[min(i, 2)]}}})
 	}
 	return list

@@ -109,6 +109,14 @@ func (c card) Soaking() bool {
 	return c.Ring.Soak > 0 && (c.Ring.Soaked > 0 || c.Ring.Phase == "soaking")
 }
 
+// Waits says what the ring waits for, where the soak does not say it already.
+func (c card) Waits() string {
+	if c.Soaking() && c.Ring.Phase == "soaking" && strings.HasSuffix(c.Ring.Waits, "of soak") {
+		return ""
+	}
+	return c.Ring.Waits
+}
+
 // SoakWords says how far the soak is.
 func (c card) SoakWords() string {
 	whole, over := time.Duration(c.Ring.Soak)*time.Second, time.Duration(c.Ring.Soaked)*time.Second

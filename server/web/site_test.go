@@ -29,10 +29,17 @@ func (f *fleet) serve() http.Handler {
 	a := &api.API{Store: f.store, Policy: policyStub{f}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return start }}
 	pages := Pages{Read: a.Views, Version: "0.1.0"}
 	if f.driver != nil {
-		pages.Rollouts = f.driver
+		pages.Rollouts, pages.Nexts = f.driver, someNexts
 	}
 	a.Start(pages.Routes()...)
 	return a.Handler(api.PeopleDoor)
+}
+
+// someNexts stands in for what the server finds out with its compiler.
+func someNexts(*api.Call) ([]views.PatchNext, error) {
+	return []views.PatchNext{{Rollout: "everything", Cycle: 2, Phase: "rolling", Ring: "early", Sentence: "14 packages on 312 hosts, Saturday 22:00 host time, ring early; soak of ring canary ends Sunday"},
+		{Rollout: "security", Cycle: 4, Phase: "halted", Sentence: "cycle 4 is halted in ring early (3 hosts failed): it waits for a person to resume, promote or roll back"},
+		{Rollout: "later", Phase: "none", Sentence: "no cycle yet: nothing is approved"}}, nil
 }
 
 // session signs a viewer in and returns the cookie.
@@ -106,11 +113,42 @@ func saidByPages() map[string]said {
 		"drift of a control":       {"/drift?control=cis_debian12:5.1.2", 200, []string{"1 difference from policy shown."}},
 		"drift of no host":         {"/drift?host=zebra", 404, []string{"There is no host"}},
 		"no drift":                 {"/drift?status=missing", 200, []string{"Nothing that this filter selects differs from policy."}},
-		"changes":                  {"/changes", 200, []string{"Trial mode", "Allow only four tries", "Ada Lovelace</td>", `href="/hosts?release=3">18</a> of 20`}},
+		"changes":                  {"/changes", 200, []string{"Trial mode", "Allow only four tries", "Ada Lovelace, <code", `href="/changes/security/4">security/4: 2 packages by security, emergency</a>`, `href="/hosts?release=3">18</a> of 20`}},
 		"change":                   {"/changes/3", 200, []string{"<h1>Change 3: Keep time with chrony on every server</h1>", "<strong>1</strong> failed", "build1.example.org", "edge2.example.org"}},
 		"change, refusals":         {"/changes/3?kind=refused", 200, []string{"Only what is <strong>refused</strong>", "edge2.example.org"}},
-		"unknown change":           {"/changes/99", 404, []string{"There is no change 99"}},
-		"change without number":    {"/changes/zebra", 400, []string{"is not the number of a release"}},
+		"rings": {"/rings", 200, []string{`<meta http-equiv="refresh" content="5">`, "3 h 12 min of 24 h soaked", `href="/rings/hosts?of=everything%2F2&amp;ring=canary&amp;outcome=converged">7 converged</a>`,
+			`<h2 id="board-2">Patches: security</h2>`, "Halted:", `href="/hosts/db1.example.org">db1.example.org</a>`, "Nobody is in it.", "2026-11-21 22:00 on each host's clock",
+			"95 % of hosts converged, at least 2", "the approval of a person", `href="/changes/security/4">Cycle 4 of security</a>`, "Waits for the ring canary"}},
+		"rings, held still":         {"/rings?still=1", 200, []string{"This page stays as it is."}},
+		"hosts of a ring":           {"/rings/hosts?of=security/4&ring=early", 200, []string{"<h1>Ring early with security/4</h1>", "db3.example.org"}},
+		"failed hosts of a ring":    {"/rings/hosts?of=security/4&ring=early&outcome=failed", 200, []string{"db3.example.org", `aria-current="true">failed <span class="muted">3</span>`}},
+		"hosts of an older change":  {"/rings/hosts?of=security/3&ring=early", 404, []string{"It is not known who is in the ring"}},
+		"hosts of no change at all": {"/rings/hosts?of=%2F&ring=early", 404, []string{"It is not known who is in the ring"}},
+		"patches": {"/patches", 200, []string{"20 hosts: 1 with nothing on offer", "What happens next", "soak of ring canary ends Sunday.", `href="/patches?state=approved#updates">30 approved</a>`,
+			`href="/patches?state=rejected#updates">15 rejected</a>`, "Pending reboots", "the running kernel is not the newest one", "the build farm is not ready for it", "SLA standard", "overdue",
+			`href="/advisories/DSA-5990-1">DSA-5990-1</a>`, "it has not reported yet"}},
+		"patches in a state":     {"/patches?state=rejected", 200, []string{"docker.io", `aria-current="true">rejected <span class="muted">1</span>`}},
+		"patches in no state":    {"/patches?state=zebra", 200, []string{"No update is in that state."}},
+		"hosts of an update":     {"/patches/hosts?package=openssl&version=3.0.17-1~deb12u2&state=approved&baseline=security", 200, []string{"Hosts with openssl 3.0.17-1~deb12u2 on offer", "web11.example.org"}},
+		"hosts of no update":     {"/patches/hosts?package=zebra", 200, []string{"No hosts, by now."}},
+		"reboots":                {"/patches/hosts?what=reboot", 200, []string{"mail1.example.org", "libc6 was replaced"}},
+		"unknown hosts":          {"/patches/hosts?what=unknown", 200, []string{"new1.example.org"}},
+		"advisories":             {"/advisories", 200, []string{"40 advisories; hosts lack the answer to 2, and are late with 1", "CVE-2026-1000", "exploited", `href="/advisories/DSA-5990-1">15</a>`, "late on 15"}},
+		"open advisories":        {"/advisories?open=1", 200, []string{"2 advisories; "}},
+		"critical advisories":    {"/advisories?severity=critical&open=1", 200, []string{"1 advisory; ", "DSA-5990-1", `value="critical" selected`}},
+		"no such advisories":     {"/advisories?severity=zebra", 200, []string{"No advisories"}},
+		"advisory":               {"/advisories/DSA-5990-1", 200, []string{"<h1>DSA-5990-1</h1>", "15 hosts without the answer", "openssl 3.0.17-1~deb12u2", "web01.example.org"}},
+		"advisory of no concern": {"/advisories/DSA-6010-1", 200, []string{"An answer is not on offer"}},
+		"unknown advisory":       {"/advisories/zebra", 404, []string{"There is no advisory"}},
+		"patch cycle": {"/changes/security/4", 200, []string{"<h1>Change security/4: 2 packages by security, emergency</h1>", "s-error", "New since the cycle before", "3.0.16-1~deb12u1",
+			"No longer in it: zlib1g", "DSA-5990-1", `href="/changes/security/4?outcome=rolled&#43;back#hosts">4 rolled back</a>`, "probe nginx failed"}},
+		"patch cycle, some hosts":   {"/changes/security/4?outcome=waiting", 200, []string{"Only what is <strong>waiting</strong>", "mail1.example.org"}},
+		"unknown patch cycle":       {"/changes/security/9", 404, []string{"There is no patch cycle security/9"}},
+		"patch cycle of nothing":    {"/changes/zebra/1", 404, []string{"There is no patch cycle zebra/1"}},
+		"host with patches":         {"/hosts/db1.example.org", 200, []string{`<h2 id="patching">Patching</h2>`, "openssl went back to", "nginx 1.26 needs libpcre3", "legacy-app is held by a person", "/etc/ssl/openssl.cnf", "cron.service", "rolled back"}},
+		"host that needs a restart": {"/hosts/mail1.example.org", 200, []string{"reboot pending", "libc6 was replaced"}},
+		"unknown change":            {"/changes/99", 404, []string{"There is no change 99"}},
+		"change without number":     {"/changes/zebra", 400, []string{"is not the number of a release"}},
 	}
 }
 

@@ -18,7 +18,7 @@ func functions() template.FuncMap {
 		"ago": ago, "words": views.Words, "mark": mark, "hosts": hosts, "dots": dots, "person": person, "number": views.Number, "short": views.Short, "fine": views.Fine,
 		"note": views.Host.Note, "place": views.Place, "nothing": views.OrNothing, "diff": diffLines, "segment": url.PathEscape,
 		"modewords": views.Policy.Words, "events": newEvents, "phasemark": phaseMark, "spaced": spaced, "outcomewords": outcomeWords,
-		"exactly": exactly, "few": few, "sentence": sentence, "statuses": statuses,
+		"exactly": exactly, "severitymark": severityMark, "size": size, "days": days, "deref": deref, "recordlink": recordLink, "cycleoutcome": cycleOutcome, "repository": repository, "few": few, "sentence": sentence, "statuses": statuses,
 	}
 }
 
@@ -99,3 +99,51 @@ func exactly(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST")
 
 // few are the first of some names.
 func few(names []string) []string { return names[:min(len(names), 5)] }
+
+// severityMark names the colour of a severity, which its word stands beside.
+func severityMark(severity string) string {
+	switch severity {
+	case "critical":
+		return "error"
+	case "high":
+		return "noncompliant"
+	case "medium":
+		return "pending"
+	}
+	return "unknown"
+}
+
+// plural is a number with a noun that does not take an s.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return views.Number(n) + " " + many
+}
+
+// size is a number of bytes as people say it.
+func size(bytes int64) string {
+	if bytes < 1_000_000 {
+		return fmt.Sprintf("%.1f kB", float64(bytes)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
+}
+
+// days is a number of days, or a dash where there is none.
+func days(n *float64) string {
+	if n == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%g d", *n)
+}
+
+// deref is the time that a pointer leads to, zero without one.
+func deref(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
+
+// repository is where a package comes from, with spaces where a line may break.
+func repository(name string) string { return strings.ReplaceAll(name, "/", " ") }
