@@ -70,13 +70,13 @@ func TestAptKilledAtAnyPoint(t *testing.T) {
 		h.check("2")
 		random := rand.New(rand.NewPCG(3, uint64(points)))
 		broken := 0
-		for range points {
+		for i := range points {
 			h.restore(saved)
 			if got := h.versions(); got != all("1") {
 				t.Fatalf("restored to %q", got)
 			}
 			delay := time.Duration(random.Int64N(int64(whole)))
-			if h.killedAt(delay) {
+			if h.killedAt(delay, i%3 == 2) {
 				broken++
 			}
 			if t.Failed() {
@@ -96,15 +96,18 @@ func (h *aptHost) timed(what func()) time.Duration {
 	return time.Since(start)
 }
 
-// killedAt kills after the delay and lets a new agent go on. It tells whether the kill left
-// something to mend.
-func (h *aptHost) killedAt(delay time.Duration) bool {
+// killedAt kills after the delay and lets a new agent go on, which may know nothing of what was
+// begun. It tells whether the kill left something to mend.
+func (h *aptHost) killedAt(delay time.Duration, forget bool) bool {
 	h.t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- h.apt.InstallPatch(context.Background(), targets(all("2")), "keep") }()
 	time.Sleep(delay)
 	killChildren()
 	<-done
+	if forget {
+		_ = os.Remove(begunFile)
+	}
 	next := newAptManager(&System{Root: "/", State: h.s.State})
 	broken, err := next.Broken(h.t.Context())
 	h.must(err)
