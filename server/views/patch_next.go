@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"plumb/inventory"
 	"plumb/policies"
 	"plumb/policies/calendar"
 	"plumb/policies/patch"
@@ -39,16 +38,6 @@ type PatchNext struct {
 	SoakEnds *time.Time `json:"soak_ends,omitempty"`
 	// Sentence says all of it in words.
 	Sentence string `json:"sentence"`
-}
-
-// PatchReboot is a host that needs a reboot after patching.
-type PatchReboot struct {
-	Host    string    `json:"host"`
-	Rollout string    `json:"rollout"`
-	Ring    string    `json:"ring"`
-	Since   time.Time `json:"since"`
-	// Reasons are what only works after a reboot.
-	Reasons []string `json:"reasons"`
 }
 
 // PatchPlans is what else it takes to say what happens next.
@@ -218,11 +207,11 @@ func (n nexter) when(v PatchNext) string {
 // stopped says why nothing happens.
 func (n nexter) stopped(v PatchNext) string {
 	for _, r := range n.Rings {
-		switch {
-		case r.Phase == rollout.Halted:
+		switch r.Phase {
+		case rollout.Halted:
 			return fmt.Sprintf("cycle %d is halted in ring %s (%s failed): it waits for a person to resume, promote or roll back",
 				v.Cycle, r.Name, count(n.Tallies[r.Name].Failed, "host"))
-		case r.Phase == rollout.RolledBack:
+		case rollout.RolledBack:
 			return fmt.Sprintf("cycle %d was rolled back in ring %s: the next one begins when something else is approved, or with `plumb patch set new`", v.Cycle, r.Name)
 		}
 	}
@@ -303,35 +292,4 @@ func count(n int, word string) string {
 		return "1 " + word
 	}
 	return fmt.Sprintf("%d %ss", n, word)
-}
-
-// PatchReboots lists the selected hosts that need a reboot, those that wait longest first.
-func (r Reader) PatchReboots(ctx context.Context, f PatchFilter) ([]PatchReboot, error) {
-	seen, err := r.sight(ctx, f)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read what is on offer: %w", err)
-	}
-	names := map[inventory.HostID]string{}
-	for _, a := range seen.groups {
-		for _, h := range a.Hosts {
-			names[h.ID] = h.Name
-		}
-	}
-	for _, one := range seen.Unknown {
-		if f.Group == "" {
-			names[one.Host.ID] = one.Host.Name
-		}
-	}
-	rows, err := r.Store.PatchHosts(ctx, "")
-	if err != nil {
-		return nil, err
-	}
-	all := []PatchReboot{}
-	for _, row := range rows {
-		if name := names[row.Host]; name != "" && row.Reboot {
-			all = append(all, PatchReboot{Host: name, Rollout: row.Rollout, Ring: row.Ring, Since: row.Since.UTC(), Reasons: list(row.Detail.Reboot)})
-		}
-	}
-	slices.SortFunc(all, func(a, b PatchReboot) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Host, b.Host)) })
-	return all, nil
 }
