@@ -125,45 +125,7 @@ func TestHistories(t *testing.T) {
 		}
 		cycle, acts := uint64(1), rapid.IntRange(5, 40).Draw(rt, "acts")
 		for range acts {
-			switch rapid.SampledFrom([]string{"run", "kill", "cut", "window", "close", "freeze", "busy", "cycle", "undo", "fault", "hook", "order"}).Draw(rt, "act") {
-			case "run":
-				w.run()
-				w.rebootIfWanted()
-			case "kill":
-				w.killAt = w.effects + rapid.IntRange(1, 60).Draw(rt, "effect")
-				w.run()
-			case "cut":
-				w.powerCut()
-			case "window":
-				w.open = map[string]bool{calendar.Package: rapid.Bool().Draw(rt, "package"), calendar.Reboot: rapid.Bool().Draw(rt, "reboot")}
-			case "close":
-				w.closing = rapid.IntRange(1, 6).Draw(rt, "questions")
-			case "freeze":
-				w.frozen = !w.frozen
-			case "busy":
-				w.busy = rapid.IntRange(0, 3).Draw(rt, "busy")
-			case "cycle":
-				cycle++
-				version := fmt.Sprint(cycle + 1)
-				items := []string{}
-				for _, name := range []string{"a", "b", "c"} {
-					w.publish(name, version)
-					items = append(items, name+" "+version)
-					w.boots[name] = rapid.Bool().Draw(rt, "boots")
-				}
-				w.give(cycle, items...)
-			case "undo":
-				w.order.Undo = !w.order.Undo
-			case "fault":
-				key := rapid.SampledFrom([]string{"a ", "b ", "c "}).Draw(rt, "package") + fmt.Sprint(cycle+1)
-				kind := rapid.SampledFrom([]map[string]bool{w.bad, w.sick}).Draw(rt, "kind")
-				kind[key] = !kind[key]
-			case "hook":
-				hook := rapid.SampledFrom([]string{"before", "drain", "undrain", "after", "snapshot", "restore"}).Draw(rt, "hook")
-				w.hookFail[hook] = !w.hookFail[hook]
-			case "order":
-				w.order.Taken++
-			}
+			cycle = act(rt, w, cycle)
 			none(rt, w)
 		}
 		w.killAt, w.closing, w.busy, w.frozen, w.hookFail = 0, 0, 0, false, map[string]bool{}
@@ -177,6 +139,50 @@ func TestHistories(t *testing.T) {
 		}
 		none(rt, w)
 	})
+}
+
+// act lets one thing happen and returns the newest cycle.
+func act(rt *rapid.T, w *world, cycle uint64) uint64 {
+	switch rapid.SampledFrom([]string{"run", "kill", "cut", "window", "close", "freeze", "busy", "cycle", "undo", "fault", "hook", "order"}).Draw(rt, "act") {
+	case "run":
+		w.run()
+		w.rebootIfWanted()
+	case "kill":
+		w.killAt = w.effects + rapid.IntRange(1, 60).Draw(rt, "effect")
+		w.run()
+	case "cut":
+		w.powerCut()
+	case "window":
+		w.open = map[string]bool{calendar.Package: rapid.Bool().Draw(rt, "package"), calendar.Reboot: rapid.Bool().Draw(rt, "reboot")}
+	case "close":
+		w.closing = rapid.IntRange(1, 6).Draw(rt, "questions")
+	case "freeze":
+		w.frozen = !w.frozen
+	case "busy":
+		w.busy = rapid.IntRange(0, 3).Draw(rt, "busy")
+	case "cycle":
+		cycle++
+		version := fmt.Sprint(cycle + 1)
+		items := []string{}
+		for _, name := range []string{"a", "b", "c"} {
+			w.publish(name, version)
+			items = append(items, name+" "+version)
+			w.boots[name] = rapid.Bool().Draw(rt, "boots")
+		}
+		w.give(cycle, items...)
+	case "undo":
+		w.order.Undo = !w.order.Undo
+	case "fault":
+		key := rapid.SampledFrom([]string{"a ", "b ", "c "}).Draw(rt, "package") + fmt.Sprint(cycle+1)
+		kind := rapid.SampledFrom([]map[string]bool{w.bad, w.sick}).Draw(rt, "kind")
+		kind[key] = !kind[key]
+	case "hook":
+		hook := rapid.SampledFrom([]string{"before", "drain", "undrain", "after", "snapshot", "restore"}).Draw(rt, "hook")
+		w.hookFail[hook] = !w.hookFail[hook]
+	case "order":
+		w.order.Taken++
+	}
+	return cycle
 }
 
 // none fails for what must never happen, at any instant: a package of which neither version is
