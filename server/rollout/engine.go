@@ -107,12 +107,13 @@ func (e *engine) ring(i int) {
 		e.move(r, Eligible, "")
 	}
 	if r.Phase == Eligible && !e.Held() {
-		if e.move(r, Rolling, ""); r.Offered.IsZero() {
-			r.Offered = e.now
-		}
+		e.move(r, Rolling, "")
 	}
 	if r.Phase != Rolling && r.Phase != Soaking && r.Phase != Passed {
 		return
+	}
+	if r.Offered.IsZero() { // also where a person let a ring pass that had not begun
+		r.Offered = e.now
 	}
 	t := e.Survey(*r, e.members[r.Name], e.hosts)
 	if exceeded(e.Plan.Budget, t) {

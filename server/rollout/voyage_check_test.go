@@ -43,7 +43,7 @@ func (v *voyage) checkGrant(b *boat, s State) {
 	}
 	deferral := time.Duration(v.plan.Rings[b.ring].Deferral) * time.Second
 	name := v.plan.Rings[b.ring].Name
-	if !s.Emergency && v.offered[name].Before(s.Made.Add(deferral)) {
+	if !s.Emergency && !v.promoted[name] && v.offered[name].Before(s.Made.Add(deferral)) {
 		v.t.Errorf("%s got it %s after the cycle began, before its deferral of %s", b.ID, v.offered[name].Sub(s.Made), deferral)
 	}
 }
@@ -94,7 +94,7 @@ func (v *voyage) checkPass(i int, before State) {
 // whose failure a person forgave is that person's care, and so is one that has lied.
 func (v *voyage) checkCluster(b *boat) {
 	name := b.Labels["cluster"]
-	if v.plan.Cluster == nil || name == "" || !b.away() {
+	if v.plan.Cluster == nil || name == "" || !b.away {
 		return
 	}
 	size, away := 0, 0
@@ -106,7 +106,7 @@ func (v *voyage) checkCluster(b *boat) {
 		if size++; one.liar {
 			return
 		}
-		if one.away() && !v.forgiven(one.ID) {
+		if one.away && !v.forgiven(one.ID) {
 			away++
 		}
 	}

@@ -20,6 +20,7 @@ var sankOnce = []struct {
 	hosts int
 }{
 	{5007, 100}, // hosts in no cluster took the places of those in one, again and again
+	{5048, 100}, // a ring that a person let pass before it began had no time from which its deadline counts
 }
 
 // Patch cycles, one after the other, in histories by seed: windows in several zones, deferral,
@@ -27,7 +28,7 @@ var sankOnce = []struct {
 // by themselves, liars, silence, clocks that jump, crashes and people. What must hold is watched
 // from outside, as in TestSimulation. PLUMB_SOAK=1 plays 1,000 with 10,000 hosts each.
 func TestVoyages(t *testing.T) {
-	hosts, seeds := 100, uint64(40)
+	hosts, seeds := 60, uint64(12)
 	if os.Getenv("PLUMB_SOAK") != "" {
 		hosts, seeds = 10_000, 1000
 	}
@@ -64,15 +65,11 @@ type boat struct {
 	phase  string
 	status policies.Status
 	behind int
+	away   bool            // it cannot serve
 	harmed uint64          // the newest cycle that did harm to it
 	broken bool            // something else on it is in error
 	told   store.PatchHost // what it reported last
 	wrecks bool            // what it reported last: something else is in error
-}
-
-// away tells whether it cannot serve.
-func (b *boat) away() bool {
-	return slices.Contains([]string{policies.PhaseInstall, policies.PhaseReboot}, b.phase)
 }
 
 // voyage is a fleet with its cycles. Of the history it takes the plan, the rings and the checks.
@@ -249,27 +246,25 @@ func (v *voyage) act(b *boat) {
 func (v *voyage) take(b *boat, s State) {
 	g := s.grant(b.Host, v.plan.Rings[b.ring].Name)
 	if g.Undo {
-		b.cycle, b.phase, b.status = g.Cycle, policies.PhaseRolledBack, policies.Noncompliant
+		b.cycle, b.phase, b.status, b.away = g.Cycle, policies.PhaseRolledBack, policies.Noncompliant, false
 		return
 	}
 	switch {
 	case b.cycle == g.Cycle && b.phase == policies.PhaseReboot:
 		if b.behind--; b.behind <= 0 {
-			b.phase, b.status = policies.PhaseDone, policies.Repaired
+			b.phase, b.status, b.away = policies.PhaseDone, policies.Repaired, false
 		}
 	case b.cycle == g.Cycle && b.phase != policies.PhaseIdle:
 		return // done, failed, or back again
 	case v.state.Frozen || !v.open(b, g.Emergency, v.sun, v.late(b, g.Offered, v.sun)):
-		if b.cycle, b.status = g.Cycle, policies.Pending; !b.away() {
-			b.phase = policies.PhaseIdle
-		}
+		b.cycle, b.status, b.phase = g.Cycle, policies.Pending, policies.PhaseIdle // who is away stays so
 	default:
 		v.install(b, g.Cycle)
 	}
 }
 
 func (v *voyage) install(b *boat, cycle uint64) {
-	b.cycle = cycle
+	b.cycle, b.away = cycle, b.breaks && b.fragile || !b.fragile && b.slow > 1
 	switch {
 	case b.fragile && b.breaks:
 		b.phase, b.status, b.harmed = policies.PhaseInstall, policies.Failed, cycle
@@ -376,7 +371,8 @@ func (v *voyage) look() {
 // note remembers when each ring was first open to its hosts.
 func (v *voyage) note(before, after State) {
 	for i, r := range after.Rings {
-		if _, known := v.offered[r.Name]; !known && before.Rings[i].Phase != r.Phase && r.Phase != Eligible {
+		begun := i == 0 || before.Rings[i-1].Phase == Passed || after.Rings[i-1].Phase == Passed
+		if _, known := v.offered[r.Name]; !known && begun && slices.Contains([]Phase{Rolling, Soaking, Passed, Halted}, r.Phase) {
 			v.offered[r.Name] = v.clock
 		}
 	}
