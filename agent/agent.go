@@ -43,6 +43,8 @@ type Agent struct {
 	Facts func(context.Context) (inventory.Facts, error)
 	// Decode makes the resource of a catalog entry; nil means [modules.Decode].
 	Decode func(policies.Resource) (modules.Resource, error)
+	// FetchLists fetches the package lists; nil asks the host's package manager.
+	FetchLists func(context.Context) error
 	// Audit forces audit mode for every run.
 	Audit bool
 	// Reboot boots the host again, for the reason given; nil leaves that to somebody else, who

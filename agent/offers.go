@@ -21,6 +21,7 @@ type knownOffers struct {
 // depends. A host that cannot tell reports no offers: that is never taken for "up to date".
 func (r *round) findOffers(ctx context.Context) {
 	sys := &system.System{Root: r.Root}
+	r.refreshLists(ctx, sys)
 	from, err := sys.OfferSource()
 	if errors.Is(err, system.ErrNoOffers) {
 		return
