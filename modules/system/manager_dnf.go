@@ -3,7 +3,6 @@ package system
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"plumb/policies"
@@ -52,31 +51,42 @@ func (d dnfManager) Update(ctx context.Context) error {
 	return nil
 }
 
-// FetchPatch downloads into dnf's own cache; dnf verifies digests and signatures.
+// FetchPatch downloads into dnf's own cache; dnf verifies digests and signatures. A version that
+// is installed is fetched as well: it is the way back.
 func (d dnfManager) FetchPatch(ctx context.Context, wanted []Target) error {
-	if len(wanted) == 0 {
-		return nil
-	}
-	// The lists stay those of the plan, however old they are.
-	args := []string{"-q", "-y", "--setopt=*.metadata_expire=-1", "install", "--downloadonly", "--"}
-	out, err := d.run(ctx, dnfInstallLimit, append(args, nevras(wanted)...)...)
-	if err == nil && out.Code != 0 {
-		err = dnfFailure(out)
-	}
+	there, fresh, err := rpmDatabase(d).toFetch(ctx, wanted, d.locate)
 	if err != nil {
-		return fmt.Errorf("cannot fetch the packages: %w", err)
+		return err
 	}
-	for _, t := range wanted {
-		if _, ok := d.locate(t); !ok && !d.has(ctx, t) {
-			return fmt.Errorf("cannot fetch %s %s: dnf says that all is well, and it is not in its cache", t.Name, t.Version)
+	for _, part := range []struct {
+		verb string
+		list []Target
+	}{{"reinstall", there}, {"install", fresh}} {
+		if err := d.fetch(ctx, part.verb, part.list); err != nil {
+			return fmt.Errorf("cannot fetch the packages: %w", err)
 		}
 	}
 	return nil
 }
 
-func (d dnfManager) has(ctx context.Context, t Target) bool {
-	there, err := d.InstalledVersions(ctx)
-	return err == nil && there[t]
+func (d dnfManager) fetch(ctx context.Context, verb string, list []Target) error {
+	if len(list) == 0 {
+		return nil
+	}
+	// The lists stay those of the plan, however old they are.
+	out, err := d.call(ctx, dnfInstallLimit, list, "-q", "-y", "--setopt=*.metadata_expire=-1", verb, "--downloadonly")
+	if err != nil {
+		return err
+	}
+	if out.Code != 0 {
+		return dnfFailure(out)
+	}
+	for _, t := range list {
+		if _, ok := d.locate(t); !ok {
+			return fmt.Errorf("dnf says that all is well, and %s %s is not in its cache", t.Name, t.Version)
+		}
+	}
+	return nil
 }
 
 func nevras(list []Target) []string {
@@ -115,16 +125,16 @@ func (d dnfManager) InstallPatch(ctx context.Context, wanted []Target, conffiles
 
 // install goes to exactly these versions, up or down.
 func (d dnfManager) install(ctx context.Context, wanted []Target) (Output, error) {
-	return d.run(ctx, dnfInstallLimit, slices.Concat([]string{"-y", "-C", "install", "--"}, nevras(wanted))...)
+	return d.call(ctx, dnfInstallLimit, wanted, "-y", "-C", "install")
 }
 
 // reinstall unpacks versions that are there again. They are fetched anew when the cache has lost them.
 func (d dnfManager) reinstall(ctx context.Context, list []Target) (Output, error) {
-	out, err := d.run(ctx, dnfInstallLimit, slices.Concat([]string{"-y", "-C", "reinstall", "--"}, nevras(list))...)
+	out, err := d.call(ctx, dnfInstallLimit, list, "-y", "-C", "reinstall")
 	if err != nil || out.Code == 0 {
 		return out, err
 	}
-	return d.run(ctx, dnfInstallLimit, slices.Concat([]string{"-y", "reinstall", "--"}, nevras(list))...)
+	return d.call(ctx, dnfInstallLimit, list, "-y", "reinstall")
 }
 
 // Conffiles predicts from the fetched packages.

@@ -17,7 +17,7 @@ const (
 // dnfOptions are the same for all calls: nothing is asked, nothing is removed to make room, no
 // package comes in only because another would like it, and what was fetched stays in the cache.
 func dnfOptions() []string {
-	return []string{"--color=never", "--setopt=exit_on_lock=True", "--setopt=installonly_limit=0", "--setopt=keepcache=True",
+	return []string{"--setopt=exit_on_lock=True", "--setopt=installonly_limit=0", "--setopt=keepcache=True",
 		"--setopt=install_weak_deps=False", "--setopt=clean_requirements_on_remove=False", "--setopt=skip_if_unavailable=False"}
 }
 
@@ -66,9 +66,10 @@ func (d dnfManager) PlanPatch(ctx context.Context, wanted []Target) (PatchPlan, 
 	return p.run(ctx, wanted)
 }
 
-// available looks up all versions of the wanted packages and of what they may draw in.
+// available looks up all versions of the wanted packages: in the repositories, and those that
+// were fetched and have left them since.
 func (d dnfManager) available(ctx context.Context, wanted []Target) (map[Target]rpmAvailable, error) {
-	args := []string{"repoquery", "--available", "--qf", `%{name}\t%{arch}\t%{epoch}:%{version}-%{release}\t%{downloadsize}\t%{installsize}\n`, "--"}
+	args := []string{"--disableexcludes=all", "repoquery", "--available", "--qf", `%{name}\t%{arch}\t%{epoch}:%{version}-%{release}\t%{downloadsize}\t%{installsize}\n`, "--"}
 	for _, t := range wanted {
 		args = append(args, t.rpmName())
 	}
@@ -87,16 +88,41 @@ func (d dnfManager) available(ctx context.Context, wanted []Target) (map[Target]
 		a.size, _ = strconv.ParseInt(fields[4], 10, 64)
 		found[rpmTarget(fields[0], fields[1], fields[2])] = a
 	}
+	for _, t := range wanted {
+		if _, ok := found[t]; ok {
+			continue
+		}
+		if _, fetched := d.locate(t); fetched {
+			found[t] = rpmAvailable{fetchedOnly: true}
+		}
+	}
 	return found, nil
 }
 
+// call runs dnf about exactly these versions. Those that no repository has any more go by the
+// file that was fetched; all others by name, so that dnf checks them as their repository wants.
+func (d dnfManager) call(ctx context.Context, limit time.Duration, wanted []Target, args ...string) (Output, error) {
+	out, err := d.run(ctx, limit, slices.Concat(args, []string{"--"}, nevras(wanted))...)
+	if err != nil || out.Code == 0 || !strings.Contains(string(out.Stderr), dnfNoMatch) {
+		return out, err
+	}
+	available, err := d.available(ctx, wanted)
+	if err != nil {
+		return out, err
+	}
+	specs, changed := rpmDatabase(d).fetchedSpecs(wanted, available, d.locate, Target.nevra)
+	if !changed {
+		return out, nil
+	}
+	return d.run(ctx, limit, slices.Concat(args, []string{"--"}, specs)...)
+}
+
+// dnfNoMatch is how dnf says that it knows no such version; it has no exit code for that.
+const dnfNoMatch = "Unable to find a match: "
+
 // simulate asks what the installation of exactly these versions comes to.
 func (d dnfManager) simulate(ctx context.Context, wanted []Target) (rpmTransaction, error) {
-	args := []string{"-C", "--assumeno", "install", "--"}
-	for _, t := range wanted {
-		args = append(args, t.nevra())
-	}
-	out, err := d.run(ctx, dnfQueryLimit, args...)
+	out, err := d.call(ctx, dnfQueryLimit, wanted, "-C", "--assumeno", "install")
 	if err != nil {
 		return rpmTransaction{}, err
 	}
@@ -180,7 +206,7 @@ func parseDnfProblem(stderr string) []string {
 			}
 		case inside && strings.HasPrefix(line, "- "):
 			chain = append(chain, strings.TrimPrefix(line, "- "))
-		case strings.HasPrefix(line, "Error: Unable to find a match: "):
+		case strings.HasPrefix(line, "Error: "+dnfNoMatch):
 			chain = append(chain, strings.TrimPrefix(line, "Error: ")+": it is excluded or locked on this host, or in no repository")
 		default:
 			inside = inside && line == ""

@@ -44,7 +44,7 @@ func TestOnRPMHost(t *testing.T) {
 	}{
 		{"offers", rpmHost.offers}, {"plan", rpmHost.plan}, {"plan of all", rpmHost.planAll}, {"unfetched", rpmHost.unfetched},
 		{"upgrade", rpmHost.upgrade}, {"downgrade", rpmHost.downgrade}, {"failing script", rpmHost.failingScript},
-		{"conffiles", rpmHost.conffiles}, {"kill", rpmHost.kill}, {"kernels", rpmHost.kernels}, {"aftermath", rpmHost.aftermath},
+		{"conffiles", rpmHost.conffiles}, {"way back", rpmHost.wayBack}, {"kill", rpmHost.kill}, {"torment", rpmHost.torment}, {"kernels", rpmHost.kernels}, {"aftermath", rpmHost.aftermath},
 		{"held on the host", rpmHost.locked},
 	}
 	for _, step := range steps {
@@ -256,6 +256,25 @@ func (h rpmHost) conffiles() {
 	h.whole()
 }
 
+// wayBack fetches what is installed before it goes on, and goes back when no repository has it any more.
+func (h rpmHost) wayBack() {
+	before := noarch("gadget 1.1-1", "libthing 1.1-1", "thing 1.1-1")
+	h.must(h.manager.FetchPatch(h.Context(), before))
+	h.must(h.put("keep", noarch("libthing 1.0-1", "thing 1.0-1", "gadget 1.0-1")...))
+	repositories := map[string]string{"dnf": "/etc/yum.repos.d", "zypper": "/etc/zypp/repos.d"}[h.manager.Name()]
+	h.shell("sed -i s/enabled=1/enabled=0/ " + repositories + "/updates.repo")
+	plan, err := h.manager.PlanPatch(h.Context(), before)
+	if err != nil || len(plan.Gone) > 0 || len(plan.Held) > 0 || len(slices.Concat(plan.Steps...)) != 3 {
+		h.Errorf("PlanPatch of what was fetched = %+v, %v, want three to go on with", plan, err)
+	}
+	h.must(h.put("keep", before...))
+	if got := h.version("gadget libthing thing"); got != "1.1 1.1 1.1" {
+		h.Errorf("versions are %q, want 1.1 of all three", got)
+	}
+	h.shell("sed -i s/enabled=0/enabled=1/ " + repositories + "/updates.repo")
+	h.whole()
+}
+
 // kill ends the package manager with all it started while a script of a new version runs, when both
 // versions are in the database.
 func (h rpmHost) kill() {
@@ -283,6 +302,43 @@ func (h rpmHost) kill() {
 	}
 	h.shell("test -e /run/slow-ended; test \"$(slow)\" = 'slow 1.1'")
 	h.whole()
+}
+
+// torment kills the package manager at some points of its work on three packages, two of which need
+// each other's exact version. What was begun comes to its end, and what was not is as before.
+func (h rpmHost) torment() {
+	versions := map[string][]Target{
+		"1.0 1.0 1.0": noarch("gadget 1.0-1", "libthing 1.0-1", "thing 1.0-1"),
+		"1.1 1.1 1.1": noarch("gadget 1.1-1", "libthing 1.1-1", "thing 1.1-1"),
+	}
+	h.must(h.manager.FetchPatch(h.Context(), versions["1.0 1.0 1.0"]))
+	began := time.Now()
+	h.must(h.manager.InstallPatch(h.Context(), versions["1.0 1.0 1.0"], "keep"))
+	took := time.Since(began)
+	for _, percent := range []time.Duration{60, 75, 90} {
+		before := h.version("gadget libthing thing")
+		wanted := versions["1.1 1.1 1.1"]
+		if before != "1.0 1.0 1.0" {
+			wanted = versions["1.0 1.0 1.0"]
+		}
+		h.must(h.manager.FetchPatch(h.Context(), wanted))
+		ctx, cancel := context.WithTimeout(h.Context(), took*percent/100)
+		said := h.manager.InstallPatch(ctx, wanted, "keep")
+		cancel()
+		killed := h.version("gadget libthing thing")
+		broken, err := h.manager.Broken(h.Context())
+		h.must(err)
+		if len(broken) > 0 {
+			h.must(h.manager.Mend(h.Context()))
+		}
+		h.whole()
+		after := h.version("gadget libthing thing")
+		h.Logf("at %d%%: %v; %s, then %s, broken %q, and after Mend %s", percent, said, before, killed, broken, after)
+		if versions[after] == nil {
+			h.Errorf("versions are %q, want all old or all new", after)
+		}
+		h.shell("rpm -V gadget libthing thing | grep -v ' c ' && exit 1; true")
+	}
 }
 
 func (h rpmHost) kernels() {

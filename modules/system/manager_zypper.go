@@ -54,19 +54,31 @@ func (z zypperManager) Update(ctx context.Context) error {
 	return nil
 }
 
-// FetchPatch downloads into zypper's own cache; zypper verifies digests and signatures.
+// FetchPatch downloads into zypper's own cache; zypper verifies digests and signatures. A version
+// that is installed is fetched as well: it is the way back.
 func (z zypperManager) FetchPatch(ctx context.Context, wanted []Target) error {
-	if len(wanted) == 0 {
+	there, fresh, err := rpmDatabase(z).toFetch(ctx, wanted, z.locate)
+	if err != nil {
+		return err
+	}
+	if err := z.fetch(ctx, there, "--download-only", "--force"); err != nil {
+		return err
+	}
+	return z.fetch(ctx, fresh, "--download-only")
+}
+
+func (z zypperManager) fetch(ctx context.Context, list []Target, options ...string) error {
+	if len(list) == 0 {
 		return nil
 	}
-	out, err := z.run(ctx, dnfInstallLimit, z.request(wanted, "--download-only")...)
+	out, err := z.call(ctx, dnfInstallLimit, list, options...)
 	if err == nil && !zypperFine(out.Code) {
 		err = zypperFailure(out)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot fetch the packages: %w", err)
 	}
-	return z.fetched(ctx, wanted)
+	return z.fetched(ctx, list)
 }
 
 // fetched refuses what zypper would have to download, for no option keeps it from that.
@@ -110,12 +122,12 @@ func (z zypperManager) InstallPatch(ctx context.Context, wanted []Target, conffi
 
 // install goes to exactly these versions, up or down.
 func (z zypperManager) install(ctx context.Context, wanted []Target) (Output, error) {
-	return z.run(ctx, dnfInstallLimit, z.request(wanted)...)
+	return z.call(ctx, dnfInstallLimit, wanted)
 }
 
 // reinstall unpacks versions that are there again.
 func (z zypperManager) reinstall(ctx context.Context, list []Target) (Output, error) {
-	return z.run(ctx, dnfInstallLimit, z.request(list, "--force")...)
+	return z.call(ctx, dnfInstallLimit, list, "--force")
 }
 
 // Conffiles predicts from the fetched packages.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -77,6 +78,8 @@ type zypperSolvable struct {
 	Name    string `xml:"name,attr"`
 	Edition string `xml:"edition,attr"`
 	Arch    string `xml:"arch,attr"`
+	// Repository is its name, in a search.
+	Repository string `xml:"repository,attr"`
 }
 
 // parseZypper reads an answer element by element; what it does not know it goes into or past.
@@ -231,24 +234,50 @@ func (z zypperManager) available(ctx context.Context, wanted []Target) (map[Targ
 	}
 	found := map[Target]rpmAvailable{}
 	for _, v := range answer.found {
-		found[rpmTarget(v.Name, v.Arch, v.Edition)] = rpmAvailable{}
+		if v.Repository != "(System Packages)" { // installed, and in no repository
+			found[rpmTarget(v.Name, v.Arch, v.Edition)] = rpmAvailable{}
+		}
+	}
+	for _, t := range wanted {
+		if _, ok := found[t]; ok {
+			continue
+		}
+		if _, fetched := z.locate(t); fetched {
+			found[t] = rpmAvailable{fetchedOnly: true}
+		}
 	}
 	return found, nil
 }
 
-// request is what install takes for exactly these versions.
-func (z zypperManager) request(wanted []Target, options ...string) []string {
-	args := append([]string{"install", "--no-recommends", "--oldpackage", "--auto-agree-with-licenses"}, options...)
-	args = append(args, "--")
+// call installs, or pretends to, exactly these versions. Those that no repository has any more go
+// by the file that was fetched.
+func (z zypperManager) call(ctx context.Context, limit time.Duration, wanted []Target, options ...string) (Output, error) {
+	args := slices.Concat([]string{"install", "--no-recommends", "--oldpackage", "--auto-agree-with-licenses"}, options, []string{"--"})
+	var specs []string
 	for _, t := range wanted {
-		args = append(args, t.rpmName()+t.dotArch()+"="+t.Version)
+		specs = append(specs, t.zypperSpec())
 	}
-	return args
+	out, err := z.run(ctx, limit, append(args, specs...)...)
+	if err != nil || out.Code != zypperNotFound {
+		return out, err
+	}
+	available, err := z.available(ctx, wanted)
+	if err != nil {
+		return out, err
+	}
+	specs, changed := rpmDatabase(z).fetchedSpecs(wanted, available, z.locate, Target.zypperSpec)
+	if !changed {
+		return out, nil
+	}
+	return z.run(ctx, limit, append(args, specs...)...)
 }
+
+// zypperSpec is what zypper takes for exactly this version.
+func (t Target) zypperSpec() string { return t.rpmName() + t.dotArch() + "=" + t.Version }
 
 // simulate asks what the installation of exactly these versions comes to.
 func (z zypperManager) simulate(ctx context.Context, wanted []Target) (rpmTransaction, error) {
-	out, err := z.run(ctx, dnfQueryLimit, z.request(wanted, "--dry-run", "--details")...)
+	out, err := z.call(ctx, dnfQueryLimit, wanted, "--dry-run", "--details")
 	if err != nil {
 		return rpmTransaction{}, err
 	}

@@ -2,7 +2,6 @@ package system
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,27 +52,36 @@ func olderTwins(list []rpmPackage) []Target {
 	return older
 }
 
-// unfinished are the versions that were wanted and of which it is not sure that all is there: a
-// version that is installed may lack its scripts, and one that is not may have left files.
+// unfinished are the versions of which it is not sure that all is there. Of those that were being
+// installed it is all or none: when one is there, or has left files, the rest has to follow, for they may
+// need each other; and what is there may lack its scripts.
 func (r rpmDatabase) unfinished(ctx context.Context, b rpmBegun, list []rpmPackage) ([]Target, error) {
 	var unsure []Target
-	for _, t := range slices.Concat(b.Failed, b.Wanted) {
-		there := slices.ContainsFunc(list, func(p rpmPackage) bool { return p.Target == t })
-		if !there && slices.Contains(b.Failed, t) && !slices.Contains(b.Wanted, t) {
-			continue // it was replaced since
+	for _, t := range b.Failed {
+		if hasRPM(list, t) { // else it was replaced since
+			unsure = append(unsure, t)
 		}
-		if !there {
+	}
+	for _, t := range b.Wanted {
+		began := hasRPM(list, t)
+		if !began {
 			damaged, err := r.damaged(ctx, t, list)
 			if err != nil {
 				return nil, err
 			}
-			there = damaged
+			began = damaged
 		}
-		if there && !slices.Contains(unsure, t) {
-			unsure = append(unsure, t)
+		if began {
+			unsure = append(unsure, b.Wanted...)
+			break
 		}
 	}
-	return unsure, nil
+	slices.SortFunc(unsure, compareRPMTargets)
+	return slices.Compact(unsure), nil
+}
+
+func hasRPM(list []rpmPackage, t Target) bool {
+	return slices.ContainsFunc(list, func(p rpmPackage) bool { return p.Target == t })
 }
 
 // damaged tells whether files of the installed version are missing or hold something else.
@@ -130,15 +138,19 @@ func (r rpmDatabase) mend(ctx context.Context, reinstall, install func(context.C
 	}
 	there, absent := []Target{}, []Target{}
 	for _, t := range unsure {
-		if slices.ContainsFunc(list, func(p rpmPackage) bool { return p.Target == t }) {
+		if hasRPM(list, t) {
 			there = append(there, t)
 		} else {
 			absent = append(absent, t)
 		}
 	}
-	again, failed := r.again(ctx, reinstall, there)
-	more, errInstall := r.again(ctx, install, absent)
-	if err := errors.Join(failed, errInstall); err != nil {
+	// What is not there comes first: what is there may need it.
+	more, err := r.again(ctx, install, absent)
+	if err != nil {
+		return err
+	}
+	again, err := r.again(ctx, reinstall, there)
+	if err != nil {
 		return err
 	}
 	if err := r.settle(begun); err != nil {

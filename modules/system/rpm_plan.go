@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -26,9 +27,51 @@ type rpmTransaction struct {
 	download, disk int64
 }
 
-// rpmAvailable is one version in a repository.
+// rpmAvailable is one version that can be had.
 type rpmAvailable struct {
+	// download and size are in bytes, 0 where they are not known.
 	download, size int64
+	// fetchedOnly is true when no repository has it any more, but it was fetched before.
+	fetchedOnly bool
+}
+
+// fetchedSpecs names each version, those that only the cache has by their file. changed is
+// false when there is none.
+func (r rpmDatabase) fetchedSpecs(wanted []Target, available map[Target]rpmAvailable, locate func(Target) (string, bool), name func(Target) string) (specs []string, changed bool) {
+	for _, t := range wanted {
+		file, ok := locate(t)
+		if !ok || !available[t].fetchedOnly {
+			specs = append(specs, name(t))
+			continue
+		}
+		specs, changed = append(specs, filepath.Join("/", r.s.Root, file)), true
+	}
+	return specs, changed
+}
+
+// toFetch parts what has to be fetched: versions that are installed, which are the way back, and
+// others. What was fetched before is left out, but others are fetched all or none: they may
+// need each other's exact version.
+func (r rpmDatabase) toFetch(ctx context.Context, wanted []Target, locate func(Target) (string, bool)) (there, fresh []Target, err error) {
+	installed, err := r.installedVersions(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	missing := false
+	for _, t := range wanted {
+		_, fetched := locate(t)
+		switch {
+		case installed[t] && !fetched:
+			there = append(there, t)
+		case !installed[t]:
+			fresh = append(fresh, t)
+			missing = missing || !fetched
+		}
+	}
+	if !missing {
+		fresh = nil
+	}
+	return there, fresh, nil
 }
 
 // rpmPlanner makes a plan out of simulations.
@@ -40,7 +83,9 @@ type rpmPlanner struct {
 
 	wanted map[Target]bool
 	done   map[Target]bool // in a step, or held
-	plan   PatchPlan
+	// refused are held because the solver finds no way.
+	refused []Target
+	plan    PatchPlan
 }
 
 // run plans packages of one source together, for they mostly need each other's exact version.
@@ -61,7 +106,28 @@ func (p *rpmPlanner) run(ctx context.Context, wanted []Target) (PatchPlan, error
 			return PatchPlan{}, err
 		}
 	}
-	return p.plan, nil
+	err := p.retry(ctx)
+	return p.plan, err
+}
+
+// retry asks for all that was held in one go: packages that need each other may be such that the
+// solver cannot draw in the other by itself, because only our cache has it.
+func (p *rpmPlanner) retry(ctx context.Context) error {
+	if len(p.refused) < 2 {
+		return nil
+	}
+	t, err := p.simulate(ctx, p.refused)
+	if err != nil || len(t.problem)+len(t.removed) > 0 {
+		return err
+	}
+	p.plan.Held = slices.DeleteFunc(p.plan.Held, func(h policies.Held) bool {
+		return slices.ContainsFunc(p.refused, func(t Target) bool { return t.Name == h.Name && t.Version == h.Version })
+	})
+	for _, refused := range p.refused {
+		delete(p.done, refused)
+	}
+	p.addStep(t)
+	return nil
 }
 
 func (p *rpmPlanner) has(t Target) bool {
@@ -191,6 +257,8 @@ func (p *rpmPlanner) hold(t Target, tried rpmTransaction) {
 	if len(tried.problem) == 0 {
 		p.plan.Removed = append(p.plan.Removed, tried.removed...)
 		tried.problem = []string{strings.Join(tried.removed, ", ") + " would be removed"}
+	} else {
+		p.refused = append(p.refused, t)
 	}
 	p.plan.Held = append(p.plan.Held, policies.Held{Name: t.Name, Version: t.Version, Chain: tried.problem})
 }

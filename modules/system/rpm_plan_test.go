@@ -17,7 +17,16 @@ type solver struct {
 	needs   map[string][]string // of version 2
 	removes map[string]string
 	broken  map[string]bool
-	asked   int
+	// only can be installed together with all others of it, and is not drawn in.
+	only  []string
+	asked int
+}
+
+// lacks tells whether a package is asked for without the others that it cannot be without.
+func (s *solver) lacks(name string, wanted []Target) bool {
+	return slices.Contains(s.only, name) && slices.ContainsFunc(s.only, func(other string) bool {
+		return !slices.ContainsFunc(wanted, func(w Target) bool { return w.Name == other })
+	})
 }
 
 func (s *solver) simulate(_ context.Context, wanted []Target) (rpmTransaction, error) {
@@ -25,7 +34,7 @@ func (s *solver) simulate(_ context.Context, wanted []Target) (rpmTransaction, e
 	var t rpmTransaction
 	for i := 0; i < len(wanted); i++ {
 		name := wanted[i].Name
-		if s.broken[name] {
+		if s.broken[name] || s.lacks(name, wanted) {
 			return rpmTransaction{problem: []string{"nothing provides what " + name + " needs"}}, nil
 		}
 		if gone, ok := s.removes[name]; ok {
@@ -95,6 +104,7 @@ func TestRPMPlan(t *testing.T) {
 		"held alone":             {solver: solver{broken: map[string]bool{"a": true}}, wanted: []string{"a", "b"}, steps: []string{"b"}, held: []string{"a"}},
 		"held out of a source":   {solver: solver{broken: map[string]bool{"a": true}}, source: map[string]string{"a": "s", "b": "s"}, wanted: []string{"a", "b"}, steps: []string{"b"}, held: []string{"a"}},
 		"held by a need":         {solver: solver{broken: map[string]bool{"b": true}, needs: map[string][]string{"a": {"b 9-1"}}}, wanted: []string{"a", "b"}, held: []string{"a", "b"}},
+		"only together":          {solver: solver{only: []string{"a", "c"}}, wanted: []string{"a", "b", "c"}, steps: []string{"b", "a c"}},
 		"nothing may be removed": {solver: solver{removes: map[string]string{"a": "old"}}, wanted: []string{"a", "b"}, steps: []string{"b"}, held: []string{"a"}, removed: []string{"old"}},
 	}
 	for name, c := range cases {
