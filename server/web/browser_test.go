@@ -55,6 +55,7 @@ func TestBrowser(t *testing.T) {
 	ctx := browser(t)
 	f := newFleet(t)
 	f.show()
+	f.showPatching()
 	address := f.open(ctx)
 	step := func(what, want string, actions ...chromedp.Action[chromedp.Void]) {
 		t.Helper()
@@ -74,6 +75,14 @@ func TestBrowser(t *testing.T) {
 	step("open a host", "at most 4", follow(`a[href="/hosts/db1.example.org"]`, "#wrong"))
 	step("go to drift", "7 differences from policy", follow(`nav a[href="/drift"]`, "#findings"))
 	step("see what was mended", "PermitRootLogin no")
+	step("go to rings", "Halted: nothing goes on", follow(`nav a[href="/rings"]`, ".ringrow"))
+	step("see who failed", "db2.example.org", follow(`.legend a[href*="of=security"][href*="failed"]`, ".choices"))
+	step("open a host that failed", "openssl went back to", follow(`a[href="/hosts/db2.example.org"]`, "#patching"))
+	step("open its cycle", "New since the cycle before", follow(`#patching ~ ul a[href="/changes/security/4"]`, "#set"))
+	step("go to patches", "nine of ten", follow(`nav a[href="/patches"]`, "#next"))
+	step("pick a state", "the build farm is not ready for it", follow(`a[href="/patches?state=rejected#updates"]`, "#updates"))
+	step("go to advisories", "40 advisories", follow(`nav a[href="/advisories"]`, ".filter"))
+	step("filter", "2 advisories", chromedp.Click(css("#open")), follow(".filter button", `a[href="/advisories"]`))
 	step("sign out", "plumb web", follow(".who button", ".command"))
 	step("be kept out", "Nobody is signed in", chromedp.Navigate(address+"/hosts"))
 }

@@ -27,6 +27,8 @@ type fleet struct {
 	stored map[string]bool
 	// driver is set where the engine of rollouts takes part.
 	driver *rollout.Driver
+	// glancer takes the driver's place on pages.
+	glancer views.Glancer
 }
 
 func newFleet(t testing.TB) *fleet {

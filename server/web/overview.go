@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"plumb/server/api"
 	"plumb/server/views"
@@ -23,7 +24,12 @@ type overviewPage struct {
 	More  int
 	// Changes are the newest, the newest first.
 	Changes []views.Change
+	// Stuck are rollouts that wait for a person.
+	Stuck []board
 }
+
+// Fine tells whether nothing needs a person.
+func (p overviewPage) Fine() bool { return p.Fleet.Fine() && len(p.Stuck) == 0 }
 
 const (
 	worstShown   = 10
@@ -40,16 +46,35 @@ func (s *site) overview(c *api.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	stuck, err := s.stuck(c)
+	if err != nil {
+		return nil, err
+	}
 	all := sortWorst(fleet.Findings)
 	shown := all[:min(len(all), worstShown)]
 	return s.show("overview", overviewPage{
-		frame: s.frame(c, "Overview", "/"), Fleet: fleet, Verdict: verdict(fleet), Bar: bar(fleet.Status),
-		Worst: shown, More: len(all) - len(shown), Changes: changes,
+		frame: s.frame(c, "Overview", "/"), Fleet: fleet, Verdict: verdict(fleet, stuck), Bar: bar(fleet.Status),
+		Worst: shown, More: len(all) - len(shown), Changes: changes, Stuck: stuck,
 	})
 }
 
+// stuck returns the rollouts that wait for a person.
+func (s *site) stuck(c *api.Call) ([]board, error) {
+	boards, err := s.Read().Boards(c.Request.Context(), s.Rollouts, c.Now)
+	if err != nil {
+		return nil, err
+	}
+	var stuck []board
+	for _, b := range boards {
+		if own := newBoard(b); own.Stuck() {
+			stuck = append(stuck, own)
+		}
+	}
+	return stuck, nil
+}
+
 // verdict says whether we are fine, and if not, the first thing that a person should know.
-func verdict(f views.Fleet) string {
+func verdict(f views.Fleet, stuck []board) string {
 	need := f.Hosts
 	for status, n := range f.Status {
 		if views.Fine(status) {
@@ -65,6 +90,10 @@ func verdict(f views.Fleet) string {
 		return hosts(f.Mismatch) + " compiled another catalog than this server."
 	case f.Problems > 0:
 		return hosts(f.Problems) + " refused or could not use the newest release."
+	case len(stuck) > 0:
+		return sentence(stuck[0].Newest.Title) + " is " + spaced(stuck[0].Newest.Phase) + "."
+	case f.Halted():
+		return "Release " + strconv.FormatUint(f.Rollout.Release, 10) + " is halted."
 	case f.Policy.Problem != "":
 		return "The hosts are as policy wants them, but the policy repository has a problem."
 	case f.Hosts == 1:

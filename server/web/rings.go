@@ -100,8 +100,7 @@ func changeLink(v views.Rollout) string {
 	if v.Cycle == 0 {
 		return "/changes/" + strconv.FormatUint(v.Release, 10)
 	}
-	name, number, _ := strings.Cut(v.ID, "/")
-	return "/changes/" + url.PathEscape(name) + "/" + number
+	return "/changes/" + url.PathEscape(v.Name) + "/" + strconv.FormatUint(v.Cycle, 10)
 }
 
 // Soaking tells whether a soak is under way or was.

@@ -31,6 +31,9 @@ func (f *fleet) serve() http.Handler {
 	if f.driver != nil {
 		pages.Rollouts, pages.Nexts = f.driver, someNexts
 	}
+	if f.glancer != nil {
+		pages.Rollouts = f.glancer
+	}
 	a.Start(pages.Routes()...)
 	return a.Handler(api.PeopleDoor)
 }

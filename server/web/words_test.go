@@ -93,10 +93,11 @@ func TestVerdict(t *testing.T) {
 		"one, alone": {views.Fleet{Hosts: 1, Status: map[policies.Status]int{policies.Failed: 1}}, "1 of 1 host needs a look."},
 		"alarm":      {views.Fleet{Hosts: 2, Status: fine(2), Mismatch: 1, Problems: 1}, "1 host compiled another catalog than this server."},
 		"problem":    {views.Fleet{Hosts: 2, Status: fine(2), Problems: 2}, "2 hosts refused or could not use the newest release."},
+		"halt":       {views.Fleet{Hosts: 2, Status: fine(2), Rollout: &views.RolloutBrief{Release: 7, Phase: "halted"}}, "Release 7 is halted."},
 		"repository": {views.Fleet{Hosts: 2, Status: fine(2), Policy: views.Policy{Problem: "x"}}, "The hosts are as policy wants them, but the policy repository has a problem."},
 	}
 	for name, c := range cases {
-		if got := verdict(c.fleet); got != c.want {
+		if got := verdict(c.fleet, nil); got != c.want {
 			t.Errorf("%s: verdict = %q, want %q", name, got, c.want)
 		}
 		if all := strings.HasPrefix(c.want, "All") || strings.HasPrefix(c.want, "The one"); all != (c.fleet.Fine() && c.fleet.Hosts > 0) {
