@@ -390,3 +390,21 @@ func TestNewPackageThatIsBroken(t *testing.T) {
 		t.Errorf("it ended as %s with %s, drained %v: %+v, %v", status, w.versions(), w.drained, out, err)
 	}
 }
+
+// The reboot was permitted and did not happen before the window closed: the host goes back into service.
+func TestRebootThatCameTooLate(t *testing.T) {
+	w := newWorld(t)
+	w.boots["a"] = true
+	if w.run(); w.wanted == "" || !w.drained {
+		t.Fatalf("no reboot is wanted: %v", w.log)
+	}
+	w.open[calendar.Reboot] = false
+	status, out, err := w.run()
+	if status != policies.Pending || w.wanted != "" || w.drained || out.Phase != policies.PhaseReboot {
+		t.Errorf("with the window closed = %s, %+v, %v; wanted %q, drained %v", status, out, err, w.wanted, w.drained)
+	}
+	w.open[calendar.Reboot] = true
+	if status, _, err := w.settleDown(); status != policies.Repaired || w.reboots != 1 {
+		t.Errorf("in the next window = %s, %v after %d reboots", status, err, w.reboots)
+	}
+}
