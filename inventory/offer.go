@@ -37,7 +37,8 @@ type Offer struct {
 	// Security is true when the candidate, or a version on the way to it, came from a
 	// repository of security updates.
 	Security bool `json:"security,omitempty"`
-	// Phased is the share of hosts in percent that may have it already, 0 when it is not phased.
+	// Phased is the share of hosts in percent that may have it already, 0 when it is not phased,
+	// and 1 when it was pulled.
 	Phased int `json:"phased,omitempty"`
 	// Size is what has to be fetched, in bytes.
 	Size int64 `json:"size,omitempty"`

@@ -146,8 +146,18 @@ func (l *listed) take(field string, value []byte) {
 	case "Size":
 		l.size = positive(value)
 	case "Phased-Update-Percentage":
-		l.phased = int(min(positive(value), 100))
+		l.phased = phasedShare(value)
 	}
+}
+
+// phasedShare reads a share in percent. Ubuntu pulls an update that does harm by setting it to 0,
+// which for an offer means that it is not phased at all, so a pulled one counts as barely begun.
+func phasedShare(value []byte) int {
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return int(min(max(n, 1), 100))
 }
 
 // splitSource reads "glibc" or "glibc (2.36-9)", where the version differs from the package's.

@@ -112,6 +112,9 @@ func TestOffersChooseAsAptDoes(t *testing.T) {
 		"phased": {map[string]string{
 			lists + "u_dists_n_InRelease": release("Ubuntu", "n", ""), lists + "u_dists_n_main_binary-amd64_Packages": pack("web", "1.1", "Phased-Update-Percentage: 40\n"),
 		}, "1.1 n false 40"},
+		"pulled": {map[string]string{
+			lists + "u_dists_n_InRelease": release("Ubuntu", "n", ""), lists + "u_dists_n_main_binary-amd64_Packages": pack("web", "1.1", "Phased-Update-Percentage: 0\n"),
+		}, "1.1 n false 1"},
 		"another architecture": {map[string]string{
 			lists + "a_dists_x_Release": release("A", "x", ""), lists + "a_dists_x_main_binary-i386_Packages": strings.ReplaceAll(pack("web", "1.1", ""), "amd64", "i386"),
 		}, ""},
