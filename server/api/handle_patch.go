@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"plumb/server/advisories"
 	"plumb/server/rollout"
@@ -67,6 +68,22 @@ func (a *API) patchAdvisories(c *Call) (any, error) {
 func (a *API) patchSLA(c *Call) (any, error) {
 	list, err := a.Views().PatchSLAs(c.Request.Context(), c.patchFilter(), c.Now)
 	return list, c.patchTrouble(err)
+}
+
+// patchProgress lists what hosts are at work on right now, of one rollout where the query names it.
+func (a *API) patchProgress(c *Call) (any, error) {
+	return a.Views().PatchProgress(c.Query("rollout"), c.Now), nil
+}
+
+// live puts what the fleet heard into the words of the views.
+func (a *API) live(now time.Time) []views.PatchProgress {
+	heard := a.Fleet.Live(now)
+	list := make([]views.PatchProgress, 0, len(heard))
+	for _, one := range heard {
+		list = append(list, views.PatchProgress{Host: one.Name, Rollout: one.Rollout, Cycle: one.Cycle, Phase: one.Phase,
+			Done: one.Done, Total: one.Total, Since: one.Since, Told: one.Told})
+	}
+	return list
 }
 
 func (c *Call) patchTrouble(err error) error {

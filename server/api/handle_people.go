@@ -11,7 +11,9 @@ import (
 )
 
 // Views reads the store for people.
-func (a *API) Views() views.Reader { return views.Reader{Store: a.Store, Policy: a.Policy.Status} }
+func (a *API) Views() views.Reader {
+	return views.Reader{Store: a.Store, Policy: a.Policy.Status, Live: a.live}
+}
 
 func (a *API) status(c *Call) (any, error) { return a.Views().Fleet(c.Request.Context(), c.Now) }
 

@@ -73,6 +73,7 @@ func (a *API) routes() []Route {
 		{"GET", "/v1/patch/advisories", Viewer, a.patchAdvisories, 0, nil},
 		{"POST", "/v1/patch/advisories", Operator, a.importAdvisories, advisories.MaxBytes, nil},
 		{"GET", "/v1/patch/sla", Viewer, a.patchSLA, 0, nil},
+		{"GET", "/v1/patch/progress", Viewer, a.patchProgress, 0, nil},
 		{"GET", "/v1/patch/sets", Viewer, a.patchSets, 0, nil},
 		{"GET", "/v1/patch/sets/:name/:number", Viewer, a.patchSet, 0, nil},
 		{"POST", "/v1/patch/sets/:name", Operator, a.newPatchSet, small, nil},

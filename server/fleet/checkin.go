@@ -32,6 +32,7 @@ func (f *Fleet) CheckIn(ctx context.Context, id inventory.HostID, in protocol.Ch
 			return protocol.Answer{}, err
 		}
 	}
+	f.lives.hear(id, h.Name, in.Patching, now)
 	answer.Lease, err = f.lease(ctx, h, in, now)
 	return answer, err
 }
@@ -77,6 +78,7 @@ func (f *Fleet) takeOnce(ctx context.Context, h store.Host, reports []policies.R
 		return err
 	}
 	answer.Accepted = fresh[ready-1].Seq
+	f.lives.forget(h.ID)
 	f.tell()
 	return nil
 }

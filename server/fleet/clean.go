@@ -37,6 +37,9 @@ func clean(in *protocol.CheckIn) error {
 	if !isWord(in.Agent) || in.Counter > maxCounter || in.Floor > maxCounter {
 		return refuse("the check-in has an unusable agent version, counter or floor", updateAgent)
 	}
+	if err := cleanProgress(in.Patching); err != nil {
+		return err
+	}
 	if p := in.Paused; p != nil {
 		in.Paused = &protocol.Pause{Until: printable(p.Until, maxWord), Reason: printable(p.Reason, maxReason)}
 	}

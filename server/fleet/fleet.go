@@ -36,6 +36,7 @@ type Fleet struct {
 	Log *slog.Logger
 
 	objects cache
+	lives   lives
 	once    sync.Once
 	stored  chan struct{} // see reports
 }

@@ -18,6 +18,8 @@ type Reader struct {
 	// Mode tells who signs releases, "trial" or "author", and what is wrong with the policy
 	// repository, if anything.
 	Policy func(ctx context.Context) (Policy, error)
+	// Live lists the patch cycles that hosts are at work on right now, by rollout and host; nil is none.
+	Live func(now time.Time) []PatchProgress
 }
 
 // Policy is how the policy repository stands.
