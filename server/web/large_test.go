@@ -2,35 +2,91 @@ package web
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
+	"plumb/inventory"
 	"plumb/policies"
+	"plumb/policies/patch"
+	"plumb/server/rollout"
+	"plumb/server/store"
 )
 
-// largeFleet has 10,000 hosts, one in fifty of which is out of order.
+// largeFleet has 10,000 hosts, one in fifty of which is out of order. A patch cycle is in the
+// middle of them, and there are 10,000 advisories.
 func largeFleet(b *testing.B) *fleet {
 	f := newFleet(b)
-	f.release("Begin", start.Add(-time.Hour))
+	f.release("Keep time with chrony on every server", start.Add(-time.Hour))
+	must(b, f.store.PutAdvisories(b.Context(), manyAdvisories(10_000), start.AddDate(0, 0, -9)))
+	set := f.set("everything", "3.0.17-1~deb12u2", "package-001", "package-002")
+	given := map[inventory.HostID]rollout.Grant{}
 	for i := range 10_000 {
+		name := fmt.Sprintf("host%05d.example.org", i)
 		r := report{since: time.Hour, seen: time.Minute}
 		if i%50 == 0 {
 			r.results = map[string]policies.ResourceResult{maxAuth: tooMany()}
 		}
-		f.report(f.enrol(fmt.Sprintf("host%05d.example.org", i), map[string]string{"role": "web"}), r)
+		id := f.enrol(name, map[string]string{"role": "web"})
+		f.report(id, r)
+		row := store.PatchHost{Rollout: "everything", Ring: "canary", Cycle: 1, Set: set, Status: policies.Compliant, Phase: policies.PhaseDone, Reboot: i%10 == 0, Since: start, Detail: somePatched()}
+		f.again(name, &inventory.Offers{Manager: "apt", List: manyOffers(i % 20)}, someTerms(), row)
+		given[id] = rollout.Grant{Ring: "canary", Seen: start.Add(-time.Hour)}
 	}
+	plan := ringed("everything", "patch_baseline.security", "host", "nobody")
+	f.saveCycle(under(rollout.State{Rollout: "everything", Release: 1, Set: set, Made: start.Add(-time.Hour), Hosts: given}, plan, rollout.Soaking, rollout.Waiting))
+	f.drive("everything")
 	return f
 }
 
-// BenchmarkPages tells how long each page of a large fleet takes.
+// manyOffers is one of the lists that hosts have on offer.
+func manyOffers(which int) []inventory.Offer {
+	var list []inventory.Offer
+	for i := range 30 {
+		list = append(list, offered(fmt.Sprintf("package-%03d", (which*7+i)%300), "3.0.17-1~deb12u2"))
+	}
+	return list
+}
+
+// manyAdvisories has some that an update on offer answers, and many that are of the past.
+func manyAdvisories(n int) []patch.Advisory {
+	list := someAdvisories(n)
+	for i := range list {
+		fixed := "2.9"
+		if i/300 == 0 {
+			fixed = "3.0.17-1~deb12u2"
+		}
+		list[i].Affected = []patch.Affected{{Origin: "Debian", Release: "bookworm", Package: fmt.Sprintf("package-%03d", i%300), Fixed: fixed}}
+	}
+	return list
+}
+
+// BenchmarkPages tells how long each page of a large fleet takes, and how long for the first who
+// looks after a while where that is another matter.
 func BenchmarkPages(b *testing.B) {
 	f := largeFleet(b)
-	for _, address := range []string{"/", "/hosts", "/hosts?after=host05000.example.org", "/hosts?status=noncompliant", "/hosts?q=99", "/hosts/host00000.example.org", "/drift", "/changes", "/changes/1"} {
+	pages, session := f.serve(), f.session()
+	look := func(b *testing.B, pages http.Handler, address string) {
+		r := httptest.NewRequest(http.MethodGet, address, nil)
+		r.AddCookie(session)
+		if got := ask(b, pages, r); got.StatusCode != http.StatusOK {
+			b.Fatal(got.StatusCode, got.body)
+		}
+	}
+	for _, address := range []string{"/", "/hosts", "/hosts?after=host05000.example.org", "/hosts?status=noncompliant", "/hosts?q=99", "/hosts/host00000.example.org", "/drift", "/changes", "/changes/1",
+		"/rings", "/rings/hosts?of=everything/1&ring=canary&after=host05000.example.org", "/patches", "/patches/hosts?what=reboot", "/advisories", "/advisories?after=5000", "/advisories/DSA-5991-1", "/changes/everything/1"} {
 		b.Run(address, func(b *testing.B) {
+			look(b, pages, address)
 			for b.Loop() {
-				if got := f.visit(address); got.StatusCode != 200 {
-					b.Fatal(got.StatusCode)
-				}
+				look(b, pages, address)
+			}
+		})
+	}
+	for _, address := range []string{"/patches", "/advisories", "/changes", "/changes/1", "/changes/everything/1"} {
+		b.Run("first "+address, func(b *testing.B) {
+			for b.Loop() {
+				look(b, f.serve(), address)
 			}
 		})
 	}
