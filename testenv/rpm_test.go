@@ -88,6 +88,9 @@ func newFlavourWorld(t *testing.T, flavours ...testenv.Flavour) *testenv.World {
 
 // TestRPMHosts lets the tests of dnf and zypper in modules/system run on hosts that are theirs.
 func TestRPMHosts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a minute: run it without -short")
+	}
 	flavours := []testenv.Flavour{testenv.Dnf, testenv.Zypper}
 	world := newFlavourWorld(t, flavours...)
 	if why := os.Getenv(failureVariable); why != "" {

@@ -315,7 +315,7 @@ func (h rpmHost) torment() {
 	began := time.Now()
 	h.must(h.manager.InstallPatch(h.Context(), versions["1.0 1.0 1.0"], "keep"))
 	took := time.Since(began)
-	for _, percent := range []time.Duration{60, 75, 90} {
+	for _, percent := range []time.Duration{60, 90, 1000} { // and when the first file is replaced
 		before := h.version("gadget libthing thing")
 		wanted := versions["1.1 1.1 1.1"]
 		if before != "1.0 1.0 1.0" {
@@ -323,6 +323,7 @@ func (h rpmHost) torment() {
 		}
 		h.must(h.manager.FetchPatch(h.Context(), wanted))
 		ctx, cancel := context.WithTimeout(h.Context(), took*percent/100)
+		go cancelAtFirstFile(ctx, cancel, percent > 100)
 		said := h.manager.InstallPatch(ctx, wanted, "keep")
 		cancel()
 		killed := h.version("gadget libthing thing")
@@ -338,6 +339,24 @@ func (h rpmHost) torment() {
 			h.Errorf("versions are %q, want all old or all new", after)
 		}
 		h.shell("rpm -V gadget libthing thing | grep -v ' c ' && exit 1; true")
+	}
+}
+
+// cancelAtFirstFile waits for the moment at which a program of one of the packages is another file.
+func cancelAtFirstFile(ctx context.Context, cancel func(), wanted bool) {
+	look := func() (list []os.FileInfo) {
+		for _, name := range []string{"gadget", "libthing", "thing"} {
+			info, _ := os.Stat("/usr/bin/" + name)
+			list = append(list, info)
+		}
+		return list
+	}
+	for before := look(); wanted && ctx.Err() == nil; time.Sleep(time.Millisecond) {
+		for i, now := range look() {
+			if !os.SameFile(before[i], now) {
+				cancel()
+			}
+		}
 	}
 }
 
