@@ -31,6 +31,7 @@ var layers = map[string][]string{
 	"server/authority":  {"inventory", "agent/protocol"},
 	"server/repo":       {"policies/bundle"},
 	"server/store":      {"inventory", "policies", "agent/protocol"},
+	"server/prometheus": {},
 	"server/rollout":    {"inventory", "policies", "agent/protocol", "server/store"},
 	"server/release":    {"inventory", "policies", "agent/protocol", "server/repo", "server/store", "server/authority", "server/rollout"},
 	"server/fleet":      {"inventory", "policies", "agent/protocol", "server/store", "server/authority", "server/advisories"},

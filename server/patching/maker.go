@@ -39,6 +39,8 @@ type Rollouts interface {
 	// BeginCycle returns the number of the cycle, which is stored then. A cycle of the same
 	// rollout that is under way ends there.
 	BeginCycle(ctx context.Context, c rollout.Cycle) (uint64, error)
+	// Follow lets cycles go on under the newest release.
+	Follow(ctx context.Context, release store.Release, plans []policies.Rollout) error
 }
 
 // Compiler reads the tree of a release; compiler.Compiler does.
@@ -110,7 +112,10 @@ func (m *Maker) Step(ctx context.Context) error {
 	}
 	failed := m.expose(ctx, seen)
 	plans, release, err := m.plans(ctx)
-	if err != nil {
+	if err != nil || release.Number == 0 {
+		return errors.Join(failed, err)
+	}
+	if err := m.Rollouts.Follow(ctx, release, plans); err != nil {
 		return errors.Join(failed, err)
 	}
 	for _, plan := range plans {
@@ -173,7 +178,8 @@ func (m *Maker) rollout(ctx context.Context, seen *Sight, plan policies.Rollout,
 		return nil
 	}
 	items := seen.compose(members, past.items, m.Now())
-	if !differs(past.items, items) {
+	again := past.newest != nil && past.newest.Withdrawn != nil && len(items) > 0
+	if !again && !differs(past.items, items) {
 		return nil
 	}
 	_, err = m.begin(ctx, seen, members, rollout.Cycle{Plan: plan, Bundle: release.Bundle}, items)

@@ -36,6 +36,8 @@ func (s State) open(act Act) error {
 		return refuse("declare a rollout block to take releases through rings", "%s has no rollout: all hosts got it at once", s.Title())
 	case s.Superseded > 0:
 		return refuse("act on "+s.successor(), "%s took the place of %s", s.successor(), s.Title())
+	case s.Withdrawn != nil:
+		return refuse("the next cycle begins when something is approved for its rollout", "policy ended %s: %s", s.Title(), s.Withdrawn.Why)
 	case !s.Done.IsZero():
 		return refuse(s.mend(), "%s has passed all of its rings", s.Title())
 	}

@@ -119,6 +119,9 @@ func (s State) concerns(h store.Host) bool {
 // reaches tells whether the cycle is open to a host: it was given to it, or to everybody. Hosts of
 // a cluster go on one after the other, also when the cycle is done.
 func (s State) reaches(h store.Host) bool {
+	if s.Withdrawn != nil {
+		return false
+	}
 	clustered := s.Plan.Cluster != nil && h.Labels[s.Plan.Cluster.Label] != ""
 	return s.concerns(h) || !s.Done.IsZero() && !clustered
 }

@@ -61,6 +61,8 @@ type State struct {
 	Done time.Time `json:"done,omitzero"`
 	// Superseded is the newer release or cycle that took over, 0 while none did.
 	Superseded uint64 `json:"superseded,omitempty"`
+	// Withdrawn is when and why policy ended a cycle that was under way.
+	Withdrawn *Act `json:"withdrawn,omitempty"`
 	// Ticked is when it was last decided upon.
 	Ticked time.Time `json:"ticked,omitzero"`
 	// History is what happened to the rings, the oldest first.
@@ -157,9 +159,10 @@ func Carrier(rollouts []policies.Rollout) *policies.Rollout {
 }
 
 // Active tells whether the engine still has something to decide.
-func (s State) Active() bool { return !s.forAll() && s.Superseded == 0 }
+func (s State) Active() bool { return !s.forAll() && s.Superseded == 0 && s.Withdrawn == nil }
 
-// Over tells whether nothing more comes of it by itself: it is done, superseded or rolled back.
+// Over tells whether nothing more comes of it by itself: it is done, superseded, withdrawn or
+// rolled back.
 func (s State) Over() bool {
 	return !s.Active() || slices.ContainsFunc(s.Rings, func(r Ring) bool { return r.Phase == RolledBack })
 }

@@ -74,12 +74,13 @@ type course struct {
 	Frozen     bool              `json:"frozen"`
 	Done       time.Time         `json:"done"`
 	Superseded uint64            `json:"superseded"`
+	Withdrawn  *rollout.Act      `json:"withdrawn"`
 	History    []rollout.Entry   `json:"history"`
 }
 
 // tell adds to a record how it went.
 func (c course) tell(r *ChangeRecord) {
-	r.Phase = rolloutPhase(rollout.State{Plan: c.Plan, Rings: c.Rings, Paused: c.Paused, Frozen: c.Frozen, Done: c.Done, Superseded: c.Superseded})
+	r.Phase = rolloutPhase(rollout.State{Plan: c.Plan, Rings: c.Rings, Paused: c.Paused, Frozen: c.Frozen, Done: c.Done, Superseded: c.Superseded, Withdrawn: c.Withdrawn})
 	if c.Plan == nil {
 		r.Begun, r.Ended = stamp(c.Made), stamp(c.Made)
 	}
@@ -87,7 +88,7 @@ func (c course) tell(r *ChangeRecord) {
 		switch {
 		case e.What == string(rollout.Rolling) && r.Begun == nil:
 			r.Begun = stamp(e.At)
-		case slices.Contains([]string{"done", "superseded", string(rollout.RolledBack)}, e.What) && r.Ended == nil:
+		case slices.Contains([]string{"done", "superseded", "withdrawn", string(rollout.RolledBack)}, e.What) && r.Ended == nil:
 			r.Ended = stamp(e.At)
 		}
 		if e.Who != "" {

@@ -144,6 +144,8 @@ func rolloutPhase(s rollout.State) string {
 		return "done"
 	case s.Superseded > 0:
 		return "superseded"
+	case s.Withdrawn != nil:
+		return "withdrawn"
 	}
 	for _, r := range s.Rings {
 		if r.Phase == rollout.Halted || r.Phase == rollout.RolledBack {
