@@ -113,6 +113,17 @@ func TestAnotherBaselineBeginsAnew(t *testing.T) {
 	b.same("cycles", b.cycles(), []string{"1 openssl=2", "2 bash=2"})
 }
 
+// A cycle that policy ended begins anew, though nothing else was approved since.
+func TestAWithdrawnCycleBeginsAnew(t *testing.T) {
+	b := newBench(t, policy)
+	b.report("web1", 1, terms(nil), []inventory.Offer{offer("openssl", "2")})
+	b.step(day)
+	b.end(func(s *rollout.State) { s.Withdrawn = &rollout.Act{Why: "its rings are others in release 2"} })
+	b.step(time.Minute)
+	b.step(time.Minute)
+	b.same("cycles", b.cycles(), []string{"1 openssl=2", "2 openssl=2"})
+}
+
 // A mistake that only shows at one advisory leaves the others alone.
 func TestEmergencyThatCannotBeJudged(t *testing.T) {
 	b := newBench(t, strings.Replace(policy, "match = advisory.exploited", `match = advisory.cves[0] == "CVE-2026-0001"`, 1))
