@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"plumb/server/advisories"
-	"plumb/server/rollout"
 	"plumb/server/store"
 	"plumb/server/views"
 )
@@ -33,27 +31,9 @@ func (a *API) patchStatus(c *Call) (any, error) {
 		return nil, err
 	}
 	if c.patchFilter() == (views.PatchFilter{}) {
-		s.Rollouts, err = a.patchNexts(c)
+		s.Rollouts, err = a.PatchNexts(ctx, c.Now)
 	}
 	return s, err
-}
-
-func (a *API) patchNexts(c *Call) ([]views.PatchNext, error) {
-	plans, err := a.Patches.Plans(c.Request.Context())
-	if err != nil {
-		return nil, err
-	}
-	if len(plans) == 0 {
-		return []views.PatchNext{}, nil
-	}
-	windows, err := a.Policy.Plans(c.Request.Context())
-	if err != nil {
-		return nil, err
-	}
-	show := func(ctx context.Context, name string) (rollout.Picture, error) {
-		return a.Rollouts.Show(ctx, rollout.ID{Rollout: name})
-	}
-	return a.Views().PatchNexts(c.Request.Context(), views.PatchPlans{Rollouts: plans, Show: show, Plans: windows}, c.Now)
 }
 
 func (a *API) patchAdvisories(c *Call) (any, error) {

@@ -22,11 +22,18 @@ type AdvisoryRow struct {
 	// Due is when the first of these hosts is late by any SLA, Late counts those that are.
 	Due  *time.Time
 	Late int
+
+	lack []lack
+}
+
+// lack is what hosts that are alike lack.
+type lack struct {
+	hosts, packages []string
 }
 
 // AdvisoryRows returns all advisories: those whose answer some host lacks first, the worst and the
 // newest before others.
-func (r Reader) AdvisoryRows(ctx context.Context, now time.Time) ([]AdvisoryRow, error) {
+func (r Reader) AdvisoryRows(ctx context.Context, now time.Time) ([]*AdvisoryRow, error) {
 	p, err := r.sight(ctx, PatchFilter{})
 	if err != nil {
 		return nil, fmt.Errorf("cannot read what is on offer: %w", err)
@@ -64,6 +71,8 @@ func (p *sight) rowsOf(a alike, rows map[string]*AdvisoryRow, now time.Time) {
 				counted[one.ID] = true
 				row.count(one, a, now)
 			}
+			last := &row.lack[len(row.lack)-1]
+			last.packages = append(last.packages, o.Package+" "+o.Candidate)
 		}
 	}
 }
@@ -71,6 +80,7 @@ func (p *sight) rowsOf(a alike, rows map[string]*AdvisoryRow, now time.Time) {
 // count adds hosts that lack the answer, and whether they are late.
 func (row *AdvisoryRow) count(one store.Advisory, a alike, now time.Time) {
 	row.Hosts += len(a.hosts)
+	row.lack = append(row.lack, lack{hosts: a.hosts})
 	var first time.Time
 	for _, sla := range a.Terms.SLAs {
 		if due, ok := patch.Due(one.Advisory, sla, one.FirstSeen); ok && (first.IsZero() || due.Before(first)) {
@@ -88,18 +98,18 @@ func (row *AdvisoryRow) count(one store.Advisory, a alike, now time.Time) {
 	}
 }
 
-func sortedRows(rows map[string]*AdvisoryRow) []AdvisoryRow {
+func sortedRows(rows map[string]*AdvisoryRow) []*AdvisoryRow {
 	words := patch.Severities()
 	place := make(map[string]int, len(words))
 	for i, word := range words {
 		place[word] = i
 	}
-	list := make([]AdvisoryRow, 0, len(rows))
+	list := make([]*AdvisoryRow, 0, len(rows))
 	for _, id := range slices.Sorted(maps.Keys(rows)) {
 		slices.Sort(rows[id].Packages)
-		list = append(list, *rows[id])
+		list = append(list, rows[id])
 	}
-	slices.SortStableFunc(list, func(a, b AdvisoryRow) int {
+	slices.SortStableFunc(list, func(a, b *AdvisoryRow) int {
 		return cmp.Or(-cmp.Compare(min(a.Hosts, 1), min(b.Hosts, 1)), cmp.Compare(place[a.Severity], place[b.Severity]), b.Published.Compare(a.Published))
 	})
 	return list
@@ -111,27 +121,14 @@ type Lacking struct {
 	Packages []string
 }
 
-// LackingHosts returns the hosts that lack the answer to an advisory, by name.
-func (r Reader) LackingHosts(ctx context.Context, id string) ([]Lacking, error) {
-	p, err := r.sight(ctx, PatchFilter{})
-	if err != nil {
-		return nil, fmt.Errorf("cannot read what is on offer: %w", err)
-	}
-	var list []Lacking
-	for _, a := range p.groups {
-		var packages []string
-		for _, o := range a.Offers.List {
-			if slices.ContainsFunc(p.Answered(a.Alike, o), func(one store.Advisory) bool { return one.ID == id }) {
-				packages = append(packages, o.Package+" "+o.Candidate)
-			}
-		}
-		if len(packages) == 0 {
-			continue
-		}
-		for _, name := range a.hosts {
-			list = append(list, Lacking{name, packages})
+// Lacking returns the hosts that lack the answer, by name.
+func (row *AdvisoryRow) Lacking() []Lacking {
+	list := make([]Lacking, 0, row.Hosts)
+	for _, some := range row.lack {
+		for _, name := range some.hosts {
+			list = append(list, Lacking{name, some.packages})
 		}
 	}
 	slices.SortFunc(list, func(a, b Lacking) int { return cmp.Compare(a.Host, b.Host) })
-	return list, nil
+	return list
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -18,15 +19,16 @@ type advisoriesPage struct {
 	// Severities are the choices of the filter.
 	Severities []string
 	Summary    string
-	Rows       []views.AdvisoryRow
+	Rows       []*views.AdvisoryRow
 	// First and Next are the addresses of those pages; empty where this is one of them.
 	First, Next string
 }
 
 const advisoriesShown = 100
 
-func (s *site) advisoryRows(c *api.Call) ([]views.AdvisoryRow, error) {
-	rows, _, err := s.notices.of(c.Now, func() ([]views.AdvisoryRow, error) { return s.Read().AdvisoryRows(c.Request.Context(), c.Now) })
+func (s *site) advisoryRows(c *api.Call) ([]*views.AdvisoryRow, error) {
+	now, read := c.Now, s.Read()
+	rows, _, err := s.notices.of(c.Request.Context(), now, func(ctx context.Context) ([]*views.AdvisoryRow, error) { return read.AdvisoryRows(ctx, now) })
 	return rows, err
 }
 
@@ -36,13 +38,12 @@ func (s *site) advisories(c *api.Call) (any, error) {
 		return nil, err
 	}
 	p := advisoriesPage{frame: s.frame(c, "Advisories", "/advisories"), Query: query(c, "severity", "open", "late", "exploited"), Severities: patch.Severities()}
-	rows := slices.Collect(func(yield func(views.AdvisoryRow) bool) {
-		for i := range all {
-			if p.selects(&all[i]) && !yield(all[i]) {
-				return
-			}
+	rows := make([]*views.AdvisoryRow, 0, len(all))
+	for _, r := range all {
+		if p.selects(r) {
+			rows = append(rows, r)
 		}
-	})
+	}
 	p.Summary = p.summary(rows)
 	from := firstNumber(c.Query("after"), len(rows))
 	if from > 0 {
@@ -61,11 +62,11 @@ func (p *advisoriesPage) selects(r *views.AdvisoryRow) bool {
 		(!q.Has("late") || r.Late > 0) && (!q.Has("exploited") || r.Exploited)
 }
 
-func (p *advisoriesPage) summary(rows []views.AdvisoryRow) string {
+func (p *advisoriesPage) summary(rows []*views.AdvisoryRow) string {
 	open, late := 0, 0
-	for i := range rows {
-		open += min(rows[i].Hosts, 1)
-		late += min(rows[i].Late, 1)
+	for _, r := range rows {
+		open += min(r.Hosts, 1)
+		late += min(r.Late, 1)
 	}
 	if len(rows) == 0 {
 		return "No advisories"
@@ -76,7 +77,7 @@ func (p *advisoriesPage) summary(rows []views.AdvisoryRow) string {
 // advisoryPage is one advisory and the hosts that lack the answer to it.
 type advisoryPage struct {
 	frame
-	Row   views.AdvisoryRow
+	Row   *views.AdvisoryRow
 	Hosts []views.Lacking
 	// First and Next are the addresses of those pages; empty where this is one of them.
 	First, Next string
@@ -88,16 +89,11 @@ func (s *site) advisory(c *api.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := slices.IndexFunc(all, func(r views.AdvisoryRow) bool { return r.ID == id })
+	at := slices.IndexFunc(all, func(r *views.AdvisoryRow) bool { return r.ID == id })
 	if at < 0 {
 		return nil, &api.Error{Code: http.StatusNotFound, Text: fmt.Sprintf("there is no advisory %q", id), Hint: "the page of advisories lists them"}
 	}
-	p := advisoryPage{frame: s.frame(c, id, "/advisories"), Row: all[at]}
-	if p.Row.Hosts > 0 {
-		if p.Hosts, err = s.Read().LackingHosts(c.Request.Context(), id); err != nil {
-			return nil, err
-		}
-	}
+	p := advisoryPage{frame: s.frame(c, id, "/advisories"), Row: all[at], Hosts: all[at].Lacking()}
 	path, from := "/advisories/"+url.PathEscape(id), firstNumber(c.Query("after"), len(p.Hosts))
 	if from > 0 {
 		p.First = path

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -25,7 +26,7 @@ const changesListed = 50
 
 func (s *site) changes(c *api.Call) (any, error) {
 	ctx, read := c.Request.Context(), s.Read()
-	changes, _, err := s.records.of(c.Now, func() ([]views.ChangeRecord, error) { return read.ChangeRecords(ctx, changesListed) })
+	changes, _, err := s.records.of(ctx, c.Now, func(ctx context.Context) ([]views.ChangeRecord, error) { return read.ChangeRecords(ctx, changesListed) })
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +51,8 @@ func (s *site) change(c *api.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	record, err := s.record(c, strconv.FormatUint(n, 10))
+	id, now, read := strconv.FormatUint(n, 10), c.Now, s.Read()
+	record, _, err := s.ones.named(id).of(c.Request.Context(), now, func(ctx context.Context) (views.ChangeRecord, error) { return read.ChangeRecordOf(ctx, id, now) })
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, &api.Error{Code: http.StatusNotFound, Text: fmt.Sprintf("there is no change %d", n), Hint: "the page of changes lists them"}
 	}
@@ -60,13 +62,6 @@ func (s *site) change(c *api.Call) (any, error) {
 	p := changePage{frame: s.frame(c, fmt.Sprintf("Change %d", n), "/changes"), Change: record, Kind: c.Query("kind")}
 	p.Change.Events = ofKind(record.Events, p.Kind)
 	return s.show("change", p)
-}
-
-// record returns the record of a change by its ID.
-func (s *site) record(c *api.Call, id string) (views.ChangeRecord, error) {
-	return s.ones.of(id, c.Now, func() (views.ChangeRecord, error) {
-		return s.Read().ChangeRecordOf(c.Request.Context(), id, c.Now)
-	})
 }
 
 func ofKind(events []views.Event, kind string) []views.Event {

@@ -2,11 +2,13 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"plumb/policies"
 	"plumb/server/api"
@@ -36,27 +38,40 @@ func (s *site) cycle(c *api.Call) (any, error) {
 		return nil, err
 	}
 	id := fmt.Sprintf("%s/%d", c.Param("number"), n)
-	record, err := s.record(c, id)
+	name, now, read := c.Param("number"), c.Now, s.Read()
+	record, _, err := s.cycles.named(id).of(c.Request.Context(), now, func(ctx context.Context) (cycleRecord, error) { return readCycle(ctx, read, name, n, now) })
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, &api.Error{Code: http.StatusNotFound, Text: fmt.Sprintf("there is no patch cycle %s", id), Hint: "the page of changes lists them"}
 	}
 	if err != nil {
 		return nil, err
 	}
-	set, err := s.Read().PatchSet(c.Request.Context(), c.Param("number"), n)
-	if err != nil {
-		return nil, err
-	}
-	p := cyclePage{frame: s.frame(c, "Change "+id, "/changes"), Query: query(c, "outcome"), Change: record, Set: set}
-	for _, i := range set.Items {
+	p := cyclePage{frame: s.frame(c, "Change "+id, "/changes"), Query: query(c, "outcome"), Change: record.Change, Set: record.Set}
+	for _, i := range p.Set.Items {
 		if i.New {
 			p.News = append(p.News, i)
 		} else {
 			p.Same = append(p.Same, i)
 		}
 	}
-	p.fare(recordLink(record), c.Query("after"))
+	p.fare(recordLink(p.Change), c.Query("after"))
 	return s.show("cycle", p)
+}
+
+// cycleRecord is all that is kept of a cycle.
+type cycleRecord struct {
+	Change views.ChangeRecord
+	Set    views.PatchSetDetail
+}
+
+// readCycle reads a cycle, its hosts by name.
+func readCycle(ctx context.Context, read views.Reader, name string, number uint64, now time.Time) (r cycleRecord, err error) {
+	if r.Change, err = read.ChangeRecordOf(ctx, fmt.Sprintf("%s/%d", name, number), now); err != nil {
+		return r, err
+	}
+	slices.SortFunc(r.Change.Cycle.Hosts, func(a, b views.CycleHost) int { return cmp.Compare(a.Name, b.Name) })
+	r.Set, err = read.PatchSet(ctx, name, number)
+	return r, err
 }
 
 // fare draws how the hosts fare, and picks those of one page.
@@ -72,7 +87,6 @@ func (p *cyclePage) fare(path, after string) {
 			p.Hosts = append(p.Hosts, h)
 		}
 	}
-	slices.SortFunc(p.Hosts, func(a, b views.CycleHost) int { return cmp.Compare(a.Name, b.Name) })
 	from := firstNumber(after, len(p.Hosts))
 	if from > 0 {
 		p.First = link(path, p.Query, "") + "#hosts"

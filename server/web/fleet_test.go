@@ -29,6 +29,8 @@ type fleet struct {
 	driver *rollout.Driver
 	// glancer takes the driver's place on pages.
 	glancer views.Glancer
+	// work is what hosts are at right now.
+	work []views.PatchProgress
 }
 
 func newFleet(t testing.TB) *fleet {

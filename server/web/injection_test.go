@@ -13,6 +13,7 @@ import (
 	"plumb/policies/patch"
 	"plumb/server/rollout"
 	"plumb/server/store"
+	"plumb/server/views"
 )
 
 // hostile is what a host, an author or a visitor may try to make a page do.
@@ -126,6 +127,7 @@ func (f *fleet) poisonPatches(text string) {
 		f.saveCycle(poisonedState(text, rollout.State{Rollout: name, Release: 1, Set: digest, Emergency: true}, plan))
 	}
 	f.glancer = poisonedGlancer{text, plan}
+	f.work = []views.PatchProgress{{Host: text, Rollout: text, Cycle: 1, Phase: text, Done: 1, Total: 2}}
 }
 
 func poisonedState(text string, s rollout.State, plan policies.Rollout) rollout.State {

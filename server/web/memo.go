@@ -1,34 +1,64 @@
 package web
 
 import (
+	"context"
 	"sync"
 	"time"
 )
 
 // memo keeps what takes long to find out in a large fleet, so that it is found out once for all
-// who look at about the same time.
+// who look at about the same time. Whoever looks soon after gets what is known, and only makes
+// somebody look again.
 type memo[T any] struct {
 	mu    sync.Mutex
 	at    time.Time
 	value T
+	// looking is true while somebody finds it out anew.
+	looking bool
 }
 
-// memoLife is for how long a value is kept.
-const memoLife = 5 * time.Second
+const (
+	// memoFresh is for how long a value is kept as it is.
+	memoFresh = 5 * time.Second
+	// memoStale is the age up to which it is shown while a newer one is found out.
+	memoStale = time.Minute
+	// memoPatience bounds how long that may take.
+	memoPatience = 5 * time.Minute
+)
 
-// of returns the value, and when it was true.
-func (m *memo[T]) of(now time.Time, find func() (T, error)) (T, time.Time, error) {
+// of returns the value, and when it was true. Find may go on after the request has ended.
+func (m *memo[T]) of(ctx context.Context, now time.Time, find func(context.Context) (T, error)) (T, time.Time, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.at.IsZero() && !now.Before(m.at) && now.Before(m.at.Add(memoLife)) {
+	age := now.Sub(m.at)
+	switch known := !m.at.IsZero() && age >= 0; {
+	case known && age < memoFresh:
+		return m.value, m.at, nil
+	case known && age < memoStale:
+		if !m.looking {
+			m.looking = true
+			go m.again(context.WithoutCancel(ctx), now, find)
+		}
 		return m.value, m.at, nil
 	}
-	value, err := find()
-	if err != nil {
-		return value, now, err
+	value, err := find(ctx)
+	if err == nil {
+		m.value, m.at = value, now
 	}
-	m.value, m.at = value, now
-	return value, now, nil
+	return value, now, err
+}
+
+// again finds the value out beside those who look. When that fails the old one ages on, and who
+// waits for a new one gets to know.
+func (m *memo[T]) again(ctx context.Context, now time.Time, find func(context.Context) (T, error)) {
+	ctx, stop := context.WithTimeout(ctx, memoPatience)
+	defer stop()
+	value, err := find(ctx)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.looking = false; err == nil && now.After(m.at) {
+		m.value, m.at = value, now
+	}
 }
 
 // memos are memos by name.
@@ -38,17 +68,12 @@ type memos[T any] struct {
 }
 
 // mostMemos bounds how many are kept.
-const mostMemos = 64
-
-func (m *memos[T]) of(name string, now time.Time, find func() (T, error)) (T, error) {
-	value, _, err := m.named(name).of(now, find)
-	return value, err
-}
+const mostMemos = 32
 
 func (m *memos[T]) named(name string) *memo[T] {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.all == nil || len(m.all) >= mostMemos {
+	if m.all[name] == nil && len(m.all) >= mostMemos || m.all == nil {
 		m.all = map[string]*memo[T]{}
 	}
 	if m.all[name] == nil {

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"context"
 	"net/http"
+	"time"
 
 	"plumb/agent/protocol"
 	"plumb/server/api"
@@ -15,7 +17,7 @@ type Pages struct {
 	// Rollouts tells how changes stand in their rings; without it there are no boards.
 	Rollouts views.Glancer
 	// Nexts says what happens next to patches; without it that is left out.
-	Nexts func(*api.Call) ([]views.PatchNext, error)
+	Nexts func(ctx context.Context, now time.Time) ([]views.PatchNext, error)
 	// Version is the version of this program.
 	Version string
 }
@@ -60,9 +62,10 @@ type site struct {
 	files files
 	// patched and notices are what takes long to find out.
 	patched memo[patching]
-	notices memo[[]views.AdvisoryRow]
+	notices memo[[]*views.AdvisoryRow]
 	records memo[[]views.ChangeRecord]
 	ones    memos[views.ChangeRecord]
+	cycles  memos[cycleRecord]
 }
 
 func newSite(p Pages) *site {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/url"
 	"slices"
 	"time"
@@ -64,18 +65,18 @@ var states = []struct {
 }
 
 func (s *site) patching(c *api.Call) (patching, time.Time, error) {
-	return s.patched.of(c.Now, func() (p patching, err error) {
-		ctx, read := c.Request.Context(), s.Read()
-		if p.status, err = read.PatchStatus(ctx, views.PatchFilter{}, c.Now); err != nil {
+	now, read := c.Now, s.Read()
+	return s.patched.of(c.Request.Context(), now, func(ctx context.Context) (p patching, err error) {
+		if p.status, err = read.PatchStatus(ctx, views.PatchFilter{}, now); err != nil {
 			return p, err
 		}
 		if p.status.Reboots, err = read.PatchReboots(ctx, views.PatchFilter{}); err != nil {
 			return p, err
 		}
-		if p.slas, err = read.PatchSLAs(ctx, views.PatchFilter{}, c.Now); err != nil || s.Nexts == nil {
+		if p.slas, err = read.PatchSLAs(ctx, views.PatchFilter{}, now); err != nil || s.Nexts == nil {
 			return p, err
 		}
-		p.status.Rollouts, err = s.Nexts(c)
+		p.status.Rollouts, err = s.Nexts(ctx, now)
 		return p, err
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"plumb/policies/patch"
 	"plumb/server/rollout"
 	"plumb/server/store"
+	"plumb/server/views"
 )
 
 // groups stands in for the compiler: a host is in the group that its name begins with, and all
@@ -158,6 +159,8 @@ func (f *fleet) showPatching() {
 		must(f.t, f.store.SetExposed(f.t.Context(), map[inventory.HostID][]string{"id-db1.example.org": {fmt.Sprintf("DSA-%d-1", 5990+i)}}, start.AddDate(0, 0, since)))
 		must(f.t, f.store.SetExposed(f.t.Context(), exposed, start.AddDate(0, 0, since+2)))
 	}
+	f.work = []views.PatchProgress{{Host: "web08.example.org", Rollout: "everything", Cycle: 2, Phase: policies.PhaseInstall, Done: 3, Total: 20},
+		{Host: "web09.example.org", Rollout: "everything", Cycle: 2, Phase: policies.PhaseDownload}}
 	f.cycles(set)
 	f.drive("security", "everything")
 }

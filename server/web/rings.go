@@ -29,7 +29,11 @@ func (s *site) rings(c *api.Call) (any, error) {
 	}
 	p := ringsPage{frame: s.frame(c, "Rings", "/rings"), Still: c.Query("still") != ""}
 	for _, b := range boards {
-		p.Boards = append(p.Boards, newBoard(b))
+		own := newBoard(b)
+		if b.Newest.Cycle > 0 {
+			own.Work = s.Read().PatchProgress(b.Name, c.Now)
+		}
+		p.Boards = append(p.Boards, own)
 		p.Moving = p.Moving || b.Moving
 	}
 	if p.Moving && !p.Still {
@@ -42,6 +46,8 @@ func (s *site) rings(c *api.Call) (any, error) {
 type board struct {
 	views.Board
 	Columns []column
+	// Work is what hosts are at right now, by their own word.
+	Work []views.PatchProgress
 }
 
 type column struct {
@@ -132,6 +138,11 @@ func (c card) ApprovalWanted() bool {
 
 // Stuck tells whether a person has to act.
 func (b board) Stuck() bool { return b.Newest.Phase == "halted" || b.Newest.Phase == "rolled_back" }
+
+// First are the first hosts that are at work, More counts the others.
+func (b board) First() []views.PatchProgress { return b.Work[:min(len(b.Work), listedShown)] }
+
+func (b board) More() int { return len(b.Work) - len(b.First()) }
 
 // Link is the record of the newest change.
 func (b board) Link() string { return changeLink(b.Newest) }
