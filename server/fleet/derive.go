@@ -16,6 +16,8 @@ type State struct {
 	Host store.Host
 	// Findings are its resources that do not pass, by address.
 	Findings map[string]store.Finding
+	// Result is what the newest report found, nil when nothing was run or it is not known.
+	Result *policies.Result
 }
 
 // Run is one report with what it names. Catalog and Result are nil when the release did not
@@ -54,7 +56,7 @@ func Derive(prev State, next Run, now time.Time) (store.Step, State) {
 	for _, f := range d.step.Findings {
 		findings[f.Address] = f
 	}
-	return d.step, State{Host: h, Findings: findings}
+	return d.step, State{Host: h, Findings: findings, Result: next.Result}
 }
 
 // happened is when a run ended, as far as we believe its host's clock: not in the future and
@@ -83,6 +85,8 @@ type deriver struct {
 	next Run
 	at   time.Time
 	step store.Step
+	// inOrder is what the run before left in order; see [deriver.wasInOrder].
+	inOrder map[string]bool
 }
 
 // host is the host as the report leaves it; its status and counts come with the resources.
@@ -166,18 +170,18 @@ func complete(c policies.Catalog, r policies.Result) []entry {
 func (d *deriver) resource(one entry) {
 	old, was := d.prev.Findings[one.Address]
 	if one.Status == policies.Repaired {
-		d.add(eventOf(store.EventRepaired, one, old))
+		d.add(d.eventOf(store.EventRepaired, one, old))
 	}
 	if one.Status == policies.Failed && d.newFailure(one, old, was) {
-		d.add(eventOf(store.EventFailed, one, old))
+		d.add(d.eventOf(store.EventFailed, one, old))
 	}
 	switch open := IsOpen(one.Status); {
 	case open && !was:
-		d.add(eventOf(store.EventOpened, one, old))
+		d.add(d.eventOf(store.EventOpened, one, old))
 	case open && old.Status != one.Status:
-		d.add(eventOf(store.EventChanged, one, old))
+		d.add(d.eventOf(store.EventChanged, one, old))
 	case !open && was:
-		d.add(eventOf(store.EventClosed, one, old))
+		d.add(d.eventOf(store.EventClosed, one, old))
 	}
 	if IsOpen(one.Status) {
 		d.step.Findings = append(d.step.Findings, d.finding(one, old, was))
@@ -191,9 +195,31 @@ func (d *deriver) newFailure(one entry, old store.Finding, was bool) bool {
 		d.prev.Host.Release != d.next.Report.Release || !slices.Equal(old.Changes, one.Changes)
 }
 
-func eventOf(kind string, one entry, old store.Finding) store.Event {
-	return store.Event{Kind: kind, Address: one.Address, Cause: one.Cause, Status: one.Status, Before: old.Status,
+func (d *deriver) eventOf(kind string, one entry, old store.Finding) store.Event {
+	e := store.Event{Kind: kind, Address: one.Address, Cause: one.Cause, Status: one.Status, Before: old.Status,
 		Changes: one.Changes, Message: one.Message}
+	if drifted(one.ResourceResult) && d.wasInOrder(one.Address) {
+		e.Checked = d.prev.Host.Ran
+	}
+	return e
+}
+
+// drifted tells whether somebody else changed the resource. Cause says that some run had left it in
+// order, which need not be the one before: a window may have been waited for since.
+func drifted(one policies.ResourceResult) bool { return one.Cause == policies.Corrective }
+
+// wasInOrder tells whether the run before left the resource in order.
+func (d *deriver) wasInOrder(address string) bool {
+	if d.prev.Result == nil {
+		return false
+	}
+	if d.inOrder == nil {
+		d.inOrder = map[string]bool{}
+		for _, one := range d.prev.Result.Resources {
+			d.inOrder[one.Address] = one.Status.Passing()
+		}
+	}
+	return d.inOrder[address]
 }
 
 func (d *deriver) finding(one entry, old store.Finding, was bool) store.Finding {

@@ -2,6 +2,8 @@ package fleet
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"plumb/policies"
@@ -24,12 +26,38 @@ func (f *Fleet) steps(ctx context.Context, h store.Host, reports []policies.Repo
 		if err != nil {
 			return nil, err
 		}
+		if state.Result == nil && run.drifted() {
+			if state.Result, err = f.found(ctx, state.Host); err != nil {
+				return nil, err
+			}
+		}
 		if run.Offers, err = f.offers(ctx, r); err != nil {
 			return nil, err
 		}
 		steps[i], state = Derive(state, run, now)
 	}
 	return steps, nil
+}
+
+// drifted tells whether a run found what somebody else had changed.
+func (r Run) drifted() bool {
+	return r.Result != nil && slices.ContainsFunc(r.Result.Resources, drifted)
+}
+
+// found loads what the host's newest stored report found. It is nil when that report is of no run,
+// and when its result is not for the catalog that it named, which proves nothing.
+func (f *Fleet) found(ctx context.Context, h store.Host) (*policies.Result, error) {
+	if h.Result == "" || h.Catalog == "" {
+		return nil, nil
+	}
+	r, err := load[*decodedResult](ctx, f, store.Ref{Kind: store.KindResult, Digest: h.Result})
+	if errors.Is(err, store.ErrNotFound) || err == nil && r.Catalog != h.Catalog {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &r.Result, nil
 }
 
 // run loads what a report names.

@@ -32,9 +32,9 @@ func (t *tally) drift(h Host) {
 			t.over(e, since)
 		case !drifts && corrective && e.Kind == "opened":
 			open[e.Address] = e.At
-			t.detected(e.At, good)
+			t.detected(e, good)
 		case !drifts && corrective && e.Kind == "repaired":
-			t.detected(e.At, good)
+			t.detected(e, good)
 			t.over(e, e.At)
 			if t.in(e.At) {
 				t.episodes.AtOnce++
@@ -54,12 +54,18 @@ func ends(e Event) bool {
 	return e.Kind == "repaired" || e.Kind == "closed" || e.Kind == "changed" && e.Status == string(policies.Waived)
 }
 
-// detected counts an episode and how long the drift can have been there.
-func (t *tally) detected(at time.Time, good []time.Time) {
+// detected counts an episode and how long the drift can have been there: since the resource was
+// last seen in order or, for rows that do not tell, since the last witness.
+func (t *tally) detected(e Event, good []time.Time) {
+	at := e.At
 	if !t.in(at) {
 		return
 	}
 	t.episodes.Episodes++
+	if !e.Checked.IsZero() {
+		t.detect = append(t.detect, at.Sub(e.Checked))
+		return
+	}
 	if i := sort.Search(len(good), func(i int) bool { return !good[i].Before(at) }); i > 0 {
 		t.detect = append(t.detect, at.Sub(good[i-1]))
 	}

@@ -124,8 +124,8 @@ type Drift struct {
 	Mended  int `json:"mended"`
 	AtOnce  int `json:"mended_at_once"`
 	Dropped int `json:"dropped"`
-	// Detect is from the newest moment at which the resource is known to have been in order until
-	// it was found not to be: at most that long, mostly less.
+	// Detect is from the newest moment at which the resource is known to have been in order, mostly
+	// the run before, until it was found not to be: at most that long.
 	Detect Spread `json:"time_to_detect_at_most"`
 	// Repair is from then until it was in order again.
 	Repair Spread `json:"time_to_repair"`

@@ -51,6 +51,8 @@ type Interval struct {
 type Event struct {
 	// At is when it happened, by the host's clock as far as the server believed it.
 	At time.Time
+	// Checked is when the resource was last seen in order before, zero when that is not known.
+	Checked time.Time
 	// Kind, Cause and Status are words of the store and of policies.
 	Kind, Cause, Status string
 	// Address is the resource, empty for events of the whole host.

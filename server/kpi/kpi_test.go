@@ -38,6 +38,8 @@ func event(minutes float64, kind, cause, status string) Event {
 	return Event{At: at(minutes), Kind: kind, Cause: cause, Status: status, Address: "policy.motd.file.motd", Release: 1}
 }
 
+func checked(minutes float64, e Event) Event { e.Checked = at(minutes); return e }
+
 func compute(q Query, changes []Change, hosts ...Host) Figures {
 	return Compute(q, changes, slices.Values(hosts))
 }
@@ -153,6 +155,16 @@ func TestDrift(t *testing.T) {
 			intervals: []Interval{row(0, 20, 1, 10), silent(row(20, 30, 1, 10)), row(30, 60, 1, 10), row(60, 0, 1, 10)},
 			events:    []Event{event(60, "repaired", "corrective", "repaired")},
 			want:      want{episodes: 1, mended: 1, atOnce: 1, detect: "1: 60 60 60 60", repair: "1: 0 0 0 0"},
+		},
+		"last seen in order by a run that changed nothing": { // 60 − 55, and not 60 − 0
+			intervals: plain,
+			events:    []Event{checked(55, event(60, "repaired", "corrective", "repaired"))},
+			want:      want{episodes: 1, mended: 1, atOnce: 1, detect: "1: 5 5 5 5", repair: "1: 0 0 0 0"},
+		},
+		"last seen in order while another one waited": { // which is no witness, but a look at this one
+			intervals: []Interval{waits(row(0, 60, 1, 9)), row(60, 0, 1, 9)},
+			events:    []Event{checked(30, event(60, "opened", "corrective", "noncompliant"))},
+			want:      want{episodes: 1, open: 1, detect: "1: 30 30 30 30", repair: "none"},
 		},
 		"nothing is known of before": {
 			intervals: []Interval{unsound(row(0, 60, 0, 0)), row(60, 0, 1, 10)},

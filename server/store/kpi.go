@@ -13,7 +13,8 @@ import (
 // PastEvent is what figures need of an event.
 type PastEvent struct {
 	Host inventory.HostID
-	At   time.Time
+	// At and Checked are as in Event.
+	At, Checked time.Time
 	// Kind, Address, Cause, Status and Release are as in Event.
 	Kind, Address, Cause, Status string
 	Release                      uint64
@@ -42,14 +43,14 @@ func (s *Store) PastEvents(ctx context.Context, hosts []inventory.HostID, since 
 	if !since.IsZero() {
 		w.and(`at >= ?`, ms(since))
 	}
-	const line = `host || ' ' || CAST(at AS TEXT) || ' ' || CAST(release AS TEXT) || ' ' || kind || ' ' || cause || ' ' || status || ' ' || address`
+	const line = `host || ' ' || CAST(at AS TEXT) || ' ' || CAST(release AS TEXT) || ' ' || CAST(checked AS TEXT) || ' ' || kind || ' ' || cause || ' ' || status || ' ' || address`
 	err := s.lines(ctx, func(l string) error {
-		f := strings.SplitN(l, " ", 7)
-		n, err := numbers(f, 7, 1, 2)
+		f := strings.SplitN(l, " ", 8)
+		n, err := numbers(f, 8, 1, 2, 3)
 		if err != nil {
 			return err
 		}
-		each(PastEvent{Host: inventory.HostID(f[0]), At: at(n[0]), Release: uint64(n[1]), Kind: f[3], Cause: f[4], Status: f[5], Address: f[6]})
+		each(PastEvent{Host: inventory.HostID(f[0]), At: at(n[0]), Release: uint64(n[1]), Checked: at(n[2]), Kind: f[4], Cause: f[5], Status: f[6], Address: f[7]})
 		return nil
 	}, `SELECT `+line+` FROM events`+w.String()+` ORDER BY host, id`, w.args...)
 	if err != nil {

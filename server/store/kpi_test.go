@@ -18,14 +18,14 @@ func TestPast(t *testing.T) {
 		enrol(t, s, "c", start)
 		report := step("e", 1, "r1", start.Add(time.Minute))
 		report.Events = []Event{{Seq: 1, At: start.Add(time.Minute), Kind: EventRepaired, Address: "p", Cause: policies.Corrective,
-			Status: policies.Repaired, Release: 1}}
+			Status: policies.Repaired, Release: 1, Checked: start}}
 		must(t, s.Accept(ctx, two, "", 0, []Step{report}, start.Add(time.Minute)))
 		var events []PastEvent
 		must(t, s.PastEvents(ctx, []inventory.HostID{two, one}, time.Time{}, func(e PastEvent) { events = append(events, e) }))
 		same(t, "events", events, []PastEvent{
 			{Host: one, At: start, Kind: EventEnrolled},
 			{Host: two, At: start, Kind: EventEnrolled},
-			{Host: two, At: start.Add(time.Minute), Kind: EventRepaired, Address: "p", Cause: "corrective", Status: "repaired", Release: 1},
+			{Host: two, At: start.Add(time.Minute), Kind: EventRepaired, Address: "p", Cause: "corrective", Status: "repaired", Release: 1, Checked: start},
 		})
 		var intervals []PastInterval
 		must(t, s.PastIntervals(ctx, []inventory.HostID{two}, time.Time{}, func(i PastInterval) { intervals = append(intervals, i) }))

@@ -19,6 +19,7 @@ var steps = []string{
 	"0003_patching.sql",
 	"0004_cycles.sql",
 	"0005_exposures.sql",
+	"0006_checked.sql",
 }
 
 // migrationLock makes servers that start at once on one PostgreSQL wait for each other.

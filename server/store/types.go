@@ -235,6 +235,9 @@ type Event struct {
 	// Seq is the report that told it, 0 when the server saw it itself.
 	Seq uint64
 	At  time.Time
+	// Checked is when the resource was last seen as it should be, for one that drifted; zero when
+	// that is not known.
+	Checked time.Time
 	// Kind is one of the Event constants.
 	Kind string
 	// Address is the resource, empty for events of the whole host.

@@ -95,7 +95,7 @@ func (p *past) read(ctx context.Context, list []store.Host) <-chan batch {
 	go func() {
 		failed <- p.store.PastEvents(ctx, ids, p.since, func(e store.PastEvent) {
 			h := place[e.Host]
-			h.Events = append(h.Events, kpi.Event{At: e.At, Kind: e.Kind, Cause: e.Cause, Status: e.Status, Address: e.Address, Release: e.Release})
+			h.Events = append(h.Events, kpi.Event{At: e.At, Checked: e.Checked, Kind: e.Kind, Cause: e.Cause, Status: e.Status, Address: e.Address, Release: e.Release})
 		})
 	}()
 	go func() {
