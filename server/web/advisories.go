@@ -77,7 +77,7 @@ func (p *advisoriesPage) summary(rows []*views.AdvisoryRow) string {
 // advisoryPage is one advisory and the hosts that lack the answer to it.
 type advisoryPage struct {
 	frame
-	Row   *views.AdvisoryRow
+	Row   views.AdvisoryRow
 	Hosts []views.Lacking
 	// First and Next are the addresses of those pages; empty where this is one of them.
 	First, Next string
@@ -93,7 +93,7 @@ func (s *site) advisory(c *api.Call) (any, error) {
 	if at < 0 {
 		return nil, &api.Error{Code: http.StatusNotFound, Text: fmt.Sprintf("there is no advisory %q", id), Hint: "the page of advisories lists them"}
 	}
-	p := advisoryPage{frame: s.frame(c, id, "/advisories"), Row: all[at], Hosts: all[at].Lacking()}
+	p := advisoryPage{frame: s.frame(c, id, "/advisories"), Row: *all[at], Hosts: all[at].Lacking()}
 	path, from := "/advisories/"+url.PathEscape(id), firstNumber(c.Query("after"), len(p.Hosts))
 	if from > 0 {
 		p.First = path

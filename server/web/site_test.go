@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func (f *fleet) serve() http.Handler {
 	a := &api.API{Store: f.store, Policy: policyStub{f}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return start }}
 	read := func() views.Reader {
 		r := a.Views()
-		r.Live = func(time.Time) []views.PatchProgress { return f.work }
+		r.Live = func(time.Time) []views.PatchProgress { return slices.Clone(f.work) }
 		return r
 	}
 	pages := Pages{Read: read, Version: "0.1.0"}
@@ -125,7 +126,7 @@ func saidByPages() map[string]said {
 		"change":                   {"/changes/3", 200, []string{"<h1>Change 3: Keep time with chrony on every server</h1>", "<strong>1</strong> failed", "build1.example.org", "edge2.example.org"}},
 		"change, refusals":         {"/changes/3?kind=refused", 200, []string{"Only what is <strong>refused</strong>", "edge2.example.org"}},
 		"rings": {"/rings", 200, []string{`<meta http-equiv="refresh" content="5">`, "3 h 12 min of 24 h soaked", `href="/rings/hosts?of=everything%2F2&amp;ring=canary&amp;outcome=converged">7 converged</a>`,
-			`<h2 id="board-2">Patches: security</h2>`, "Halted:", `href="/hosts/db1.example.org">db1.example.org</a>`, "Nobody is in it.", `web08.example.org</a> installing 3 of 20 <meter min="0" max="20" value="3"`, "2026-11-21 22:00 on each host's clock",
+			`<h2 id="board-2">Patches: security</h2>`, "Halted:", `href="/hosts/db1.example.org">db1.example.org</a>`, "Nobody is in it.", `web08.example.org</a> installing 3 of 20 <meter min="0" max="20" value="3"`, "Sat 2026-11-21 22:00 on each host's clock",
 			"95 % of hosts converged, at least 2", "the approval of a person", `href="/changes/security/4">Cycle 4 of security</a>`, "Waits for the ring canary"}},
 		"rings, held still":         {"/rings?still=1", 200, []string{"This page stays as it is."}},
 		"hosts of a ring":           {"/rings/hosts?of=security/4&ring=early", 200, []string{"<h1>Ring early with security/4</h1>", "db3.example.org"}},
