@@ -66,9 +66,9 @@ func TestKilledAtEveryEffect(t *testing.T) {
 				w := newWorld(t)
 				scene.make(w)
 				w.killAt = at
-				status, out, err := w.settleDown()
+				w.settleDown()
 				w.open[calendar.Reboot] = true
-				status, out, err = w.settleDown()
+				status, out, err := w.settleDown()
 				when := fmt.Sprintf("killed at effect %d", at)
 				if !slices.Contains(scene.end, w.versions()) {
 					t.Errorf("%s: it ended with %s (%s, %v), want %v\n%v", when, w.versions(), status, err, scene.end, w.log)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"plumb/agent/protocol"
@@ -23,14 +24,29 @@ type Route struct {
 	Trouble func(code int, p protocol.Problem) Raw
 }
 
+// The most that handlers read, in bytes.
+const (
+	small = 64 << 10
+	large = protocol.MaxObject
+)
+
 // routes is the table of the API itself; pages bring their own lines.
 func (a *API) routes() []Route {
-	const small, large = 64 << 10, protocol.MaxObject
+	return slices.Concat(a.doorRoutes(), a.agentRoutes(), a.viewRoutes(), a.changeRoutes(), a.patchRoutes(), a.accessRoutes())
+}
+
+// doorRoutes tell whoever comes what this is.
+func (a *API) doorRoutes() []Route {
 	return []Route{
 		{"GET", "/healthz", Open, a.health, 0, nil},
 		{"GET", "/metrics", Viewer, a.metrics, 0, nil},
 		{"GET", "/ca.pem", Open, a.caPEM, 0, nil},
+	}
+}
 
+// agentRoutes are those of hosts.
+func (a *API) agentRoutes() []Route {
+	return []Route{
 		{"POST", protocol.PathEnroll, Open, a.enroll, small, nil},
 		{"POST", protocol.PathCheckIn, Host, a.checkIn, protocol.MaxBody, nil},
 		{"POST", protocol.PathRenew, Host, a.renew, small, nil},
@@ -38,7 +54,12 @@ func (a *API) routes() []Route {
 		{"GET", protocol.PathTags + ":digest", Host, a.tag, 0, nil},
 		{"GET", protocol.PathBundles + ":digest", Host, a.bundle, 0, nil},
 		{"GET", protocol.PathSets + ":digest", Host, a.patchSetBytes, 0, nil},
+	}
+}
 
+// viewRoutes show the fleet.
+func (a *API) viewRoutes() []Route {
+	return []Route{
 		{"GET", "/v1/status", Viewer, a.status, 0, nil},
 		{"GET", "/v1/hosts", Viewer, a.hosts, 0, nil},
 		{"GET", "/v1/hosts/:name", Viewer, a.host, 0, nil},
@@ -53,7 +74,12 @@ func (a *API) routes() []Route {
 		{"GET", "/v1/windows", Viewer, a.windows, 0, nil},
 		{"GET", "/v1/windows.ics", Viewer, a.windowsFeed, 0, nil},
 		{"GET", "/v1/kpis", Viewer, a.kpis, 0, nil},
+	}
+}
 
+// changeRoutes take releases and patch cycles through rings.
+func (a *API) changeRoutes() []Route {
+	return []Route{
 		{"GET", "/v1/rollouts", Viewer, a.rollouts, 0, nil},
 		{"GET", "/v1/rollouts/:number", Viewer, a.rollout, 0, nil},
 		{"POST", "/v1/rollouts/:number/promote", Operator, a.actOn(rollout.Promote), small, nil},
@@ -68,7 +94,12 @@ func (a *API) routes() []Route {
 		{"GET", "/v1/freeze", Viewer, a.frozen, 0, nil},
 		{"POST", "/v1/freeze", Operator, a.freeze, small, nil},
 		{"POST", "/v1/unfreeze", Operator, a.unfreeze, small, nil},
+	}
+}
 
+// patchRoutes are about updates.
+func (a *API) patchRoutes() []Route {
+	return []Route{
 		{"GET", "/v1/patch/status", Viewer, a.patchStatus, 0, nil},
 		{"GET", "/v1/patch/advisories", Viewer, a.patchAdvisories, 0, nil},
 		{"POST", "/v1/patch/advisories", Operator, a.importAdvisories, advisories.MaxBytes, nil},
@@ -77,7 +108,12 @@ func (a *API) routes() []Route {
 		{"GET", "/v1/patch/sets", Viewer, a.patchSets, 0, nil},
 		{"GET", "/v1/patch/sets/:name/:number", Viewer, a.patchSet, 0, nil},
 		{"POST", "/v1/patch/sets/:name", Operator, a.newPatchSet, small, nil},
+	}
+}
 
+// accessRoutes say who may do what, and take what only programs send.
+func (a *API) accessRoutes() []Route {
+	return []Route{
 		{"GET", "/v1/tokens", Admin, a.tokens, 0, nil},
 		{"POST", "/v1/tokens", Admin, a.createToken, small, nil},
 		{"POST", "/v1/tokens/:id/revoke", Admin, a.revokeToken, small, nil},

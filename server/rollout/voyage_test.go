@@ -81,7 +81,6 @@ type voyage struct {
 	freeze  calendar.Freeze
 	sun     time.Time // what time it truly is
 	offered map[string]time.Time
-	undone  bool // a person let a ring undo a cycle
 	harm    float64
 	zones   map[string]*time.Location
 	shone   map[string]bool
