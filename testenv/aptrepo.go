@@ -14,6 +14,9 @@ import (
 
 // AptRepository is a folder of Debian packages in signed suites, as a mirror would serve it.
 type AptRepository struct {
+	// Origin is what its suites say whose packages they hold, Test unless said.
+	Origin string
+
 	dir string
 }
 
@@ -33,7 +36,7 @@ type AptPackage struct {
 
 // NewAptRepository makes an empty repository in dir, with a signing key of its own.
 func NewAptRepository(ctx context.Context, dir string) (*AptRepository, error) {
-	r := &AptRepository{dir: dir}
+	r := &AptRepository{Origin: "Test", dir: dir}
 	if err := os.MkdirAll(r.gnupg(), 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make a package repository: %w", err)
 	}
@@ -62,8 +65,8 @@ func (r *AptRepository) Handler() http.Handler {
 
 func (r *AptRepository) gnupg() string { return filepath.Join(r.dir, "gnupg") }
 
-// Publish adds packages to a suite and signs it anew. Its Origin is Test, its Label is Test-SUITE,
-// which is what patch policies go by.
+// Publish adds packages to a suite and signs it anew. Its Label is ORIGIN-SUITE; patch policies go
+// by that and by the Origin.
 func (r *AptRepository) Publish(ctx context.Context, suite string, packages ...AptPackage) error {
 	for _, p := range packages {
 		if err := r.build(ctx, suite, p); err != nil {
@@ -96,17 +99,17 @@ func (r *AptRepository) index(ctx context.Context, suite string) error {
 	if err := r.ftparchive(ctx, filepath.Join(binary, "Packages"), "packages", pool); err != nil {
 		return err
 	}
-	if err := r.ftparchive(ctx, filepath.Join(dists, "Release"), append(releaseFields(suite), "release", dists)...); err != nil {
+	if err := r.ftparchive(ctx, filepath.Join(dists, "Release"), append(r.releaseFields(suite), "release", dists)...); err != nil {
 		return err
 	}
 	release := filepath.Join(r.Served(), dists, "Release")
 	return r.gpg(ctx, "--batch", "--yes", "--clearsign", "--output", filepath.Join(r.Served(), dists, "InRelease"), release)
 }
 
-func releaseFields(suite string) []string {
+func (r *AptRepository) releaseFields(suite string) []string {
 	var options []string
 	for _, field := range []string{
-		"Origin=Test", "Label=Test-" + suite, "Suite=" + suite, "Codename=" + suite,
+		"Origin=" + r.Origin, "Label=" + r.Origin + "-" + suite, "Suite=" + suite, "Codename=" + suite,
 		"Architectures=amd64", "Components=main",
 	} {
 		options = append(options, "-o", "APT::FTPArchive::Release::"+field)

@@ -13,7 +13,7 @@ import (
 )
 
 var errApt = errors.New("usage: apt publish SUITE NAME=VERSION... | apt build SUITE NAME=VERSION [postinst=FILE] [depends=TEXT] [PATH=FILE]... | apt add SUITE FILE... | " +
-	"apt use SUITE HOST... | apt update HOST... | apt install HOST NAME...")
+	"apt origin NAME | apt use SUITE HOST... | apt update HOST... | apt install HOST NAME...")
 
 func cmdApt(ts *testscript.TestScript, s *scene, args []string) error {
 	if len(args) < 2 {
@@ -22,12 +22,16 @@ func cmdApt(ts *testscript.TestScript, s *scene, args []string) error {
 	if args[0] == "update" {
 		return s.aptUpdate(args[1:])
 	}
-	if len(args) < 3 {
-		return errApt
-	}
 	repository, err := s.serveApt()
 	if err != nil {
 		return err
+	}
+	if args[0] == "origin" {
+		repository.Origin = args[1]
+		return nil
+	}
+	if len(args) < 3 {
+		return errApt
 	}
 	switch args[0] {
 	case "publish":
@@ -105,7 +109,15 @@ func (s *scene) aptUpdate(hosts []string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := h.Exec(context.Background(), "apt-get", "update", "--error-on=any"); err != nil {
+		// apt does not wait for this lock, and the agent fetches lists, too.
+		err = await(s.patience, func() error {
+			_, err := h.Exec(context.Background(), "apt-get", "update", "--error-on=any")
+			if err != nil && !strings.Contains(err.Error(), "Could not get lock") {
+				return stop{err}
+			}
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+func cmdLabels(_ *testscript.TestScript, s *scene, args []string) error {
+	s.labels = nil
+	for _, label := range args {
+		s.labels = append(s.labels, "--label", label)
+	}
+	return nil
+}
+
 func cmdEnrol(ts *testscript.TestScript, neg bool, args []string) {
 	var options []string
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {

@@ -20,6 +20,7 @@ import (
 //	server start|stop|kill9        the server, on the server side
 //	hosts N                        boot N more hosts
 //	author NAME                    make a key for a person and let them push
+//	labels KEY=VALUE...            of the hosts that enrol from now on
 //	enrol [ARG...] HOST...         give hosts an identity, over $TRANSPORT
 //	daemon HOST...                 enrol, and let the agent run as a service that calls often
 //	signers NAME...                who signs releases, from the next push on
@@ -36,6 +37,7 @@ import (
 //	apt publish SUITE NAME=VERSION...      the package repository
 //	apt build SUITE NAME=VERSION [postinst=FILE] [depends=TEXT] [PATH=FILE]...
 //	apt add SUITE FILE...          packages that somebody else made
+//	apt origin NAME                whose packages the suites hold from now on
 //	apt use SUITE HOST...
 //	apt update HOST...
 //	apt install HOST NAME...
@@ -43,35 +45,41 @@ import (
 //	eventually REGEXP COMMAND...   any of them: must say this before patience ends
 //	counted HOST...                the server has each report of the agent, once
 //	torment N HOST...              kill -9 server and agents N times; see torment_test.go
+//	torment-patch N N2 HOST        kill -9 the agent in patching; see torment_patch_test.go
+//	torment-server random|phases N N2 HOST...
+//	                               kill -9 the server in patch cycles; see torment_server_test.go
 //	thief offers|forges N HOST     the server is stolen; see thief_test.go
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"server":     plain(cmdServer),
-		"hosts":      plain(cmdHosts),
-		"author":     plain(cmdAuthor),
-		"enrol":      cmdEnrol,
-		"daemon":     plain(cmdDaemon),
-		"policy":     cmdPolicy,
-		"plumb":      program("plumb"),
-		"agent":      program("agent"),
-		"host":       program("host"),
-		"vm":         cmdVM,
-		"agents":     cmdAgents,
-		"tamper":     plain(cmdTamper),
-		"apt":        plain(cmdApt),
-		"cut":        onHost(func(h *testenv.Host) error { return h.Cut(context.Background()) }),
-		"heal":       onHost(func(h *testenv.Host) error { return h.Heal(context.Background()) }),
-		"freeze":     onHost((*testenv.Host).Freeze),
-		"thaw":       onHost((*testenv.Host).Thaw),
-		"reboot":     onHost(func(h *testenv.Host) error { return h.Reboot(context.Background()) }),
-		"crash":      onHost(func(h *testenv.Host) error { return h.Crash(context.Background()) }),
-		"boot":       onHost(func(h *testenv.Host) error { return h.Boot(context.Background()) }),
-		"exits":      plain(cmdExits),
-		"signers":    plain(cmdSigners),
-		"counted":    plain(cmdCounted),
-		"eventually": plain(cmdEventually),
-		"torment":    plain(cmdTorment),
-		"thief":      plain(cmdThief),
+		"server":         plain(cmdServer),
+		"hosts":          plain(cmdHosts),
+		"author":         plain(cmdAuthor),
+		"labels":         plain(cmdLabels),
+		"enrol":          cmdEnrol,
+		"daemon":         plain(cmdDaemon),
+		"policy":         cmdPolicy,
+		"plumb":          program("plumb"),
+		"agent":          program("agent"),
+		"host":           program("host"),
+		"vm":             cmdVM,
+		"agents":         cmdAgents,
+		"tamper":         plain(cmdTamper),
+		"apt":            plain(cmdApt),
+		"cut":            onHost(func(h *testenv.Host) error { return h.Cut(context.Background()) }),
+		"heal":           onHost(func(h *testenv.Host) error { return h.Heal(context.Background()) }),
+		"freeze":         onHost((*testenv.Host).Freeze),
+		"thaw":           onHost((*testenv.Host).Thaw),
+		"reboot":         onHost(func(h *testenv.Host) error { return h.Reboot(context.Background()) }),
+		"crash":          onHost(func(h *testenv.Host) error { return h.Crash(context.Background()) }),
+		"boot":           onHost(func(h *testenv.Host) error { return h.Boot(context.Background()) }),
+		"exits":          plain(cmdExits),
+		"signers":        plain(cmdSigners),
+		"counted":        plain(cmdCounted),
+		"eventually":     plain(cmdEventually),
+		"torment":        plain(cmdTorment),
+		"torment-patch":  plain(cmdTormentPatch),
+		"torment-server": plain(cmdTormentServer),
+		"thief":          plain(cmdThief),
 	}
 }
 

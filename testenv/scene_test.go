@@ -31,6 +31,7 @@ type scene struct {
 	work      string   // the script's folder
 	env       []string // of the person
 	hosts     int
+	labels    []string // options for the labels of hosts that enrol
 	patience  time.Duration
 	vm        *testenv.VM // the virtual machine, or nil
 
@@ -41,6 +42,7 @@ type scene struct {
 	ids    map[string]inventory.HostID // by name, of enrolled hosts
 
 	tampered map[string]int // by name, how often torment changed a file
+	voyages  int            // how many versions torment-server brought out
 }
 
 type sceneKey struct{}
@@ -202,7 +204,7 @@ func (s *scene) enrol(name string, args ...string) error {
 	if err != nil {
 		return err
 	}
-	token, err := s.output("token", "create")
+	token, err := s.output(append([]string{"token", "create"}, s.labels...)...)
 	if err != nil {
 		return err
 	}
