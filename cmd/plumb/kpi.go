@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"plumb/server/kpi"
+	"plumb/server/views"
 )
 
 func kpiCommand(t *terminal) *cobra.Command {
@@ -40,10 +41,10 @@ Times are dates (2026-11-21, midnight in UTC) or RFC 3339 (2026-11-21T18:00:00Z)
 	return cmd
 }
 
-func (t *terminal) printKPIs(f kpi.Figures) {
+func (t *terminal) printKPIs(f views.KPIs) {
 	const layout = "2006-01-02 15:04:05"
 	t.say("from %s to %s UTC, as of %s, %s", f.From.Format(layout), f.To.Format(layout), f.AsOf.Format(layout), hosts(f.Hosts))
-	t.table([][]string{
+	rows := [][]string{
 		{"FIGURE", "VALUE", "OF"},
 		{"change success rate", percent(f.Changes.Success), t.changeCounts(f.Changes)},
 		{"change failure rate", percent(f.Changes.Failure), ""},
@@ -57,9 +58,28 @@ func (t *terminal) printKPIs(f kpi.Figures) {
 		{"time between drift (MTBF)", seconds(f.Drift.Between), fmt.Sprintf("%s in order, %s", seconds(&f.Drift.InOrder), episodes(f.Drift))},
 		{"incidents", fmt.Sprint(f.Incidents.Total), fmt.Sprintf("%d halts, %d drift not mended at once, %d silent, %d refused, %d other catalogs",
 			f.Incidents.Halts, f.Incidents.Drift, f.Incidents.Silent, f.Incidents.Refused, f.Incidents.Mismatches)},
-		{"patch SLA", "see `plumb patch sla`", ""},
-	})
+	}
+	t.table(append(rows, slaFigures(f.SLAs)...))
 	t.printKPIChanges(f.List)
+}
+
+// slaFigures has a row for each patch_sla.
+func slaFigures(list []views.KPISLA) [][]string {
+	var rows [][]string
+	for _, sla := range list {
+		share, of := noData, fmt.Sprintf("%d late, %d last, %d ended in %d days", sla.Overdue, sla.Lasting, sla.Ended, views.ExposureDays)
+		if sla.InTime != nil {
+			share = fmt.Sprintf("%.1f %%", *sla.InTime)
+		}
+		if sla.P50 != nil {
+			of += fmt.Sprintf("; exposed for %g days (half of them) and %g days (nine of ten)", *sla.P50, *sla.P90)
+		}
+		rows = append(rows, []string{"patch SLA " + sla.Name + ", in time", share, of})
+	}
+	if len(rows) == 0 {
+		rows = [][]string{{"patch SLA, in time", noData, "no patch_sla applies to these hosts"}}
+	}
+	return rows
 }
 
 func (t *terminal) changeCounts(c kpi.Changes) string {

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
+	"plumb/inventory"
 	"plumb/policies/patch"
 	"plumb/server/kpi"
 	"plumb/server/store"
@@ -21,19 +23,36 @@ type KPIFilter struct {
 	Host, Group string
 }
 
+// KPIs are the figures of a period.
+type KPIs struct {
+	kpi.Figures
+	// SLAs say how hosts stood with each patch_sla as of then.
+	SLAs []KPISLA `json:"patch_slas"`
+}
+
+// KPISLA is how hosts stood with one patch_sla.
+type KPISLA struct {
+	Name string `json:"name"`
+	PatchExposure
+}
+
 // KPIs derives the figures. The error is store.ErrNotFound when there is no such host.
-func (r Reader) KPIs(ctx context.Context, f KPIFilter) (kpi.Figures, error) {
+func (r Reader) KPIs(ctx context.Context, f KPIFilter) (KPIs, error) {
 	changes, err := r.pastChanges(ctx)
 	if err != nil {
-		return kpi.Figures{}, err
+		return KPIs{}, err
 	}
 	hosts, err := r.kpiHosts(ctx, f)
 	if err != nil {
-		return kpi.Figures{}, err
+		return KPIs{}, err
 	}
 	past := &past{store: r.Store, ctx: ctx}
-	figures := kpi.Compute(f.Query, changes, past.hosts(hosts))
-	return figures, past.err
+	figures := KPIs{Figures: kpi.Compute(f.Query, changes, past.hosts(hosts))}
+	if past.err != nil {
+		return KPIs{}, past.err
+	}
+	figures.SLAs, err = r.pastSLAs(ctx, hosts, f.AsOf)
+	return figures, err
 }
 
 // kpiHosts returns the hosts that the filter selects, in order of their IDs, those that are gone among them.
@@ -58,25 +77,52 @@ func (r Reader) kpiHosts(ctx context.Context, f KPIFilter) ([]store.Host, error)
 // inGroup returns the hosts whose newest catalog puts them into a group. Hosts of which that is
 // not known are left out.
 func (r Reader) inGroup(ctx context.Context, hosts []store.Host, group string) ([]store.Host, error) {
-	known := map[string]bool{"": false}
-	var members []store.Host
+	known, err := r.termsOf(ctx, hosts)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(hosts, func(h store.Host) bool { return !slices.Contains(known[h.Terms].Groups, group) }), nil
+}
+
+// termsOf returns the terms of hosts by their digest; those that are not known are not in it.
+func (r Reader) termsOf(ctx context.Context, hosts []store.Host) (map[string]patch.Terms, error) {
+	known := map[string]patch.Terms{"": {}}
 	for _, h := range hosts {
-		is, seen := known[h.Terms]
-		if !seen {
-			raw, err := r.Store.Object(ctx, store.Ref{Kind: store.KindTerms, Digest: h.Terms})
-			var terms patch.Terms
-			if err == nil {
-				err = json.Unmarshal(raw, &terms)
-			}
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				return nil, fmt.Errorf("cannot read the groups of %s: %w", h.Name, err)
-			}
-			is = slices.Contains(terms.Groups, group)
-			known[h.Terms] = is
+		if _, seen := known[h.Terms]; seen {
+			continue
 		}
-		if is {
-			members = append(members, h)
+		var terms patch.Terms
+		raw, err := r.Store.Object(ctx, store.Ref{Kind: store.KindTerms, Digest: h.Terms})
+		if err == nil {
+			err = json.Unmarshal(raw, &terms)
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, fmt.Errorf("cannot read what policy says of %s: %w", h.Name, err)
+		}
+		known[h.Terms] = terms
+	}
+	return known, nil
+}
+
+// pastSLAs measures exposures as of an instant, by what policy says of the hosts now.
+func (r Reader) pastSLAs(ctx context.Context, hosts []store.Host, asOf time.Time) ([]KPISLA, error) {
+	terms, err := r.termsOf(ctx, hosts)
+	if err != nil {
+		return nil, err
+	}
+	slas, names := map[inventory.HostID][]patch.SLA{}, map[string]bool{}
+	for _, h := range hosts {
+		if of := terms[h.Terms].SLAs; h.Revoked.IsZero() && len(of) > 0 {
+			slas[h.ID] = of
+			for _, sla := range of {
+				names[sla.Name] = true
+			}
 		}
 	}
-	return members, nil
+	found, err := r.exposures(ctx, slas, asOf)
+	list := []KPISLA{}
+	for _, name := range sortedNames(names) {
+		list = append(list, KPISLA{name, found[name]})
+	}
+	return list, err
 }

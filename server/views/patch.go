@@ -89,9 +89,10 @@ type PatchSLA struct {
 // PatchExposure is about the exposures that last, and those that ended in the last [ExposureDays]
 // days: each the time from the SLA's anchor until one host had the answer to one advisory.
 type PatchExposure struct {
-	// Lasting and Ended count them.
+	// Lasting and Ended count them; Overdue are those that last and are past their time.
 	Lasting int `json:"lasting"`
 	Ended   int `json:"ended"`
+	Overdue int `json:"overdue"`
 	// P50 and P90 are days, left out when there is no exposure: half of them, and nine of ten, are
 	// no longer than that. One that lasts counts as long as it is by now.
 	P50 *float64 `json:"p50_days,omitempty"`

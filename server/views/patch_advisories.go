@@ -110,7 +110,11 @@ func (r Reader) PatchSLAs(ctx context.Context, f PatchFilter, now time.Time) ([]
 		one.Entries = sortedDues(dues[name])
 		list = append(list, one)
 	}
-	return list, r.exposures(ctx, p, list, now)
+	exposures, err := r.exposures(ctx, p.slas(), now)
+	for i := range list {
+		list[i].Exposure = exposures[list[i].Name]
+	}
+	return list, err
 }
 
 // add counts one open advisory. Hosts of another release of the policy may have another time for it.

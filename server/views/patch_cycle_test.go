@@ -13,6 +13,7 @@ import (
 	"plumb/policies"
 	"plumb/policies/calendar"
 	"plumb/policies/patch"
+	"plumb/server/kpi"
 	"plumb/server/rollout"
 	"plumb/server/store"
 )
@@ -210,9 +211,28 @@ func TestPatchExposure(t *testing.T) {
 	if diff := cmp.Diff(want, got[0].Exposure); diff != "" {
 		t.Errorf("exposure (-want +got):\n%s", diff)
 	}
+	kpis := func(daysAgo int) PatchExposure {
+		t.Helper()
+		asOf := noon.AddDate(0, 0, -daysAgo)
+		f, err := b.KPIs(b.Context(), KPIFilter{Query: kpi.Query{From: asOf.AddDate(0, 0, -30), To: asOf, AsOf: asOf}})
+		b.must(err)
+		if len(f.SLAs) != 1 || f.SLAs[0].Name != "standard" {
+			t.Fatalf("SLAs of the figures = %+v, want one", f.SLAs)
+		}
+		return f.SLAs[0].PatchExposure
+	}
+	if diff := cmp.Diff(want, kpis(0)); diff != "" {
+		t.Errorf("the figures say something else (-patch sla +kpi):\n%s", diff)
+	}
+	// Five days ago: those of web1 had ended after 5 days and after 1, in time; that of web2 lasts for
+	// 15 days and is late. What ended or began later was not known.
+	p50, p90 = 5.0, 15.0
+	if diff := cmp.Diff(PatchExposure{Lasting: 1, Ended: 2, Overdue: 1, P50: &p50, P90: &p90, InTime: &share}, kpis(5)); diff != "" {
+		t.Errorf("figures as of five days ago (-want +got):\n%s", diff)
+	}
 	later, err := b.PatchSLAs(b.Context(), PatchFilter{Host: "web2"}, noon.AddDate(0, 0, 100))
 	b.must(err)
-	if e := later[0].Exposure; e.Ended != 0 || e.Lasting != 1 || *e.InTime != 0 || *e.P90 != 104 {
+	if e := later[0].Exposure; e.Ended != 0 || e.Lasting != 1 || e.Overdue != 1 || *e.InTime != 0 || *e.P90 != 104 {
 		t.Errorf("exposure 100 days later = %+v, want one late that lasts, and nothing that ended long ago", e)
 	}
 }

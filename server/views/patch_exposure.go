@@ -14,41 +14,63 @@ import (
 // ExposureDays is how far back exposures that ended are looked at.
 const ExposureDays = 90
 
-// exposures fills in for how long the selected hosts lacked answers, SLA by SLA.
-func (r Reader) exposures(ctx context.Context, p *sight, slas []PatchSLA, now time.Time) error {
+// exposures measures, as of an instant, for how long hosts lacked answers, by the name of the SLA;
+// those of each host are given. It is the only place that does.
+func (r Reader) exposures(ctx context.Context, slas map[inventory.HostID][]patch.SLA, asOf time.Time) (map[string]PatchExposure, error) {
 	if len(slas) == 0 {
-		return nil
+		return nil, nil
 	}
-	all, err := r.Store.Exposures(ctx, now.AddDate(0, 0, -ExposureDays))
+	all, err := r.Store.Exposures(ctx, asOf.AddDate(0, 0, -ExposureDays))
 	if err != nil {
-		return err
+		return nil, err
 	}
+	all = exposedAt(all, asOf)
 	names := map[string]bool{}
 	for _, e := range all {
 		names[e.Advisory] = true
 	}
 	known, err := r.advisoriesByID(ctx, sortedNames(names))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	terms := map[inventory.HostID][]patch.SLA{}
-	for _, a := range p.groups {
-		for _, h := range a.Hosts {
-			terms[h.ID] = a.Terms.SLAs
-		}
-	}
-	for i := range slas {
-		g := gauge{now: now}
-		for _, e := range all {
-			for _, sla := range terms[e.Host] {
-				if a, ok := known[e.Advisory]; ok && sla.Name == slas[i].Name {
-					g.add(e, a, sla)
-				}
+	gauges := map[string]*gauge{}
+	for _, e := range all {
+		for _, sla := range slas[e.Host] {
+			if gauges[sla.Name] == nil {
+				gauges[sla.Name] = &gauge{now: asOf}
+			}
+			if a, ok := known[e.Advisory]; ok {
+				gauges[sla.Name].add(e, a, sla)
 			}
 		}
-		slas[i].Exposure = g.read()
 	}
-	return nil
+	found := map[string]PatchExposure{}
+	for name, g := range gauges {
+		found[name] = g.read()
+	}
+	return found, nil
+}
+
+// exposedAt are the exposures as they were known at an instant.
+func exposedAt(all []store.Exposure, asOf time.Time) []store.Exposure {
+	all = slices.DeleteFunc(all, func(e store.Exposure) bool { return e.Since.After(asOf) })
+	for i := range all {
+		if all[i].Until.After(asOf) {
+			all[i].Until = time.Time{}
+		}
+	}
+	return all
+}
+
+// slas are those of each host that is seen.
+func (p *sight) slas() map[inventory.HostID][]patch.SLA {
+	found := map[inventory.HostID][]patch.SLA{}
+	for _, a := range p.groups {
+		for _, h := range a.Hosts {
+			found[h.ID] = a.Terms.SLAs
+		}
+	}
+	return found
 }
 
 func sortedNames(set map[string]bool) []string {
@@ -83,6 +105,9 @@ func (g *gauge) add(e store.Exposure, a store.Advisory, sla patch.SLA) {
 	if g.found.Lasting++; !e.Until.IsZero() {
 		end = e.Until
 		g.found.Lasting, g.found.Ended = g.found.Lasting-1, g.found.Ended+1
+	}
+	if e.Until.IsZero() && end.After(due) {
+		g.found.Overdue++
 	}
 	switch {
 	case end.After(due):
