@@ -183,5 +183,20 @@ func TestPagesSay(t *testing.T) {
 	}
 }
 
+// TestEmptyFleet wants each page to say something sensible before there is anything to show.
+func TestEmptyFleet(t *testing.T) {
+	f := newFleet(t)
+	for address, want := range map[string]string{
+		"/rings": "No rollout takes changes through rings yet", "/patches": "Nothing is on offer to any host.", "/patches/hosts?what=reboot": "No hosts, by now.",
+		"/advisories": "No advisories", "/changes": "No changes yet", "/": "There are no hosts yet.",
+	} {
+		got := f.visit(address)
+		if got.StatusCode != http.StatusOK || !strings.Contains(got.body, want) || strings.Contains(got.body, "http-equiv") {
+			t.Errorf("GET %s = %d, want %q", address, got.StatusCode, want)
+		}
+		check(t, got.body)
+	}
+}
+
 // policyless is for tests that only look at the table of routes.
 func policyless() views.Reader { return views.Reader{} }
