@@ -32,6 +32,11 @@ func (oneOffer) InstalledVersions(context.Context) (map[system.Target]bool, erro
 	return map[system.Target]bool{{Name: "openssl", Arch: "amd64", Version: "1"}: true}, nil
 }
 
+func (o oneOffer) Origins(ctx context.Context, wanted []system.Target) (map[system.Target][]inventory.Offer, error) {
+	found, err := o.Offers(ctx)
+	return map[system.Target][]inventory.Offer{wanted[0]: found.List}, err
+}
+
 func (oneOffer) Offers(context.Context) (inventory.Offers, error) {
 	return inventory.Offers{Manager: "apt", List: []inventory.Offer{{Package: "openssl", Source: "openssl", Arch: "amd64", Installed: "1", Candidate: "2",
 		Origin: "Debian", Label: "Debian-Security", Codename: "bookworm-security", Manager: "apt"}}}, nil

@@ -55,13 +55,51 @@ func TestOneRun(t *testing.T) {
 			policies.Pending, "a 2, b 1, c 2", "b 2 has left the repository"},
 		"one has gone, newest takes its place": {func(w *world) { delete(w.repo, "b 2"); w.publish("b", "3"); w.spec.Superseded = "newest" },
 			policies.Repaired, "a 2, b 3, c 2", "Phase:done"},
+		"one has gone that was fetched once": {func(w *world) { delete(w.repo, "b 2"); w.fetched["b 2"] = true },
+			policies.Pending, "a 2, b 1, c 2", "b 2 has left the repository"},
+		"one is in newer lists": {func(w *world) { delete(w.repo, "b 2"); w.behind = map[string]bool{"b 2": true} }, policies.Repaired, "a 2, b 2, c 2", "Phase:done"},
+		"one has gone, and newer lists have the newest": {func(w *world) {
+			delete(w.repo, "b 2")
+			w.behind = map[string]bool{"b 3": true}
+			w.spec.Superseded = "newest"
+		},
+			policies.Repaired, "a 2, b 3, c 2", "Phase:done"},
+		"one comes from elsewhere, whatever the set says": {func(w *world) { w.from["b 2"] = "Backports"; w.publish("b", "3") },
+			policies.Pending, "a 2, b 1, c 2", "only Test/Backports/one has it"},
+		"one comes from elsewhere, and the newest takes its place": {func(w *world) { w.from["b 2"] = "Backports"; w.publish("b", "3"); w.spec.Superseded = "newest" },
+			policies.Repaired, "a 2, b 3, c 2", "Phase:done"},
+		"one comes from elsewhere and from a source": {func(w *world) { w.from["b 2"] = "Backports"; w.also["b 2"] = "Security"; w.publish("b", "3") },
+			policies.Repaired, "a 2, b 2, c 2", "Phase:done"},
+		"one comes from elsewhere and is named": {func(w *world) {
+			w.from["b 2"] = "Backports"
+			w.publish("b", "3")
+			w.spec.Baseline.Approved = []string{"b"}
+		}, policies.Repaired, "a 2, b 2, c 2", "Phase:done"},
+		"an older one has a source": {func(w *world) {
+			w.publish("b", "3")
+			w.publish("b", "4")
+			w.from["b 3"] = "Backports"
+			w.give(1, "a 2", "b 2", "b 3", "c 2")
+		}, policies.Repaired, "a 2, b 2, c 2", "Phase:done"},
+		"blocked by its source, whatever the set says": {both(func(w *world) { w.source["b"] = "beta"; w.publish("b", "3") }, block(patch.Block, "beta")),
+			policies.Repaired, "a 2, b 1, c 2", "Phase:done"},
+		"one needs what the set says to be from a source": {func(w *world) {
+			w.needs["a 2"] = []string{"b 2"}
+			w.from["b 2"] = "Backports"
+			w.publish("b", "3")
+		}, policies.Pending, "a 1, b 1, c 2", "it needs b 2, which no source of the baseline has"},
+		"one needs something new that is blocked by its source": {both(func(w *world) {
+			w.needs["a 2"] = []string{"n 2"}
+			w.publish("n", "2")
+			w.source["n"] = "nu"
+		}, block(patch.Block, "nu")), policies.Pending, "a 1, b 2, c 2", "which the baseline blocks: by hand"},
 		"one is held": {func(w *world) { w.needs["b 2"] = []string{"q 1"} }, policies.Pending, "a 2, b 1, c 2", "needs q 1, which is nowhere"},
 		"one removes": {func(w *world) { w.removes["b 2"] = "mailer" }, policies.Pending, "a 2, b 1, c 2", "mailer would be removed"},
 		"one needs an update of the set": {func(w *world) { w.give(1, "a 2"); w.needs["a 2"] = []string{"b 2"} },
 			policies.Repaired, "a 2, b 2, c 1", "Phase:done"},
 		"one needs an update from elsewhere": {both(func(w *world) { w.needs["a 2"] = []string{"b 2"}; w.give(1, "a 2", "c 2") },
 			func(w *world) { w.spec.Baseline = patch.Baseline{Approved: []string{"a", "c"}} }),
-			policies.Pending, "a 1, b 1, c 2", "not in the patch set"},
+			policies.Pending, "a 1, b 1, c 2", "no source of the baseline has"},
 		"one needs what is blocked": {both(func(w *world) { w.needs["a 2"] = []string{"n 2"}; w.publish("n", "2") }, block(patch.Block, "n")),
 			policies.Pending, "a 1, b 2, c 2", "which the baseline blocks: by hand"},
 		"one needs what is allowed as a dependency": {both(func(w *world) { w.needs["a 2"] = []string{"b 2"} }, block(patch.AllowAsDependency, "b")),

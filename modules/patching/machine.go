@@ -117,7 +117,10 @@ func (m *Machine) updates(ctx context.Context) ([]policies.Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.missing, m.looked = m.wants(m.order.Set, s), true
+	if m.missing, err = m.wants(ctx, m.order.Set, s, key); err != nil {
+		return nil, err
+	}
+	m.looked = true
 	known := m.j.Blocked
 	var changes []policies.Change
 	for _, w := range m.missing {

@@ -29,7 +29,7 @@ func (f fakeManager) CompareVersions(a, b string) (int, error) {
 }
 
 func (f fakeManager) OffersKey() (string, error) {
-	return fmt.Sprint(f.w.there, f.w.half, f.w.repo), nil
+	return fmt.Sprint(f.w.there, f.w.half, f.w.repo, f.w.from, f.w.also), nil
 }
 
 func (f fakeManager) Offers(context.Context) (inventory.Offers, error) {
@@ -44,8 +44,29 @@ func (f fakeManager) Offers(context.Context) (inventory.Offers, error) {
 			}
 		}
 		if best != f.w.there[name] {
-			found.List = append(found.List, inventory.Offer{Package: name, Source: name, Arch: "all", Installed: f.w.there[name], Candidate: best,
-				Origin: "Test", Label: "Security", Codename: "one", Manager: "apt"})
+			found.List = append(found.List, f.offer(name, best))
+		}
+	}
+	return found, nil
+}
+
+func (f fakeManager) offer(name, version string) inventory.Offer {
+	from := cmp.Or(f.w.from[name+" "+version], "Security")
+	return inventory.Offer{Package: name, Source: cmp.Or(f.w.source[name], name), Arch: "all", Installed: f.w.there[name], Candidate: version,
+		Origin: "Test", Label: from, Codename: "one", Manager: "apt"}
+}
+
+func (f fakeManager) Origins(_ context.Context, wanted []system.Target) (map[system.Target][]inventory.Offer, error) {
+	f.w.calls["origins"]++
+	found := map[system.Target][]inventory.Offer{}
+	for _, t := range wanted {
+		if key := t.Name + " " + t.Version; f.w.repo[key] {
+			found[t] = append(found[t], f.offer(t.Name, t.Version))
+			if f.w.also[key] != "" {
+				o := f.offer(t.Name, t.Version)
+				o.Label = f.w.also[key]
+				found[t] = append(found[t], o)
+			}
 		}
 	}
 	return found, nil
@@ -104,6 +125,10 @@ func (f fakeManager) configure(name, version string) error {
 
 func (f fakeManager) Update(context.Context) error {
 	f.w.calls["update"]++
+	for key := range f.w.behind {
+		f.w.repo[key] = true
+	}
+	f.w.behind = nil
 	return nil
 }
 
@@ -112,7 +137,7 @@ func (f fakeManager) PlanPatch(_ context.Context, wanted []system.Target) (syste
 	var p system.PatchPlan
 	for _, t := range wanted {
 		key := t.Name + " " + t.Version
-		if !f.w.repo[key] {
+		if !f.w.repo[key] && !f.w.fetched[key] {
 			p.Gone = append(p.Gone, t)
 			continue
 		}

@@ -32,11 +32,14 @@ func (s shelf) loadOffers(manager, key string) (inventory.Offers, bool) {
 
 // saveOffers only saves time: that it fails is no loss.
 func (s shelf) saveOffers(manager, key string, found inventory.Offers) {
-	raw, err := json.Marshal(keptOffers{Key: key, Offers: found})
+	s.keep(s.offersFile(manager), keptOffers{Key: key, Offers: found})
+}
+
+func (s shelf) keep(path string, what any) {
+	raw, err := json.Marshal(what)
 	if err != nil || os.MkdirAll(s.dir, 0o700) != nil {
 		return
 	}
-	path := s.offersFile(manager)
 	if os.WriteFile(path+".new", raw, 0o600) == nil {
 		_ = os.Rename(path+".new", path)
 	}

@@ -2,6 +2,7 @@ package patching
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,17 +21,26 @@ type draft struct {
 	updated bool // the package lists were fetched for it
 }
 
+// errOldLists means that a version is nowhere, and that the package lists may be old.
+var errOldLists = errors.New("the package lists may be old")
+
 // plan simulates until nothing is left that must not happen. Whatever is in the way is taken
 // out with its reason, and the rest is simulated again.
-func (m *Machine) plan(ctx context.Context, s stock, d *draft, set patch.Set) error {
+func (m *Machine) plan(ctx context.Context, s stock, d *draft) error {
 	for len(d.wants) > 0 {
+		if lost := d.sourceless(); len(lost) > 0 {
+			if err := m.gone(s, d, lost); err != nil {
+				return err
+			}
+			continue
+		}
 		plan, err := m.manager.PlanPatch(ctx, targets(d.wants))
 		if err != nil {
 			return fmt.Errorf("cannot plan the updates: %w", err)
 		}
 		d.plan = plan
 		if len(plan.Gone) > 0 {
-			if err := m.gone(ctx, s, d); err != nil {
+			if err := m.gone(s, d, plan.Gone); err != nil {
 				return err
 			}
 			continue
@@ -38,14 +48,17 @@ func (m *Machine) plan(ctx context.Context, s stock, d *draft, set patch.Set) er
 		if d.drop(plan.Held) {
 			continue
 		}
-		bad := m.objections(plan, d.wants, s, set)
+		bad, err := m.objections(ctx, plan, d.wants, s)
+		if err != nil {
+			return err
+		}
 		if len(bad) == 0 && !d.leftOut() {
 			return nil
 		}
 		if len(bad) == 0 {
 			continue
 		}
-		if err := m.isolate(ctx, s, d, set, bad); err != nil {
+		if err := m.isolate(ctx, s, d, bad); err != nil {
 			return err
 		}
 	}
@@ -53,28 +66,27 @@ func (m *Machine) plan(ctx context.Context, s stock, d *draft, set patch.Set) er
 	return nil
 }
 
-// gone deals with versions that no repository has: the package lists may be old, else the
-// policy says whether the newest version takes their place.
-func (m *Machine) gone(ctx context.Context, s stock, d *draft) error {
+// gone deals with versions that no source of the baseline has here: the package lists may be old,
+// else the policy says whether the newest version takes their place.
+func (m *Machine) gone(s stock, d *draft, lost []system.Target) error {
 	if !d.updated {
-		d.updated = true
-		if err := m.manager.Update(ctx); err != nil {
-			return waits("the package lists cannot be fetched: %v", err)
-		}
-		return nil
+		return errOldLists
 	}
 	kept := d.wants[:0:0]
 	for _, w := range d.wants {
-		if !slices.Contains(d.plan.Gone, w.target) {
+		newer, ok := m.instead(s, w)
+		switch {
+		case !slices.Contains(lost, w.target):
 			kept = append(kept, w)
-			continue
-		}
-		if newer, ok := m.instead(s, w); ok {
+		case ok:
 			kept = append(kept, newer)
-			continue
+		case len(w.elsewhere) > 0 && !w.sourced:
+			d.blocked.Targets = append(d.blocked.Targets, w.target)
+			d.blocked.Held = append(d.blocked.Held, policies.Held{Name: w.target.Name, Version: w.target.Version, Chain: []string{w.strange()}})
+		default:
+			d.blocked.Targets = append(d.blocked.Targets, w.target)
+			d.blocked.Left = append(d.blocked.Left, policies.PatchedPackage{Name: w.target.Name, Before: w.before, After: w.target.Version})
 		}
-		d.blocked.Targets = append(d.blocked.Targets, w.target)
-		d.blocked.Left = append(d.blocked.Left, policies.PatchedPackage{Name: w.target.Name, Before: w.before, After: w.target.Version})
 	}
 	d.wants = kept
 	return nil
@@ -84,13 +96,10 @@ func (m *Machine) gone(ctx context.Context, s stock, d *draft) error {
 // the baseline lets it in.
 func (m *Machine) instead(s stock, w want) (want, bool) {
 	offer, ok := s.candidate(w.target)
-	if m.spec.Superseded != "newest" || !ok || s.compare(offer.Candidate, w.target.Version) <= 0 {
+	if m.spec.Superseded != "newest" || !ok || s.compare(offer.Candidate, w.target.Version) <= 0 || m.judge(offer) != patch.Approved {
 		return want{}, false
 	}
-	if patch.Judge(m.ruleless(), offer, m.now(), nil, m.now()).State != patch.Approved {
-		return want{}, false
-	}
-	return want{system.Target{Name: w.target.Name, Arch: w.target.Arch, Version: offer.Candidate}, w.before, offer}, true
+	return want{target: system.Target{Name: w.target.Name, Arch: w.target.Arch, Version: offer.Candidate}, before: w.before, offer: offer, sourced: true}, true
 }
 
 // drop takes out what is held, and tells whether that was anything that is wanted.
@@ -128,14 +137,18 @@ func (d *draft) hold(name string, chain []string) {
 
 // isolate finds the updates that are in the way by planning each alone. Where none is by
 // itself, only all of them together are.
-func (m *Machine) isolate(ctx context.Context, s stock, d *draft, set patch.Set, bad []string) error {
+func (m *Machine) isolate(ctx context.Context, s stock, d *draft, bad []string) error {
 	before := len(d.wants)
 	for _, w := range slices.Clone(d.wants) {
 		alone, err := m.manager.PlanPatch(ctx, []system.Target{w.target})
 		if err != nil {
 			return fmt.Errorf("cannot plan the update of %s: %w", w.target.Name, err)
 		}
-		if own := m.objections(alone, []want{w}, s, set); len(own) > 0 {
+		own, err := m.objections(ctx, alone, []want{w}, s)
+		if err != nil {
+			return err
+		}
+		if len(own) > 0 {
 			d.hold(w.target.Name, own)
 		}
 	}
@@ -149,22 +162,26 @@ func (m *Machine) isolate(ctx context.Context, s stock, d *draft, set patch.Set,
 }
 
 // objections says what a plan would do that it must not.
-func (m *Machine) objections(plan system.PatchPlan, wants []want, s stock, set patch.Set) []string {
+func (m *Machine) objections(ctx context.Context, plan system.PatchPlan, wants []want, s stock) ([]string, error) {
+	all := slices.Concat(plan.Steps...)
+	if err := m.learn(ctx, s, all); err != nil {
+		return nil, err
+	}
 	var bad []string
 	for _, name := range plan.Removed {
 		bad = append(bad, name+" would be removed")
 	}
-	for _, t := range slices.Concat(plan.Steps...) {
-		if why := m.objection(t, wants, s, set); why != "" {
+	for _, t := range all {
+		if why := m.objection(t, wants, s); why != "" {
 			bad = append(bad, why)
 		}
 	}
-	return bad
+	return bad, nil
 }
 
 // objection says why one package of a plan must not come in. New packages that something needs
 // may, unless the baseline blocks them; updates only as the baseline's sources allow.
-func (m *Machine) objection(t system.Target, wants []want, s stock, set patch.Set) string {
+func (m *Machine) objection(t system.Target, wants []want, s stock) string {
 	if slices.ContainsFunc(wants, func(w want) bool { return sameTarget(w.target, t) }) {
 		return ""
 	}
@@ -172,34 +189,26 @@ func (m *Machine) objection(t system.Target, wants []want, s stock, set patch.Se
 	if before != "" && s.compare(t.Version, before) < 0 {
 		return fmt.Sprintf("%s would go from %s back to %s", t.Name, before, t.Version)
 	}
-	offer := s.offerFor(t, before, set)
-	if v := patch.Judge(m.ruleless(), offer, m.now(), nil, m.now()); v.State == patch.Rejected {
-		return fmt.Sprintf("it needs %s %s, which the baseline blocks: %s", t.Name, t.Version, v.Reason)
+	offers := s.offersOf(t)
+	if len(offers) == 0 {
+		offers = []inventory.Offer{{Package: t.Name, Source: t.Name, Arch: t.Arch, Installed: before, Candidate: t.Version}}
 	}
-	if before == "" || before == t.Version || m.sourced(offer) {
+	for _, o := range offers {
+		if v := patch.Judge(m.ruleless(), o, m.now(), nil, m.now()); v.State == patch.Rejected {
+			return fmt.Sprintf("it needs %s %s, which the baseline blocks: %s", t.Name, t.Version, v.Reason)
+		}
+	}
+	if before == "" || before == t.Version || slices.ContainsFunc(offers, m.lets) {
 		return ""
 	}
-	return fmt.Sprintf("it needs %s %s, which is not in the patch set and from no source of the baseline", t.Name, t.Version)
+	return fmt.Sprintf("it needs %s %s, which no source of the baseline has", t.Name, t.Version)
 }
 
-// sourced tells whether the sources of the baseline match, whatever its rejects say.
-func (m *Machine) sourced(offer inventory.Offer) bool {
+// lets tells whether the baseline takes something from the repository, whatever its rejects say.
+func (m *Machine) lets(offer inventory.Offer) bool {
 	b := m.ruleless()
 	b.Rejects = nil
 	return patch.Judge(b, offer, m.now(), nil, m.now()).State == patch.Approved
-}
-
-// offerFor is what the host knows of a version that a plan draws in, else what the set says.
-func (s stock) offerFor(t system.Target, before string, set patch.Set) inventory.Offer {
-	if o, ok := s.candidate(t); ok && o.Candidate == t.Version {
-		return o
-	}
-	for _, item := range set.Items {
-		if item.Package == t.Name && sameArch(item.Arch, t.Arch) && item.Version == t.Version {
-			return s.offerOf(item, before)
-		}
-	}
-	return inventory.Offer{Package: t.Name, Source: t.Name, Arch: t.Arch, Installed: before, Candidate: t.Version}
 }
 
 func sameTarget(a, b system.Target) bool {

@@ -95,9 +95,21 @@ func (m *Machine) mend(ctx context.Context) error {
 	return fmt.Errorf("cannot mend %s, which an interrupted installation left half done: %w", words(left), said)
 }
 
-// drafted plans what is wanted, without some packages.
+// drafted plans what is wanted, without some packages. Where versions are wanted that nothing has
+// here, the package lists may be old: they are fetched, and all of it is looked at anew.
 func (m *Machine) drafted(ctx context.Context, without []policies.Conffile) (*draft, stock, error) {
-	offers, _, err := m.offers(ctx)
+	d, s, err := m.draft(ctx, without, false)
+	if !errors.Is(err, errOldLists) {
+		return d, s, err
+	}
+	if err := m.manager.Update(ctx); err != nil {
+		return nil, s, waits("the package lists cannot be fetched: %v", err)
+	}
+	return m.draft(ctx, without, true)
+}
+
+func (m *Machine) draft(ctx context.Context, without []policies.Conffile, updated bool) (*draft, stock, error) {
+	offers, key, err := m.offers(ctx)
 	if err != nil {
 		return nil, stock{}, err
 	}
@@ -105,12 +117,15 @@ func (m *Machine) drafted(ctx context.Context, without []policies.Conffile) (*dr
 	if err != nil {
 		return nil, stock{}, err
 	}
-	d := &draft{wants: m.wants(m.order.Set, s)}
+	d := &draft{updated: updated}
+	if d.wants, err = m.wants(ctx, m.order.Set, s, key); err != nil {
+		return nil, s, err
+	}
 	d.blocked.Conffiles = without
 	for _, c := range without {
 		d.hold(c.Package, []string{"its new version brings another " + c.Path + ", which was changed on the host"})
 	}
-	if err := m.plan(ctx, s, d, m.order.Set); err != nil {
+	if err := m.plan(ctx, s, d); err != nil {
 		return nil, s, err
 	}
 	return d, s, nil

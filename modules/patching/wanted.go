@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ type stock struct {
 	manager system.PackageManager
 	there   map[string][]system.Target // by name
 	offers  []inventory.Offer
+	origins origins
 }
 
 func (m *Machine) stock(ctx context.Context, offers inventory.Offers) (stock, error) {
@@ -26,7 +28,7 @@ func (m *Machine) stock(ctx context.Context, offers inventory.Offers) (stock, er
 	if err != nil {
 		return stock{}, fmt.Errorf("cannot tell what is installed: %w", err)
 	}
-	s := stock{manager: m.manager, there: map[string][]system.Target{}, offers: offers.List}
+	s := stock{manager: m.manager, there: map[string][]system.Target{}, offers: offers.List, origins: origins{}}
 	for t := range there {
 		s.there[t.Name] = append(s.there[t.Name], t)
 	}
@@ -80,32 +82,60 @@ type want struct {
 	target system.Target
 	before string
 	offer  inventory.Offer
+	// sourced is true when a source of the baseline has the version on this host; elsewhere are
+	// other repositories that have it.
+	sourced   bool
+	elsewhere []string
 }
 
 // wants picks from a set what is installed in an older version and what the host's own baseline
-// lets in. A package that is not installed is never taken.
-func (m *Machine) wants(set patch.Set, s stock) []want {
+// lets in. A package that is not installed is never taken. Of several versions the newest counts
+// that has a source here; others of it are for hosts with other repositories. The key is that of
+// the offers.
+func (m *Machine) wants(ctx context.Context, set patch.Set, s stock, key string) ([]want, error) {
+	list, claims := m.newer(set, s)
+	found, err := m.origins(ctx, key, targets(list))
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(s.origins, found)
 	best := map[string]want{}
+	for i, w := range list {
+		w, ok := m.weigh(w, claims[i], s.offersOf(w.target))
+		ok = ok && (w.sourced || !s.served(set, w))
+		key := w.target.Name + " " + w.target.Arch
+		if old, there := best[key]; ok && (!there || s.prefers(w, old)) {
+			best[key] = w
+		}
+	}
+	return slices.SortedFunc(maps.Values(best), func(a, b want) int { return compareTargets(a.target, b.target) }), nil
+}
+
+// served tells whether the host has what the set brings of the package for hosts like it.
+func (s stock) served(set patch.Set, w want) bool {
+	return slices.ContainsFunc(set.Items, func(item patch.Item) bool {
+		return item.Manager == s.manager.Name() && item.Package == w.target.Name && sameArch(item.Arch, w.target.Arch) && item.Version == w.before
+	})
+}
+
+func (s stock) prefers(a, b want) bool {
+	if a.sourced != b.sourced {
+		return a.sourced
+	}
+	return s.compare(a.target.Version, b.target.Version) > 0
+}
+
+// newer picks from a set what is installed in an older version, each with what the set says of it.
+func (m *Machine) newer(set patch.Set, s stock) (list []want, claims []inventory.Offer) {
 	for _, item := range set.Items {
 		before := s.version(item.Package, item.Arch)
 		if item.Manager != m.manager.Name() || item.Dependency || before == "" || s.compare(before, item.Version) >= 0 {
 			continue
 		}
-		offer := s.offerOf(item, before)
-		if patch.Judge(m.ruleless(), offer, m.now(), nil, m.now()).State != patch.Approved {
-			continue
-		}
-		key := item.Package + " " + item.Arch
-		if old, ok := best[key]; !ok || s.compare(item.Version, old.target.Version) > 0 {
-			best[key] = want{system.Target{Name: item.Package, Arch: item.Arch, Version: item.Version}, before, offer}
-		}
+		list = append(list, want{target: system.Target{Name: item.Package, Arch: item.Arch, Version: item.Version}, before: before})
+		claims = append(claims, s.claim(item, before))
 	}
-	list := make([]want, 0, len(best))
-	for _, w := range best {
-		list = append(list, w)
-	}
-	slices.SortFunc(list, func(a, b want) int { return compareTargets(a.target, b.target) })
-	return list
+	return list, claims
 }
 
 func compareTargets(a, b system.Target) int {
@@ -120,23 +150,17 @@ func (m *Machine) ruleless() patch.Baseline {
 	return b
 }
 
-// offerOf is the offer for a version of the set. The host's own offer counts where it is for
-// this version, so that a set cannot say that a version comes from elsewhere. Package lists tell
-// the newest version only: for an older one the set's word for its repository is taken, and
-// what else the host knows about that repository.
-func (s stock) offerOf(item patch.Item, before string) inventory.Offer {
+// claim is what the set says of a version, and what else the host knows about the repository that
+// it names.
+func (s stock) claim(item patch.Item, before string) inventory.Offer {
 	made := inventory.Offer{Package: item.Package, Source: item.Source, Arch: item.Arch, Installed: before, Candidate: item.Version, Manager: item.Manager}
 	made.Origin, made.Label, made.Codename = repositoryOf(item.Repository)
 	for _, o := range s.offers {
-		same := o.Package == item.Package && sameArch(o.Arch, item.Arch)
-		if same && o.Candidate == item.Version {
-			return o
-		}
 		if o.Repository() != item.Repository {
 			continue
 		}
 		made.Suite, made.Codename, made.Site = o.Suite, o.Codename, o.Site
-		if same {
+		if o.Package == item.Package && sameArch(o.Arch, item.Arch) {
 			made.Component = o.Component
 		}
 	}

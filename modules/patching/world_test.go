@@ -34,6 +34,10 @@ type world struct {
 	there   map[string]string // name → version that is completely installed
 	half    map[string]string // name → version that is unpacked and not configured
 	repo    map[string]bool   // "name version" that can be fetched
+	behind  map[string]bool   // what the package lists have after the next update of them
+	from    map[string]string // "name version" → label of its repository, where it is not Security
+	also    map[string]string // "name version" → label of one more repository that has it
+	source  map[string]string // name → source package
 	fetched map[string]bool
 	needs   map[string][]string // "name version" → "name version"
 	removes map[string]string   // "name version" → package that would go
@@ -68,7 +72,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, state: quickDir(t),
-		there: map[string]string{}, half: map[string]string{}, repo: map[string]bool{}, fetched: map[string]bool{}, needs: map[string][]string{},
+		there: map[string]string{}, half: map[string]string{}, repo: map[string]bool{}, from: map[string]string{}, also: map[string]string{}, source: map[string]string{}, fetched: map[string]bool{}, needs: map[string][]string{},
 		removes: map[string]string{}, bad: map[string]bool{}, sick: map[string]bool{}, boots: map[string]bool{}, stale: map[string]bool{},
 		reason: map[string]bool{}, failing: map[string]bool{}, hookFail: map[string]bool{}, answered: map[string]string{}, begun: map[string]bool{}, calls: map[string]int{},
 		open: map[string]bool{calendar.Package: true, calendar.Reboot: true}, boot: 1}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"plumb/inventory"
 	"plumb/policies"
 )
 
@@ -23,6 +24,9 @@ type PackageManager interface {
 	// Broken lists packages that an interrupted run left half done, sorted. Mend finishes them.
 	Broken(ctx context.Context) ([]string, error)
 	Mend(ctx context.Context) error
+	// Origins returns what the host's own package lists say of exact versions: for each one offer
+	// from each repository that has it. What is only installed, or was only fetched earlier, is in none.
+	Origins(ctx context.Context, wanted []Target) (map[Target][]inventory.Offer, error)
 	// Update fetches the package lists.
 	Update(ctx context.Context) error
 	// PlanPatch simulates the installation of exact versions. It changes nothing.

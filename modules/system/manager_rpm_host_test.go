@@ -42,7 +42,7 @@ func TestOnRPMHost(t *testing.T) {
 		name string
 		run  func(h rpmHost)
 	}{
-		{"offers", rpmHost.offers}, {"plan", rpmHost.plan}, {"plan of all", rpmHost.planAll}, {"unfetched", rpmHost.unfetched},
+		{"offers", rpmHost.offers}, {"origins", rpmHost.origins}, {"plan", rpmHost.plan}, {"plan of all", rpmHost.planAll}, {"unfetched", rpmHost.unfetched},
 		{"upgrade", rpmHost.upgrade}, {"downgrade", rpmHost.downgrade}, {"failing script", rpmHost.failingScript},
 		{"conffiles", rpmHost.conffiles}, {"way back", rpmHost.wayBack}, {"kill", rpmHost.kill}, {"torment", rpmHost.torment}, {"kernels", rpmHost.kernels}, {"aftermath", rpmHost.aftermath},
 		{"held on the host", rpmHost.locked},
@@ -150,6 +150,17 @@ func (h rpmHost) checkOffer(found inventory.Offers) {
 				h.Errorf("offer of a kernel = %+v, want one with a reboot", o)
 			}
 		}
+	}
+}
+
+func (h rpmHost) origins() {
+	got := told(h.T, h.manager, noarch("widget 1.0-1", "widget 1.1-1", "widget 9-1", "helper 0.1-1")...)
+	want := []string{"1.0-1: 10.77.0.1 Test/Test base/base base/ of widget", "1.1-1: 10.77.0.1 Test/Test updates/updates updates/ of widget", "9-1: "}
+	if diff := cmp.Diff(want, got[:len(want)]); diff != "" {
+		h.Errorf("origins (-want +got):\n%s", diff)
+	}
+	if !strings.Contains(got[3], " updates/ of helper") {
+		h.Errorf("the origin of what is not installed = %q", got[3])
 	}
 }
 

@@ -51,8 +51,7 @@ func (d dnfManager) Offers(ctx context.Context) (inventory.Offers, error) {
 // upgrades lists newer versions, also of what is excluded on this host. Suite is the
 // repository and Origin the vendor.
 func (d dnfManager) upgrades(ctx context.Context) (map[Target]inventory.Offer, error) {
-	const format = `%{name}\t%{arch}\t%{epoch}:%{version}-%{release}\t%{repoid}\t%{downloadsize}\t%{sourcerpm}\t%{vendor}\n`
-	out, err := d.query(ctx, "--disableexcludes=all", "repoquery", "--upgrades", "--latest-limit=1", "--qf", format)
+	out, err := d.query(ctx, "--disableexcludes=all", "repoquery", "--upgrades", "--latest-limit=1", "--qf", dnfOfferFormat)
 	if err != nil {
 		return nil, err
 	}
