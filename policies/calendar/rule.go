@@ -112,19 +112,12 @@ func readCron(text string) (func(begin, end time.Time) iter.Seq[time.Time], erro
 	if len(fields) != 5 || !gronx.IsValid(strings.Join(fields, " ")) {
 		return nil, fmt.Errorf("%q is no cron rule; it has five fields: minute, hour, day of the month, month, day of the week", text)
 	}
-	cron := gronx.New()
-	due := func(expr string, at time.Time) bool {
-		yes, err := cron.IsDue(expr, at)
-		return err == nil && yes
-	}
-	clock := times(func(expr string, minutes int) bool {
-		return due(expr, time.Date(2000, 1, 1, 0, minutes, 0, 0, time.UTC))
-	}, fields[0], fields[1])
-	day := "* * " + strings.Join(fields[2:], " ")
+	clock := times(fields[0], fields[1])
+	due := cronRule("* * " + strings.Join(fields[2:], " "))
 	return func(begin, end time.Time) iter.Seq[time.Time] {
 		return func(yield func(time.Time) bool) {
 			for at := begin.Truncate(24 * time.Hour); at.Before(end); at = at.AddDate(0, 0, 1) {
-				if !due(day, at) {
+				if !due(at) {
 					continue
 				}
 				for _, d := range clock {
@@ -137,17 +130,38 @@ func readCron(text string) (func(begin, end time.Time) iter.Seq[time.Time], erro
 	}, nil
 }
 
-// times returns the times of the day that a minute field and an hour field mean.
-func times(due func(expr string, minutes int) bool, minute, hour string) []time.Duration {
+// cronRule tells of times whether the rule means them. Its text is read once: that takes longer
+// than all the rest.
+func cronRule(text string) func(at time.Time) bool {
+	cron := gronx.New()
+	fields, err := gronx.Segments(text)
+	return func(at time.Time) bool {
+		if err != nil {
+			return false
+		}
+		cron.C.SetRef(at)
+		yes, err := cron.SegmentsDue(fields)
+		return err == nil && yes
+	}
+}
+
+// times lists the times of the day that the two fields mean.
+func times(minute, hour string) []time.Duration {
+	inMinute, inHour := cronRule(minute+" * * * *"), cronRule("* "+hour+" * * *")
+	at := func(minutes int) time.Time { return time.Date(2000, 1, 1, 0, minutes, 0, 0, time.UTC) }
+	var minutes []int
+	for m := range 60 {
+		if inMinute(at(m)) {
+			minutes = append(minutes, m)
+		}
+	}
 	var list []time.Duration
 	for h := range 24 {
-		if !due("* "+hour+" * * *", h*60) {
+		if !inHour(at(h * 60)) {
 			continue
 		}
-		for m := range 60 {
-			if due(minute+" * * * *", m) {
-				list = append(list, time.Duration(h*60+m)*time.Minute)
-			}
+		for _, m := range minutes {
+			list = append(list, time.Duration(h*60+m)*time.Minute)
 		}
 	}
 	return list
