@@ -103,7 +103,8 @@ func (w *work) outcome() (phase string) {
 }
 
 // forbids is permit. A patch cycle that was begun is brought to its end whatever the calendar says, but
-// for its reboot. One whose deadline is over needs no window any more; freezes hold all the same.
+// for its reboot. One whose deadline is over needs no window any more, and neither does one that a
+// person takes back, for that mends harm; freezes hold all the same.
 func (w *work) forbids(class string) string {
 	if w.res.Kind != patchKind {
 		return w.shut(w.res.Window, class, "")
@@ -118,10 +119,16 @@ func (w *work) forbids(class string) string {
 	if w.Lapsed != "" && class == calendar.Package {
 		return w.Lapsed
 	}
-	if w.overdue(begun) {
+	if w.overdue(begun) || w.undone() && class == calendar.Package {
 		return w.shut(nil, class, w.lane())
 	}
 	return w.shut(w.res.Window, class, w.lane())
+}
+
+// undone tells whether a person wants the versions before back.
+func (w *work) undone() bool {
+	one, ok := w.order()
+	return ok && one.Undo
 }
 
 func (w *work) lane() string {

@@ -111,6 +111,7 @@ func TestWhatAPatchCycleMayDo(t *testing.T) {
 	}
 	late := offered(8*24*time.Hour, 8*24*time.Hour)
 	frozen := func(r *Runner) { r.Frozen = true }
+	undo := func(r *Runner) { r.System.Orders[1].Undo = true }
 	untimed := func(r *Runner) { r.Untimed = "the clock is off" }
 	freeze := func(b *bench) {
 		b.times.Freezes = []calendar.Freeze{{Name: "year_end", From: saturday, Until: saturday.AddDate(0, 1, 0), Allow: []string{"emergency"}}}
@@ -138,6 +139,9 @@ func TestWhatAPatchCycleMayDo(t *testing.T) {
 		"a freeze that lets an emergency pass":   {clock: open, edit: func(r *Runner) { r.System.Orders[1].Emergency = true }, bench: freeze, want: "package reboot"},
 		"an emergency past its deadline":         {clock: saturday, edit: func(r *Runner) { late(r); r.System.Orders[1].Emergency = true }, bench: freeze, want: "package reboot"},
 		"an emergency outside of its window":     {clock: saturday, edit: func(r *Runner) { r.System.Orders[1].Emergency = true }, says: "waits for the window night"},
+		"taken back by a person":                 {clock: saturday, edit: undo, want: "package", says: "waits for the window night"},
+		"a freeze, taken back":                   {clock: saturday, edit: undo, bench: freeze, says: "frozen by year_end"},
+		"frozen by the server, taken back":       {clock: saturday, edit: func(r *Runner) { undo(r); frozen(r) }, says: "changes are frozen"},
 		"frozen by the server":                   {clock: open, edit: frozen, says: "changes are frozen"},
 		"frozen by the server, past deadline":    {clock: open, edit: func(r *Runner) { frozen(r); late(r) }, says: "changes are frozen"},
 		"frozen by the server, begun":            {clock: open, one: cycle{begun: true}, edit: frozen, want: "package", says: "changes are frozen"},
@@ -178,6 +182,14 @@ func TestWhatAPatchCycleMayDo(t *testing.T) {
 				t.Error("the permission of one resource outlives it")
 			}
 		})
+	}
+}
+
+func TestAPausedHostTakesNothingBack(t *testing.T) {
+	one := &cycle{}
+	b, res := patches(t, open, one, func(r *Runner) { r.System.Orders[1].Undo, r.Audit = true, true })
+	if got := b.run(res)[0]; got.Status != policies.Noncompliant || len(one.went) > 0 {
+		t.Errorf("a paused host is %s and did %v", got.Status, one.went)
 	}
 }
 
