@@ -109,6 +109,9 @@ func (t *terminal) printRollout(r views.Rollout) {
 	for _, ring := range r.Rings {
 		t.printRing(ring)
 	}
+	for _, one := range r.Work {
+		t.say("%s: %s", one.Host, one.Words())
+	}
 	if len(r.Strays) > 0 {
 		t.say("in no ring: %s", strings.Join(r.Strays, ", "))
 	}

@@ -36,7 +36,16 @@ func (a *API) rollout(c *Call) (any, error) {
 		return nil, err
 	}
 	p, err := a.Rollouts.Show(c.Request.Context(), id)
-	return views.RolloutOf(p), unknownRollout(err, id)
+	if err != nil {
+		return nil, unknownRollout(err, id)
+	}
+	shown := views.RolloutOf(p)
+	for _, one := range a.Views().PatchProgress(shown.Name, c.Now) {
+		if one.Cycle == shown.Cycle {
+			shown.Work = append(shown.Work, one)
+		}
+	}
+	return shown, nil
 }
 
 // rolloutID reads which rollout the path names: the release of a number, or a cycle of a rollout

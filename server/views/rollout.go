@@ -35,6 +35,8 @@ type Rollout struct {
 	// Strays are hosts that are in no ring.
 	Strays  []string       `json:"strays"`
 	History []RolloutEvent `json:"history"`
+	// Work is what hosts do for the patch cycle right now; only one that is asked for by itself has it.
+	Work []PatchProgress `json:"work,omitempty"`
 }
 
 // Ring is how far one ring is.
