@@ -14,7 +14,11 @@ import (
 	"plumb/server/store"
 )
 
-var seedFlag = flag.Uint64("seed", 0, "run only the history of this seed")
+var (
+	seedFlag      = flag.Uint64("seed", 0, "run only the history of this seed")
+	hostsFlag     = flag.Int("hosts", 0, "with so many hosts in each voyage")
+	historiesFlag = flag.Uint64("histories", 0, "sail so many voyages")
+)
 
 // failedOnce are seeds that found a mistake at some time, with the fleet's size.
 var failedOnce = []struct {

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -32,6 +33,7 @@ func TestVoyages(t *testing.T) {
 	if os.Getenv("PLUMB_SOAK") != "" {
 		hosts, seeds = 10_000, 1000
 	}
+	hosts, seeds = cmp.Or(*hostsFlag, hosts), cmp.Or(*historiesFlag, seeds)
 	if *seedFlag != 0 {
 		sail(t, *seedFlag, hosts)
 		return
