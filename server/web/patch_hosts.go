@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -38,6 +39,9 @@ func (s *site) patchHosts(c *api.Call) (any, error) {
 	case "unknown":
 		p.unknown(all.status.Unknown)
 	default:
+		if !q.Has("package") {
+			return nil, &api.Error{Code: http.StatusNotFound, Text: "which update is it about?", Hint: "the page of patches leads to the hosts of each"}
+		}
 		p.update(all.status.Updates, q)
 	}
 	p.frame = s.frame(c, p.Heading, "/patches")

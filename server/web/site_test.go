@@ -140,6 +140,7 @@ func saidByPages() map[string]said {
 		"patches in no state":    {"/patches?state=zebra", 200, []string{"No update is in that state."}},
 		"hosts of an update":     {"/patches/hosts?package=openssl&version=3.0.17-1~deb12u2&state=approved&baseline=security", 200, []string{"Hosts with openssl 3.0.17-1~deb12u2 on offer", "web11.example.org"}},
 		"hosts of no update":     {"/patches/hosts?package=zebra", 200, []string{"No hosts, by now."}},
+		"hosts of what?":         {"/patches/hosts", 404, []string{"Which update is it about?"}},
 		"reboots":                {"/patches/hosts?what=reboot", 200, []string{"mail1.example.org", "libc6 was replaced"}},
 		"unknown hosts":          {"/patches/hosts?what=unknown", 200, []string{"new1.example.org"}},
 		"advisories":             {"/advisories", 200, []string{"40 advisories; hosts lack the answer to 2, and are late with 1", "CVE-2026-1000", "exploited", `href="/advisories/DSA-5990-1">15</a>`, "late on 15"}},
