@@ -88,7 +88,8 @@ func (d *Driver) NewestCycle(ctx context.Context, rollout string) (State, bool, 
 }
 
 // Grants returns the patch cycles that a host may take part in: of each rollout the newest that
-// was given to it. A cycle that is done is for every host in one of the rings.
+// was given to it and that it may begin with, or has begun. A cycle that is done is for every host
+// in one of the rings.
 func (d *Driver) Grants(h store.Host) []protocol.PatchGrant {
 	p := d.shown.Load()
 	if p == nil {
@@ -97,7 +98,7 @@ func (d *Driver) Grants(h store.Host) []protocol.PatchGrant {
 	var grants []protocol.PatchGrant
 	for _, t := range p.cycles {
 		for _, s := range t.book {
-			if !s.reaches(h) {
+			if !s.reaches(h) || s.stops(h, t.seen.hosts[h.ID]) {
 				continue
 			}
 			ring, inRing := t.seen.rings[h.ID]
@@ -124,6 +125,19 @@ func (s State) reaches(h store.Host) bool {
 	}
 	clustered := s.Plan.Cluster != nil && h.Labels[s.Plan.Cluster.Label] != ""
 	return s.concerns(h) || !s.Done.IsZero() && !clustered
+}
+
+// stops tells whether a host that was given the cycle must not begin with it now: its ring is
+// halted, somebody holds the cycle back, or another one took its place. A host that has begun keeps
+// it, to come to an end.
+func (s State) stops(h store.Host, seen Host) bool {
+	g, given := s.Hosts[h.ID]
+	if !given {
+		return false
+	}
+	r := s.ring(g.Ring)
+	stopped := s.Paused != nil || s.Superseded > 0 || r != nil && r.Phase == Halted
+	return stopped && (seen.Release != s.Release || seen.Untouched)
 }
 
 // grant is what a lease says of the cycle; ring is the host's ring where it is known.

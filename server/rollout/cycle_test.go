@@ -232,7 +232,7 @@ func TestCycleTakesOver(t *testing.T) {
 	if n := v.begin("s3", func(p *policies.Rollout) { p.Rings[0].Deferral = 3600 }); n != 3 {
 		t.Errorf("the third cycle has the number %d", n)
 	}
-	v.granted(map[string]string{"c1": "2", "c2": "1", "b1": "1"})
+	v.granted(map[string]string{"c1": "1", "c2": "1", "b1": "1"}) // c1 had not begun with the second
 	p, err := v.Show(t.Context(), ID{Rollout: "security", Number: 2})
 	if err != nil || p.Superseded != 3 || !p.Over() {
 		t.Errorf("cycle 2 is %+v, %v, want it superseded by 3", p.State, err)
@@ -247,6 +247,33 @@ func TestCycleTakesOver(t *testing.T) {
 	if _, err := v.Show(t.Context(), ID{Rollout: "security", Number: 9}); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("Show of a cycle that is not there: %v", err)
 	}
+}
+
+// A halt, and a person, also stop the hosts that were given the cycle and have not begun.
+func TestWhoHasNotBegunStops(t *testing.T) {
+	v := newServer(t)
+	v.fleet()
+	v.begin("s1", nil)
+	v.granted(map[string]string{"c1": "1", "c2": "1"})
+	_, err := v.Do(t.Context(), ID{Rollout: "security"}, Pause, "", ada)
+	v.ok(err)
+	v.granted(map[string]string{"c1": "", "c2": ""})
+	_, err = v.Do(t.Context(), ID{Rollout: "security"}, Resume, "", ada)
+	v.ok(err)
+	v.granted(map[string]string{"c1": "1", "c2": "1"})
+	v.patched("c2", policies.Pending, policies.PhaseDownload)
+	v.patched("c1", policies.Failed, policies.PhaseRolledBack)
+	if r, _ := v.ring("canary"); r.Phase != Halted {
+		t.Fatalf("the ring is %+v", r)
+	}
+	v.granted(map[string]string{"c1": "1", "c2": ""})
+	_, err = v.Do(t.Context(), ID{Rollout: "security"}, Resume, "", ada)
+	v.ok(err)
+	v.granted(map[string]string{"c1": "1", "c2": "1"})
+	v.patched("c2", policies.Pending, policies.PhaseInstall)
+	_, err = v.Do(t.Context(), ID{Rollout: "security"}, Pause, "", ada)
+	v.ok(err)
+	v.granted(map[string]string{"c2": "1"})
 }
 
 func TestCycleRollback(t *testing.T) {
