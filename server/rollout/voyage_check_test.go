@@ -18,6 +18,9 @@ func (v *voyage) checkStep(before, after State) {
 		if old.Phase != Passed && r.Phase == Passed {
 			v.checkPass(i, before)
 		}
+		if old.Phase == Waiting && r.Phase != Waiting {
+			v.eligible[r.Name] = v.clock
+		}
 	}
 	fresh := make([]int, len(v.plan.Rings))
 	for i := range v.boats {
@@ -42,9 +45,9 @@ func (v *voyage) checkGrant(b *boat, s State) {
 		v.t.Errorf("%s of ring%d in %s got it at %s, when it may not change", b.ID, b.ring, b.zone, v.clock)
 	}
 	deferral := time.Duration(v.plan.Rings[b.ring].Deferral) * time.Second
-	name := v.plan.Rings[b.ring].Name
-	if !s.Emergency && !v.promoted[name] && v.offered[name].Before(s.Made.Add(deferral)) {
-		v.t.Errorf("%s got it %s after the cycle began, before its deferral of %s", b.ID, v.offered[name].Sub(s.Made), deferral)
+	name := v.plan.Rings[b.ring].Name // its deferral counts up to when it was eligible: the clock may be set back later
+	if !s.Emergency && !v.promoted[name] && v.eligible[name].Before(s.Made.Add(deferral)) {
+		v.t.Errorf("%s got it, eligible %s after the cycle began, before its deferral of %s", b.ID, v.eligible[name].Sub(s.Made), deferral)
 	}
 }
 

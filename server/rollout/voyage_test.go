@@ -83,10 +83,12 @@ type voyage struct {
 	freeze  calendar.Freeze
 	sun     time.Time // what time it truly is
 	offered map[string]time.Time
-	harm    float64
-	zones   map[string]*time.Location
-	shone   map[string]bool
-	hours   *hours
+	// eligible is when each ring no longer waited.
+	eligible map[string]time.Time
+	harm     float64
+	zones    map[string]*time.Location
+	shone    map[string]bool
+	hours    *hours
 }
 
 func sail(t *testing.T, seed uint64, hosts int) {
@@ -180,6 +182,7 @@ func (v *voyage) begin(emergency bool) {
 		}
 	}
 	v.soaked, v.promoted, v.lifted, v.offered = make([]time.Duration, len(v.plan.Rings)), map[string]bool{}, false, map[string]time.Time{}
+	v.eligible = map[string]time.Time{}
 	for i := range v.boats {
 		v.boats[i].fragile = v.rng.Float64() < v.harm
 	}
