@@ -68,6 +68,7 @@ type job struct {
 	// refused are orders that are not believed, by rollout.
 	refused map[string]run.Refusal
 	lapsed  string // why no order may be begun
+	strays  bool   // patch cycles are ended that the catalog does not have
 	live    func(context.Context, protocol.Progress)
 	zone    string        // of the host
 	skew    time.Duration // of the host's clock against the server's
@@ -85,6 +86,8 @@ type ran struct {
 	opens   time.Time // when to wake up for a window
 	soon    bool      // a patch cycle is under way
 	reboot  string    // why the host has to boot again, empty when it need not
+	// astray is how patch cycles fare that the catalog does not have.
+	astray []policies.ResourceResult
 }
 
 // run runs one catalog. The caller closes the journal after it has made the result safe.
@@ -109,6 +112,9 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 		Trial: j.trial, Lapsed: j.lapsed, Refused: j.refused, Live: j.live, Now: a.Now,
 		System: &system.System{Root: a.Root, Tree: j.tree.FS(), State: files, Orders: j.orders, Frozen: j.frozen, Now: a.Now}}
 	runner.Zone, runner.Untimed = timing(j)
+	if j.strays {
+		runner.Strays = modules.UnfinishedPatches(files)
+	}
 	if _, err := a.Dir.Load(j.folder+"/memory.json", &runner.Memory); err != nil {
 		a.Log.Warn("the memory of the last run is lost", "error", err) // causes start anew, no more
 	}
@@ -119,7 +125,7 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 	if err != nil {
 		return ran{}, errors.Join(err, journal.Close())
 	}
-	done := ran{catalog, result, journal, runner.Opens, runner.Soon, ""}
+	done := ran{catalog, result, journal, runner.Opens, runner.Soon, "", runner.Astray}
 	if !j.audit { // a paused host and one in audit mode are never booted
 		done.reboot = run.Plain(runner.System.RebootWanted)
 	}

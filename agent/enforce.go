@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"time"
 
 	"plumb/agent/state"
+	"plumb/policies"
 )
 
 // maxAttempts is how often a release may begin its first run without coming to its end.
@@ -79,7 +82,7 @@ func (r *round) try(ctx context.Context) (bool, error) {
 	case r.auditing():
 		return true, r.report(done)
 	}
-	r.patches = hasPatches(done.catalog)
+	r.patches = hasPatches(done.catalog) || len(done.astray) > 0
 	if bad := regressions(before, judged(done.catalog, done.result)); len(bad) > 0 {
 		err = r.quarantine(h, blame(bad))
 		return false, errors.Join(err, r.report(done))
@@ -159,9 +162,31 @@ func (r *round) runRelease(ctx context.Context, h state.Held, trial bool) (finis
 	}
 	started := r.Now()
 	orders, refused := r.orders()
-	done, err := r.run(ctx, job{folder: "runs", tree: tree, comp: comp, trial: trial, orders: orders, refused: refused, lapsed: r.lapsed(), live: r.live(),
+	done, err := r.run(ctx, job{folder: "runs", tree: tree, comp: comp, trial: trial, orders: orders, refused: refused, strays: true, lapsed: r.lapsed(), live: r.live(),
 		audit: r.auditing(), frozen: r.lease.Freeze, since: r.spool.Started(), started: started,
 		zone: r.found.Timezone, skew: r.skew()})
 	r.tellReboot(&done)
+	r.tellAstray(done.astray)
 	return finished{done, h, comp, started}, err
+}
+
+// tellAstray logs how patch cycles fare of which the policy has nothing any more, when that is
+// another way than in the last run. The server is not told: it would look for their rollouts in
+// the host's catalog.
+func (r *round) tellAstray(list []policies.ResourceResult) {
+	var last Last
+	_, _ = r.Dir.Load(lastFile, &last) // without it, what is known is told again
+	for _, one := range list {
+		if slices.ContainsFunc(last.Astray, func(old policies.ResourceResult) bool {
+			return old.Address == one.Address && old.Status == one.Status && old.Message == one.Message
+		}) {
+			continue
+		}
+		level := slog.LevelInfo
+		if one.Status == policies.Failed {
+			level = slog.LevelError
+		}
+		r.Log.Log(context.Background(), level, "a patch cycle is brought to its end of which the policy has nothing any more",
+			"resource", one.Address, "status", one.Status, "message", one.Message)
+	}
 }

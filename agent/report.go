@@ -36,6 +36,8 @@ type Last struct {
 	Reboot   string           `json:"reboot,omitempty"`   // why the host has to boot again
 	Catalog  policies.Catalog `json:"catalog"`
 	Result   policies.Result  `json:"result"`
+	// Astray is how patch cycles fare that are under way here, and of which the catalog has nothing.
+	Astray []policies.ResourceResult `json:"astray,omitempty"`
 }
 
 // baseline is the newest enforced run of the release in force, see [regressions].
@@ -113,7 +115,7 @@ func (r *round) reportNone() error {
 func (r *round) remember(done finished, report policies.Report) error {
 	last := Last{Release: report.Release, Commit: report.Commit, Started: report.Started, Finished: report.Finished,
 		Audit: report.Audit, Stale: report.Stale, Problem: report.Problem, Timezone: r.found.Timezone,
-		Reboot: done.reboot, Catalog: done.catalog, Result: done.result}
+		Reboot: done.reboot, Catalog: done.catalog, Result: done.result, Astray: done.astray}
 	if err := r.Dir.Save(lastFile, last); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package modules
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -48,6 +49,29 @@ func patchKind() Kind {
 		New: func() Resource {
 			return &Patch{Conffiles: "keep", Superseded: "wait", Rollback: "downgrade", Reboot: "as_needed"}
 		},
+	}
+}
+
+// UnfinishedPatches returns a catalog entry for each rollout of which something is under way on the
+// host with this state folder, as it was when the host went on last. The catalog of the host may
+// have none any more, because its rollout went or the host has left the rings.
+func UnfinishedPatches(state string) []policies.Resource {
+	var list []policies.Resource
+	for _, spec := range patching.Unfinished(state) {
+		raw, err := json.Marshal(patchOf(spec))
+		if err != nil {
+			continue // it was read from JSON
+		}
+		list = append(list, policies.Resource{Address: "rollout." + spec.Rollout, Kind: "patch", Policy: spec.Rollout, Mode: policies.Enforce, Attributes: raw})
+	}
+	return list
+}
+
+func patchOf(s patching.Spec) *Patch {
+	return &Patch{
+		Rollout: s.Rollout, Baseline: s.Baseline, Conffiles: s.Conffiles, Superseded: s.Superseded, Rollback: s.Rollback, Reboot: s.Reboot,
+		Deadline: int(s.Deadline / time.Second), Grace: int(s.Grace / time.Second),
+		MinFree: s.MinFree, Kernels: s.Kernels, Hooks: s.Hooks, Probes: s.Probes,
 	}
 }
 

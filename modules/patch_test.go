@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strconv"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"plumb/inventory"
+	"plumb/modules/patching"
 	"plumb/modules/system"
 	"plumb/policies"
 	"plumb/policies/patch"
@@ -123,5 +125,30 @@ func TestPatchIsOfNoBlock(t *testing.T) {
 		if !k.Check && k.Name != "patch" && k.Rank >= kind.Rank {
 			t.Errorf("%s comes after patches, which come last", k.Name)
 		}
+	}
+}
+
+// What a journal keeps of a rollout is all that the rollout said of patching.
+func TestPatchOfAJournal(t *testing.T) {
+	kernels := 1
+	want := patching.Spec{Rollout: "security", Baseline: patch.Baseline{Name: "b", Approved: []string{"x"}}, Conffiles: "hold", Superseded: "newest",
+		Rollback: "snapshot", Reboot: "never", Deadline: time.Hour, Grace: time.Minute, MinFree: map[string]int64{"/": 1}, Kernels: &kernels,
+		Hooks: &policies.Hooks{Drain: []string{"out"}, Undrain: []string{"in"}}, Probes: []policies.Probe{{Name: "p", TCP: "127.0.0.1:80"}}}
+	spec := reflect.ValueOf(want)
+	for i := range spec.NumField() {
+		if spec.Field(i).IsZero() {
+			t.Errorf("this test says nothing about %s", spec.Type().Field(i).Name)
+		}
+	}
+	raw, err := json.Marshal(patchOf(want))
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := Decode(policies.Resource{Kind: "patch", Address: "rollout.security", Attributes: raw})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, one.(*Patch).spec()); diff != "" {
+		t.Errorf("spec (-want +got):\n%s", diff)
 	}
 }

@@ -109,6 +109,9 @@ func (w *work) forbids(class string) string {
 	if w.res.Kind != patchKind {
 		return w.shut(w.res.Window, class, "")
 	}
+	if w.astray && class == calendar.Reboot {
+		return "the policy has nothing of its rollout any more"
+	}
 	begun := w.begun()
 	if begun && class == calendar.Package {
 		return ""

@@ -58,6 +58,10 @@ type Runner struct {
 	// Live takes how far a patch resource is, again and again while it is applied, one call after
 	// the other; nil when nobody wants to know. It must come back when its context ends.
 	Live func(context.Context, protocol.Progress)
+	// Strays are patch resources of which something is under way. Those that the catalog does not
+	// have are brought to their end, and Run tells in Astray how they fare.
+	Strays []policies.Resource
+	Astray []policies.ResourceResult
 	// Refused holds, by rollout, the patch orders that the host was given and does not believe.
 	Refused map[string]Refusal
 }
@@ -66,7 +70,7 @@ type Runner struct {
 // and returns the context's error: there is no result of half a run, and what was begun
 // is in the journal.
 func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest string, now time.Time) (policies.Result, error) {
-	r.Journal.run, r.Opens, r.Soon = now, time.Time{}, false
+	r.Journal.run, r.Opens, r.Soon, r.Astray = now, time.Time{}, false, nil
 	p := &pass{Runner: r, catalog: catalog, refused: map[string]calendar.Decision{}, result: policies.Result{Catalog: digest, Resources: []policies.ResourceResult{}},
 		index: map[string]int{}, left: cause.Memory{}, kinds: map[string]modules.Resource{}, errs: map[string]error{}}
 	p.decode(catalog)
@@ -77,6 +81,9 @@ func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest strin
 		one := p.resource(context.WithoutCancel(ctx), res)
 		p.index[res.Address] = len(p.result.Resources)
 		p.result.Resources = append(p.result.Resources, one)
+	}
+	if ctx.Err() == nil {
+		p.strays(context.WithoutCancel(ctx))
 	}
 	if err := p.notify(ctx, catalog); err != nil {
 		return policies.Result{}, err

@@ -17,6 +17,7 @@ type work struct {
 	res     policies.Resource
 	secrets secrets
 	wanted  string
+	astray  bool // the catalog does not have it
 	checked bool // Check gave an answer
 	waits   bool // something had to wait for a window or a freeze
 	fares   *policies.Patched

@@ -20,7 +20,8 @@ type patching struct {
 	Window *opening `json:"window"`
 }
 
-// patchings returns one for each rollout of the newest catalog.
+// patchings returns one for each rollout of the newest catalog, and for each of which only a cycle
+// is left that is brought to its end.
 func patchings(last agent.Last, now time.Time) []patching {
 	list, windows := []patching{}, openings(last, now)
 	for _, res := range last.Catalog.Resources {
@@ -42,7 +43,22 @@ func patchings(last agent.Last, now time.Time) []patching {
 		}
 		list = append(list, p)
 	}
+	for _, one := range last.Astray {
+		p := patching{Rollout: strings.TrimPrefix(one.Address, "rollout."), Status: one.Status, Message: astray(one.Message)}
+		if one.Patched != nil {
+			p.Patched = *one.Patched
+		}
+		list = append(list, p)
+	}
 	return list
+}
+
+func astray(message string) string {
+	const text = "the policy has nothing of this rollout any more; its cycle is brought to its end"
+	if message == "" {
+		return text
+	}
+	return text + ": " + message
 }
 
 var phases = map[string]string{

@@ -82,6 +82,25 @@ func TestHowPatchingIsShown(t *testing.T) {
 	}
 }
 
+func TestACycleThatIsOnlyEndedIsShown(t *testing.T) {
+	last := agent.Last{Release: 3, Finished: time.Now(), Astray: []policies.ResourceResult{{Address: "rollout.old", Status: policies.Failed,
+		Message: "the hook undrain failed", Patched: &policies.Patched{Cycle: 4, Phase: policies.PhaseVerify}}}}
+	h := newHost(t)
+	dir, err := state.Open(h.state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dir.Save("last.json", last); err != nil {
+		t.Fatal(err)
+	}
+	out, problems, _ := h.agent("status")
+	for _, want := range []string{"old: cycle 4, it is being looked whether all is well", "nothing of this rollout any more; its cycle is brought to its end: the hook undrain failed"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("status lacks %q: %s%s", want, out, problems)
+		}
+	}
+}
+
 func TestWhyTellsOfPatching(t *testing.T) {
 	h := newHost(t)
 	dir, err := state.Open(h.state)

@@ -44,6 +44,9 @@ func (s stage) resting() bool {
 	return false
 }
 
+// ended tells the stages that nothing of a cycle comes after.
+func (s stage) ended() bool { return s.resting() && s != stageRest }
+
 // move is what becomes of one package. Before is empty for one that was not there.
 type move struct {
 	Name   string `json:"name"`
@@ -70,6 +73,9 @@ type journal struct {
 	Cycle   uint64 `json:"cycle"`
 	Set     string `json:"set"`
 	Stage   stage  `json:"stage"`
+	// Spec is how the host was told to patch when it went on last: what was begun is brought to its
+	// end when the policy says nothing of the rollout any more. A cycle that has ended has none.
+	Spec *Spec `json:"spec,omitempty"`
 	// Asked is true when a person asked for the way back.
 	Asked bool `json:"asked,omitempty"`
 	// Lost is true when an earlier journal could not be read, so that nobody knows the way back.
@@ -150,6 +156,7 @@ func unseal(raw []byte, rollout string) (journal, error) {
 // shelf is where the journal of one rollout lies: twice, so that one damaged copy loses nothing.
 type shelf struct {
 	dir, rollout string
+	spec         *Spec // goes into the journal
 	// put writes a file in one instant; tests cut it off.
 	put func(path string, raw []byte) error
 }
@@ -199,6 +206,9 @@ func (s shelf) lost() journal {
 // save writes both copies. What is damaged is kept for people.
 func (s shelf) save(j *journal) error {
 	j.Seq++
+	if j.Spec = s.spec; j.Stage.ended() {
+		j.Spec = nil
+	}
 	raw, err := seal(*j)
 	if err != nil {
 		return err

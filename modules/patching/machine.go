@@ -32,6 +32,7 @@ type Machine struct {
 // New returns the machine of a rollout on a host.
 func New(spec Spec, sys *system.System) *Machine {
 	m := &Machine{spec: spec, sys: sys, host: realHost{sys}, shelf: shelfOf(sys.State, spec.Rollout)}
+	m.shelf.spec = &m.spec
 	for i, o := range sys.Orders {
 		if o.Rollout == spec.Rollout {
 			m.order = &sys.Orders[i]
@@ -63,7 +64,7 @@ func (m *Machine) open() (idle bool, err error) {
 	if m.j.Lost && m.j.Cycle == 0 && m.order != nil {
 		m.j.Cycle, m.j.Set = m.order.Cycle, m.order.Digest
 	}
-	if m.order == nil && m.j.Stage.resting() && m.j.Stage != stageRest {
+	if m.order == nil && m.j.Stage.ended() {
 		return true, nil
 	}
 	m.manager, err = m.sys.PackageManager()
