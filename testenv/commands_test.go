@@ -18,7 +18,7 @@ import (
 // commands are the words of scenarios besides those of testscript:
 //
 //	server start|stop|kill9        the server, on the server side
-//	hosts N                        boot N more hosts
+//	hosts N [dnf|zypper]           boot N more hosts
 //	author NAME                    make a key for a person and let them push
 //	labels KEY=VALUE...            of the hosts that enrol from now on
 //	enrol [ARG...] HOST...         give hosts an identity, over $TRANSPORT
@@ -41,6 +41,10 @@ import (
 //	apt use SUITE HOST...
 //	apt update HOST...
 //	apt install HOST NAME...
+//	rpm publish REPOSITORY NAME=VERSION [post=FILE]...
+//	rpm use REPOSITORY HOST...     the same for hosts of dnf and zypper
+//	rpm update HOST...
+//	rpm install HOST NAME...
 //	exits CODE COMMAND...          any of plumb, agent, host, vm: must end with this code
 //	eventually REGEXP COMMAND...   any of them: must say this before patience ends
 //	counted HOST...                the server has each report of the agent, once
@@ -65,6 +69,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"agents":         cmdAgents,
 		"tamper":         plain(cmdTamper),
 		"apt":            plain(cmdApt),
+		"rpm":            plain(cmdRPM),
 		"cut":            onHost(func(h *testenv.Host) error { return h.Cut(context.Background()) }),
 		"heal":           onHost(func(h *testenv.Host) error { return h.Heal(context.Background()) }),
 		"freeze":         onHost((*testenv.Host).Freeze),
@@ -210,9 +215,13 @@ func cmdServer(_ *testscript.TestScript, s *scene, args []string) error {
 }
 
 func cmdHosts(_ *testscript.TestScript, s *scene, args []string) error {
+	flavour := testenv.Debian
+	if len(args) == 2 {
+		flavour, args = testenv.Flavour(args[1]), args[:1]
+	}
 	n, err := strconv.Atoi(strings.Join(args, " "))
 	if err != nil {
-		return errors.New("usage: hosts N")
+		return errors.New("usage: hosts N [dnf|zypper]")
 	}
-	return s.addHosts(n)
+	return s.addHosts(n, flavour)
 }

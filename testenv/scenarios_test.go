@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"plumb/testenv"
 )
 
 // TestScenarios runs each script of testdata in a world of its own, over each transport.
@@ -25,7 +27,7 @@ func TestScenarios(t *testing.T) {
 				Cmds:                commands(),
 				RequireUniqueNames:  true,
 				RequireExplicitExec: true,
-				Condition:           func(cond string) (bool, error) { return cond == transport, nil },
+				Condition:           func(cond string) (bool, error) { return cond == transport || cond == "rpm" && hasRPM(cache), nil },
 				Setup: func(env *testscript.Env) error {
 					return newScene(env, cache, products, transport)
 				},
@@ -42,3 +44,8 @@ func (t scriptT) Run(name string, run func(testscript.T)) {
 }
 
 func (t scriptT) Verbose() bool { return testing.Verbose() }
+
+// hasRPM tells whether hosts of dnf and zypper can start, or have to.
+func hasRPM(cache testenv.Cache) bool {
+	return os.Getenv(requiredVariable) != "" || testenv.MissingFlavour(cache, testenv.Dnf) == "" && testenv.MissingFlavour(cache, testenv.Zypper) == ""
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ import (
 )
 
 // patience is how long anything may take that is awaited, on a machine that is busy.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // scene is what one script acts on: a world, a server in it, and a person with a policy
 // repository beside the server.
@@ -38,6 +39,7 @@ type scene struct {
 	server *exec.Cmd
 	ended  chan struct{} // closed when the server process is gone
 	apt    *testenv.AptRepository
+	rpm    *testenv.RPMRepository
 	thief  *thief                      // who stands in the server's place, or nil
 	ids    map[string]inventory.HostID // by name, of enrolled hosts
 
@@ -171,9 +173,9 @@ func (s *scene) stopServer(signal os.Signal) {
 	s.server = nil
 }
 
-// addHosts boots hosts and gives them the agent.
-func (s *scene) addHosts(n int) error {
-	if err := s.world.Boot(context.Background(), n); err != nil {
+// addHosts boots hosts of a flavour and gives them the agent.
+func (s *scene) addHosts(n int, flavour testenv.Flavour) error {
+	if err := s.world.BootFlavours(context.Background(), slices.Repeat([]testenv.Flavour{flavour}, n)...); err != nil {
 		return err
 	}
 	for range n {

@@ -28,7 +28,8 @@ type upgrades struct {
 	s       *scene
 	host    *testenv.Host
 	chance  *rand.Rand
-	version int // all packages have 1.VERSION
+	version int // 1.VERSION is the newest of all packages
+	good    int // 1.GOOD is what the host had at the end of the last round
 	runs    int // of the agent, so that each has a name
 
 	kills  map[string]int // by who was killed
@@ -42,7 +43,7 @@ type upgrades struct {
 const packagesToTorment = 20
 
 // killsInRound is how often a round is killed at most.
-const killsInRound = 8
+const killsInRound = 10
 
 // cmdTormentPatch kills. In each round 20 new versions come out, the agent begins to install
 // them and is killed with -9 at random moments: with all that it started, alone, or only what it
@@ -112,23 +113,26 @@ func (u *upgrades) begin() error {
 	if err := u.s.aptInstall(u.host.Name, names); err != nil {
 		return err
 	}
+	u.good = u.version
 	if _, err := u.host.Exec(context.Background(), "mkdir", "-p", "/root/policy"); err != nil {
 		return err
 	}
 	return u.host.Write("/root/policy/main.hcl", strings.NewReader(u.ts.ReadFile("policy/main.hcl")), 0o644)
 }
 
-// publish brings out the next version of all packages. The one before stays, to go back to.
+// publish brings out the next version of all packages. What the host has stays, to go back to.
 func (u *upgrades) publish() error {
 	r, err := u.s.serveApt()
 	if err != nil {
 		return err
 	}
 	u.version++
-	old, _ := filepath.Glob(filepath.Join(r.Served(), "pool", "stable", fmt.Sprintf("*_1.%d_all.deb", u.version-2)))
-	for _, deb := range old {
-		if err := os.Remove(deb); err != nil {
-			return err
+	for old := max(1, u.version-5); old < u.good; old++ {
+		debs, _ := filepath.Glob(filepath.Join(r.Served(), "pool", "stable", fmt.Sprintf("*_1.%d_all.deb", old)))
+		for _, deb := range debs {
+			if err := os.Remove(deb); err != nil {
+				return err
+			}
 		}
 	}
 	var list []testenv.AptPackage
@@ -193,7 +197,16 @@ func (u *upgrades) apply() (unit string, run func() ([]byte, error), err error) 
 }
 
 // slay is a script that stops all of a service, says what of it is at work, and kills.
-const slay = `cd /sys/fs/cgroup/system.slice/"$1" 2>/dev/null && echo 1 >cgroup.freeze || exit 0
+// In $3 it is told to wait first for dpkg to be at work, and in $4 for how many seconds then.
+const slay = `for i in $(seq 100); do systemctl is-active -q "$1" && break; sleep 0.02; done
+if [ $3 = dpkg ]; then
+	until pgrep -f 'dpkg.* --(unpack|configure)' >/dev/null; do
+		systemctl is-active -q "$1" || exit 0
+		sleep 0.02
+	done
+fi
+sleep $4
+cd /sys/fs/cgroup/system.slice/"$1" 2>/dev/null && echo 1 >cgroup.freeze || exit 0
 for p in $(cat cgroup.procs); do
 	tr '\0' ' ' </proc/$p/cmdline; echo
 	case $2$(cat /proc/$p/comm) in
@@ -216,28 +229,32 @@ func (u *upgrades) interrupt() (over bool, err error) {
 		_, _ = run()
 		close(ended)
 	}()
-	select {
-	case <-ended:
-		return u.reached()
-	case <-time.After(time.Duration(u.chance.IntN(longestUpgrade)) * time.Millisecond):
-	}
 	victim := []string{"all", "all", "all", "agent", "others"}[u.chance.IntN(5)]
-	hit, err := u.host.Exec(context.Background(), "sh", "-c", slay, "slay", unit, victim)
+	from, longest := "start", longestStart
+	if u.chance.IntN(2) == 0 {
+		from, longest = "dpkg", longestInstall
+	}
+	after := fmt.Sprintf("%.3f", float64(u.chance.IntN(longest))/1000)
+	hit, err := u.host.Exec(context.Background(), "sh", "-c", slay, "slay", unit, victim, from, after)
 	if err != nil {
 		return false, err
 	}
-	if strings.Contains(hit, "plumb-agent") {
-		u.kills[victim]++
-		if what := working(hit); what != "" {
-			u.inside[what]++
-		}
-	}
 	<-ended
+	if !strings.Contains(hit, "plumb-agent") { // it had come to its end, whatever that was
+		return true, u.present()
+	}
+	u.kills[victim]++
+	if what := working(hit); what != "" {
+		u.inside[what]++
+	}
 	return false, u.present()
 }
 
-// longestUpgrade is about how long the agent takes for a round, in milliseconds.
-const longestUpgrade = 4000
+// Kills come at most so long after the agent began, or after it began to install, in milliseconds.
+const (
+	longestStart   = 3000
+	longestInstall = 1500
+)
 
 // working names what dpkg was at, from the command lines of all that ran: a maintainer script,
 // unpacking or configuring. It is empty where dpkg changed nothing then.
@@ -268,13 +285,6 @@ func (u *upgrades) present() error {
 		}
 	}
 	return nil
-}
-
-// reached reports whether all packages are at the newest version and whole.
-func (u *upgrades) reached() (bool, error) {
-	list, err := u.versions()
-	want := fmt.Sprintf("1.%d installed", u.version)
-	return len(list) == packagesToTorment && !slices.ContainsFunc(list, func(one string) bool { return one != want }), err
 }
 
 // settle lets the agent run in peace, until it says that it is done.
@@ -320,14 +330,16 @@ func phaseIn(said []byte) string {
 // whole holds that all packages have one version, the new one or after a rollback the one before,
 // and that neither dpkg nor apt has anything to complain about.
 func (u *upgrades) whole(phase string) error {
+	if phase != policies.PhaseRolledBack {
+		u.good = u.version
+	}
 	list, err := u.versions()
 	if err != nil {
 		return err
 	}
-	if phase == policies.PhaseRolledBack {
-		u.ts.Logf("torment-patch: versions after going back: %q", slices.Compact(list))
-	} else if ok, _ := u.reached(); !ok {
-		return fmt.Errorf("the agent says that it is done, and the packages are %q", list)
+	want := fmt.Sprintf("1.%d installed", u.good)
+	if len(list) != packagesToTorment || slices.ContainsFunc(list, func(one string) bool { return one != want }) {
+		return fmt.Errorf("the agent says %s, and the packages are %q, not all %q", phase, list, want)
 	}
 	if audit, err := u.host.Exec(context.Background(), "dpkg", "--audit"); err != nil || audit != "" {
 		return fmt.Errorf("dpkg is not whole: %s %w", audit, err)
