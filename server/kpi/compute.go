@@ -9,6 +9,10 @@ import (
 // Compute derives the figures from the changes, in order of making, and from the hosts. It looks
 // at one host at a time, so that a large fleet need not be in memory.
 func Compute(q Query, changes []Change, hosts iter.Seq[Host]) Figures {
+	return tallied(q, changes, hosts).figures()
+}
+
+func tallied(q Query, changes []Change, hosts iter.Seq[Host]) *tally {
 	t := begin(q, changes)
 	for h := range hosts {
 		if h, known := h.asOf(q.AsOf); known {
@@ -18,7 +22,7 @@ func Compute(q Query, changes []Change, hosts iter.Seq[Host]) Figures {
 			t.change(h)
 		}
 	}
-	return t.figures()
+	return t
 }
 
 // tally is what adds up over the hosts.

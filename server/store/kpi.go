@@ -32,8 +32,9 @@ type PastInterval struct {
 	Counts string
 }
 
-// PastEvents calls each with the events of the hosts from since on (zero: all of them), host by host
-// in order of their IDs, those of one in the order in which they were stored.
+// PastEvents calls each with the events of the hosts from since on (zero: all of them), and with all
+// by which findings opened, changed and closed, host by host in order of their IDs, those of one in the
+// order in which they were stored.
 //
 // A million rows are read for one question, and each column costs as much as the row itself. So
 // the database puts a row into one line of text, the column that may hold blanks at its end.
@@ -41,7 +42,7 @@ func (s *Store) PastEvents(ctx context.Context, hosts []inventory.HostID, since 
 	w := &where{}
 	in(w, `host`, hosts)
 	if !since.IsZero() {
-		w.and(`at >= ?`, ms(since))
+		w.and(`(at >= ? OR kind IN ('opened', 'changed', 'closed'))`, ms(since))
 	}
 	const line = `host || ' ' || CAST(at AS TEXT) || ' ' || CAST(release AS TEXT) || ' ' || CAST(checked AS TEXT) || ' ' || kind || ' ' || cause || ' ' || status || ' ' || address`
 	err := s.lines(ctx, func(l string) error {

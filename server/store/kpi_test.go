@@ -33,10 +33,16 @@ func TestPast(t *testing.T) {
 			{Host: two, Since: start, Until: start.Add(time.Minute), LastCheckIn: start, Status: "unknown", Counts: "{}"},
 			{Host: two, Since: start.Add(time.Minute), LastCheckIn: start, Release: 1, Status: "compliant", Counts: `{"compliant":3}`},
 		})
+		next := step("e", 2, "r1", start.Add(2*time.Minute))
+		next.Events = []Event{{Seq: 2, At: start.Add(2 * time.Minute), Kind: EventOpened, Address: "p"}, {Seq: 2, At: start.Add(2 * time.Minute), Kind: EventFailed, Address: "p"}}
+		must(t, s.Accept(ctx, two, "e", 1, []Step{next}, start.Add(2*time.Minute)))
+		var kinds []string
+		must(t, s.PastEvents(ctx, []inventory.HostID{two}, start.Add(time.Hour), func(e PastEvent) { kinds = append(kinds, e.Kind) }))
+		same(t, "what counts for ever", kinds, []string{EventOpened})
 		later, rows := start.Add(time.Minute), 0
 		must(t, s.PastEvents(ctx, []inventory.HostID{one, two}, later, func(PastEvent) { rows++ }))
 		must(t, s.PastIntervals(ctx, []inventory.HostID{one, two}, later, func(PastInterval) { rows++ }))
-		same(t, "rows that count later", rows, 3) // one event of two, and the open interval of each
+		same(t, "rows that count later", rows, 6) // three events of two, its last two intervals, and the open one of one
 	})
 }
 

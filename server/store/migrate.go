@@ -20,6 +20,7 @@ var steps = []string{
 	"0004_cycles.sql",
 	"0005_exposures.sql",
 	"0006_checked.sql",
+	"0007_past.sql",
 }
 
 // migrationLock makes servers that start at once on one PostgreSQL wait for each other.

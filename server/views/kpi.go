@@ -46,13 +46,22 @@ func (r Reader) KPIs(ctx context.Context, f KPIFilter) (KPIs, error) {
 	if err != nil {
 		return KPIs{}, err
 	}
-	past := &past{store: r.Store, ctx: ctx}
-	figures := KPIs{Figures: kpi.Compute(f.Query, changes, past.hosts(hosts))}
-	if past.err != nil {
-		return KPIs{}, past.err
+	figures := KPIs{}
+	if figures.Figures, err = r.compute(ctx, f.Query, changes, hosts, kpi.Since(f.Query, changes)); err != nil {
+		return KPIs{}, err
 	}
 	figures.SLAs, err = r.pastSLAs(ctx, hosts, f.AsOf)
 	return figures, err
+}
+
+// compute reads what the question needs, and all where it turns out that this does not suffice.
+func (r Reader) compute(ctx context.Context, q kpi.Query, changes []kpi.Change, hosts []store.Host, since time.Time) (kpi.Figures, error) {
+	past := &past{store: r.Store, ctx: ctx, since: since, enough: kpi.Enough(q, since, changes)}
+	figures, whole := kpi.ComputeSince(q, since, changes, past.hosts(hosts))
+	if past.err == nil && !whole {
+		return r.compute(ctx, q, changes, hosts, time.Time{})
+	}
+	return figures, past.err
 }
 
 // kpiHosts returns the hosts that the filter selects, in order of their IDs, those that are gone among them.

@@ -44,7 +44,10 @@ type past struct {
 	ctx   context.Context
 	// since leaves out what was over by then; zero leaves out nothing.
 	since time.Time
-	err   error
+	// enough tells whether the rows since then tell all of a host, whose rows are all read otherwise.
+	// Nil is content with them.
+	enough func(kpi.Host) bool
+	err    error
 }
 
 // pastBatch is how many hosts are read with one query: as few rows in memory as makes no difference in time.
@@ -83,8 +86,37 @@ type batch struct {
 	err   error
 }
 
+// read reads hosts, and a second time those of which too little was read.
 func (p *past) read(ctx context.Context, list []store.Host) <-chan batch {
 	out := make(chan batch, 1)
+	go func() {
+		now := p.rows(ctx, list, p.since)
+		if p.enough == nil || now.err != nil {
+			out <- now
+			return
+		}
+		var places []int
+		var again []store.Host
+		for i, h := range now.hosts {
+			if !p.enough(h) {
+				places, again = append(places, i), append(again, list[i])
+			}
+		}
+		whole := p.rows(ctx, again, time.Time{})
+		for i, h := range whole.hosts {
+			now.hosts[places[i]] = h
+		}
+		now.err = whole.err
+		out <- now
+	}()
+	return out
+}
+
+// rows reads the rows of hosts, events and intervals at the same time.
+func (p *past) rows(ctx context.Context, list []store.Host, since time.Time) batch {
+	if len(list) == 0 {
+		return batch{}
+	}
 	hosts := make([]kpi.Host, len(list))
 	place, ids := map[inventory.HostID]*kpi.Host{}, make([]inventory.HostID, len(list))
 	for i, h := range list {
@@ -93,29 +125,26 @@ func (p *past) read(ctx context.Context, list []store.Host) <-chan batch {
 	}
 	failed := make(chan error, 1)
 	go func() {
-		failed <- p.store.PastEvents(ctx, ids, p.since, func(e store.PastEvent) {
+		failed <- p.store.PastEvents(ctx, ids, since, func(e store.PastEvent) {
 			h := place[e.Host]
 			h.Events = append(h.Events, kpi.Event{At: e.At, Checked: e.Checked, Kind: e.Kind, Cause: e.Cause, Status: e.Status, Address: e.Address, Release: e.Release})
 		})
 	}()
-	go func() {
-		err := p.intervals(ctx, ids, list, func(id inventory.HostID, i kpi.Interval) {
-			place[id].Intervals = append(place[id].Intervals, i)
-		})
-		out <- batch{hosts, errors.Join(err, <-failed)}
-	}()
-	return out
+	err := p.intervals(ctx, ids, list, since, func(id inventory.HostID, i kpi.Interval) {
+		place[id].Intervals = append(place[id].Intervals, i)
+	})
+	return batch{hosts, errors.Join(err, <-failed)}
 }
 
 // intervals reads what hosts were like. One that lasts was last known when its host last called.
-func (p *past) intervals(ctx context.Context, ids []inventory.HostID, hosts []store.Host, each func(inventory.HostID, kpi.Interval)) error {
+func (p *past) intervals(ctx context.Context, ids []inventory.HostID, hosts []store.Host, since time.Time, each func(inventory.HostID, kpi.Interval)) error {
 	seen := map[inventory.HostID]time.Time{}
 	for _, h := range hosts {
 		seen[h.ID] = h.LastSeen
 	}
 	known := map[[2]string]standing{}
 	var bad error
-	err := p.store.PastIntervals(ctx, ids, p.since, func(i store.PastInterval) {
+	err := p.store.PastIntervals(ctx, ids, since, func(i store.PastInterval) {
 		key := [2]string{i.Status, i.Counts}
 		s, is := known[key]
 		if !is {

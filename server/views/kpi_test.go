@@ -56,11 +56,17 @@ func kpiStep(n int) store.Step {
 
 func kpiReport(t testing.TB, s *store.Store, id inventory.HostID, upTo int) {
 	t.Helper()
+	kpiReports(t, s, id, upTo, 1)
+}
+
+// kpiReports are so many reports, minutes apart.
+func kpiReports(t testing.TB, s *store.Store, id inventory.HostID, reports, apart int) {
+	t.Helper()
 	var steps []store.Step
-	for n := 1; n <= upTo; n++ {
-		steps = append(steps, kpiStep(n))
+	for n := 1; n <= reports; n++ {
+		steps = append(steps, kpiStep(n*apart))
 	}
-	now := kpiStart.Add(time.Duration(upTo) * time.Minute)
+	now := kpiStart.Add(time.Duration(reports*apart) * time.Minute)
 	if err := s.Seen(t.Context(), id, store.Heartbeat{}, now); err != nil {
 		t.Fatal(err)
 	}
@@ -151,17 +157,66 @@ func TestStandingOf(t *testing.T) {
 	}
 }
 
-// BenchmarkKPIs asks for a month of 10,000 hosts with 100 events and 100 intervals each.
+const kpiDay = 24 * 60 // minutes
+
+// BenchmarkKPIs asks about 2,000 hosts with 100 events and 100 intervals each, one a day: for all days, and
+// for the last ten.
 func BenchmarkKPIs(b *testing.B) {
 	s := kpiStore(b)
-	for i := range 10_000 {
-		kpiReport(b, s, kpiHost(b, s, fmt.Sprintf("web%05d", i)), 100)
+	for i := range 2_000 {
+		kpiReports(b, s, kpiHost(b, s, fmt.Sprintf("web%05d", i)), 100, kpiDay)
 	}
-	for b.Loop() {
-		f, err := Reader{Store: s}.KPIs(context.Background(), kpiQuery(200))
-		if err != nil || f.Drift.Episodes != 1_000_000 {
-			b.Fatal(f.Drift.Episodes, err)
+	for _, days := range []int{100, 10} {
+		b.Run(fmt.Sprint("days=", days), func(b *testing.B) {
+			q := kpiQuery(100*kpiDay + 1)
+			q.From = q.To.AddDate(0, 0, -days)
+			for b.Loop() {
+				f, err := Reader{Store: s}.KPIs(context.Background(), q)
+				if err != nil || f.Drift.Episodes != 2_000*days {
+					b.Fatal(f.Drift.Episodes, err)
+				}
+			}
+		})
+	}
+}
+
+// TestKPIsOfALatePeriod has a host that was well before the period, one whose drift before it is open, and one
+// of which the rows of the period do not tell since when it can have drifted.
+func TestKPIsOfALatePeriod(t *testing.T) {
+	s, r := kpiStore(t), Reader{}
+	r.Store = s
+	open := kpiStep(6 * kpiDay)
+	open.Events[0].Kind = store.EventOpened
+	closed := kpiStep(14 * kpiDay)
+	closed.Events[0].Address, closed.Events[0].Kind = open.Events[0].Address, store.EventClosed
+	for name, steps := range map[string][]store.Step{
+		"well":  {kpiStep(kpiDay), kpiStep(2 * kpiDay), kpiStep(11 * kpiDay), kpiStep(12 * kpiDay)},
+		"open":  {kpiStep(kpiDay), open, closed},
+		"first": {kpiStep(kpiDay), kpiStep(13 * kpiDay)},
+	} {
+		id := kpiHost(t, s, name)
+		for _, err := range []error{s.Accept(t.Context(), id, "", 0, steps, kpiStart), s.Seen(t.Context(), id, store.Heartbeat{}, kpiStart.AddDate(0, 0, 20))} {
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
+	}
+	q := kpiQuery(20 * kpiDay)
+	q.From = kpiStart.AddDate(0, 0, 10)
+	hosts, err := r.kpiHosts(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	some, err := r.compute(t.Context(), q.Query, nil, hosts, kpi.Since(q.Query, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := r.compute(t.Context(), q.Query, nil, hosts, time.Time{})
+	if diff := cmp.Diff(all, some); diff != "" || err != nil {
+		t.Errorf("figures (-of all rows +of those that count): %v\n%s", err, diff)
+	}
+	if d := some.Drift; d.Episodes != 3 || d.Mended != 4 || *d.Repair.Max != (8*24*time.Hour).Seconds() || *d.Detect.Max != (12*24*time.Hour).Seconds() {
+		t.Errorf("drift = %+v", d)
 	}
 }
 
