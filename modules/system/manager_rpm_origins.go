@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -65,27 +66,50 @@ func (z zypperManager) Origins(ctx context.Context, wanted []Target) (map[Target
 
 // zypperListed are the versions that a search found in repositories whose titles tell them apart.
 func zypperListed(found []zypperSolvable, repositories map[string]rpmRepository, installed []rpmPackage) []inventory.Offer {
-	ids := map[string][]string{}
-	for id, r := range repositories {
-		title := cmp.Or(r.name, id)
-		ids[title] = append(ids[title], id)
-	}
 	there := map[string]rpmPackage{}
 	for _, p := range installed {
 		there[p.Name] = p
 	}
 	var all []inventory.Offer
 	for _, v := range found {
-		id := ids[printableWord([]byte(v.Repository))]
-		if v.Kind != "package" || len(id) != 1 {
+		id, ok := titled(printableWord([]byte(v.Repository)), repositories)
+		if v.Kind != "package" || !ok {
 			continue
 		}
 		t := rpmTarget(printableWord([]byte(v.Name)), printableWord([]byte(v.Arch)), printableWord([]byte(v.Edition)))
 		p := there[t.Name]
-		all = append(all, inventory.Offer{Package: t.Name, Arch: t.Arch, Candidate: t.Version, Suite: id[0],
+		all = append(all, inventory.Offer{Package: t.Name, Arch: t.Arch, Candidate: t.Version, Suite: id,
 			Source: cmp.Or(p.source, t.rpmName()), Origin: p.vendor, Manager: "zypper"})
 	}
 	return all
+}
+
+// titled finds the one repository with the title. In its file the title may hold variables, such as
+// $releasever, for which zypper shows what they stand for.
+func titled(title string, repositories map[string]rpmRepository) (id string, ok bool) {
+	for one, r := range repositories {
+		name := cmp.Or(r.name, one)
+		if name != title && !(strings.Contains(name, "$") && filled(name, title)) {
+			continue
+		}
+		if ok {
+			return "", false
+		}
+		id, ok = one, true
+	}
+	return id, ok
+}
+
+var rpmVariable = regexp.MustCompile(`\$(\w+|\{[^}]*\})`)
+
+// filled tells whether a text is what a name with variables may stand for.
+func filled(name, text string) bool {
+	parts := rpmVariable.Split(name, -1)
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
+	}
+	ok, err := regexp.MatchString("^"+strings.Join(parts, ".+")+"$", text)
+	return err == nil && ok
 }
 
 // origins picks what was asked for, and adds what the repositories say of themselves.

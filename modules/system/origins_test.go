@@ -114,6 +114,31 @@ func TestRecordedOriginsOfZypper(t *testing.T) {
 	}
 }
 
+func TestTitlesOfZypper(t *testing.T) {
+	repositories := map[string]rpmRepository{
+		"oss": {id: "oss", name: "Leap $releasever (OSS)"}, "update": {id: "update", name: "Leap ${releasever} update"}, "plain": {id: "plain"},
+		"twin": {id: "twin", name: "Same"}, "twin2": {id: "twin2", name: "Same"}, "price": {id: "price", name: "costs 5$"},
+	}
+	for title, want := range map[string]string{"Leap 15.6 (OSS)": "oss", "Leap 15.6 update": "update", "plain": "plain", "Same": "", "costs 5$": "price",
+		"Leap (OSS)": "", "Leap 15.6 (OSS) and more": "", "": "", "(System Packages)": ""} {
+		if id, ok := titled(title, repositories); id != want || ok != (want != "") {
+			t.Errorf("titled(%q) = %q, %t, want %q", title, id, ok, want)
+		}
+	}
+}
+
+func FuzzTitles(f *testing.F) {
+	f.Add("Leap $releasever (OSS)", "Leap 15.6 (OSS)")
+	f.Add("${", "${")
+	f.Add("$(", "x")
+	f.Fuzz(func(t *testing.T, name, title string) {
+		if id, ok := titled(name, map[string]rpmRepository{"a": {id: "a", name: name}}); name != "" && (!ok || id != "a") {
+			t.Errorf("titled(%q) does not find itself", name)
+		}
+		titled(title, map[string]rpmRepository{"a": {id: "a", name: name}, "b": {id: "b", name: title}})
+	})
+}
+
 func TestOriginsOfDnf(t *testing.T) {
 	s := rooted(t, map[string]string{"etc/yum.repos.d/all.repo": "[updates]\nname=Test updates\nbaseurl=http://mirror.example/updates\n"})
 	widget := Target{"widget", "noarch", "1.1-1"}
