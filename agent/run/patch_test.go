@@ -421,6 +421,32 @@ func TestARolloutOfTheCatalogIsNoStray(t *testing.T) {
 	}
 }
 
+// What is left of a rollout ends before another one begins, or two cycles would drain one host.
+func TestStraysComeFirst(t *testing.T) {
+	old, next := &cycle{begun: true, asks: []string{calendar.Package}}, &cycle{}
+	var order []string
+	b, res := patches(t, open, next)
+	gone := res
+	gone.Address, gone.Attributes = "rollout.old", json.RawMessage(`{"rollout":"old"}`)
+	b.edit = also(b.edit, func(r *Runner) {
+		decode := r.Decode
+		r.Strays = []policies.Resource{gone}
+		r.Decode = func(one policies.Resource) (modules.Resource, error) {
+			if one.Address == gone.Address {
+				if len(next.went) == 0 {
+					order = append(order, "old")
+				}
+				return old, nil
+			}
+			return decode(one)
+		}
+	})
+	b.run(res)
+	if strings.Join(order, " ") != "old" || len(old.went) == 0 || len(next.went) == 0 {
+		t.Errorf("old ones came first: %v, they did %v and %v", order, old.went, next.went)
+	}
+}
+
 func also(first, second func(*Runner)) func(*Runner) {
 	return func(r *Runner) { first(r); second(r) }
 }

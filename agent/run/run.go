@@ -78,13 +78,14 @@ func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest strin
 		if err := ctx.Err(); err != nil {
 			return policies.Result{}, fmt.Errorf("the run was stopped: %w", err)
 		}
+		if res.Kind == patchKind { // no cycle begins before those are ended that nobody wants any more
+			p.strays(context.WithoutCancel(ctx))
+		}
 		one := p.resource(context.WithoutCancel(ctx), res)
 		p.index[res.Address] = len(p.result.Resources)
 		p.result.Resources = append(p.result.Resources, one)
 	}
-	if ctx.Err() == nil {
-		p.strays(context.WithoutCancel(ctx))
-	}
+	p.strays(context.WithoutCancel(ctx))
 	if err := p.notify(ctx, catalog); err != nil {
 		return policies.Result{}, err
 	}

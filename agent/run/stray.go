@@ -13,14 +13,19 @@ import (
 // taken out of the policy, or the host has left their rings. It begins nothing, and boots no host.
 // The result of the run says nothing of them, for the server compares that with the catalog.
 func (p *pass) strays(ctx context.Context) {
+	known := map[string]bool{}
+	for _, res := range p.catalog.Resources {
+		known[res.Address] = true
+	}
 	orders := p.System.Orders
 	p.System.Orders = nil // what the server still grants belongs to nothing
 	defer func() { p.System.Orders = orders }()
 	for _, res := range p.Strays {
-		if _, known := p.index[res.Address]; !known {
+		if !known[res.Address] {
 			p.Astray = append(p.Astray, p.stray(ctx, res))
 		}
 	}
+	p.Strays = nil // once in a run
 }
 
 func (p *pass) stray(ctx context.Context, res policies.Resource) policies.ResourceResult {
