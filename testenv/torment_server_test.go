@@ -97,6 +97,7 @@ func (v *voyage) newest() (told, error) {
 // cycle brings out a version and sees it through all rings, with kills on the way.
 func (v *voyage) cycle(kills int) error {
 	before, _ := v.newest()
+	kills = min(kills, v.killed()+killsInCycle)
 	if err := v.publish(); err != nil {
 		return err
 	}
@@ -140,10 +141,17 @@ func (v *voyage) publish() error {
 	return v.s.aptUpdate(v.hosts)
 }
 
+// A server that dies again before it wrote down how long a ring has soaked counts from the start.
+// So lives are longer than a soak now and then, in milliseconds, and kills in a cycle have an end.
+const (
+	longestLife  = 5000
+	killsInCycle = 8
+)
+
 // strike kills the server, at a random moment where moments are random, and starts it again.
 func (v *voyage) strike(t told) error {
 	if v.chance != nil {
-		time.Sleep(time.Duration(200+v.chance.IntN(2800)) * time.Millisecond)
+		time.Sleep(time.Duration(200+v.chance.IntN(longestLife)) * time.Millisecond)
 		if now, err := v.newest(); err == nil {
 			t = now
 		}
