@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -217,22 +218,25 @@ func importAdvisories(t *terminal) *cobra.Command {
 
 // readCapped reads a file, or stdin for "-", that fits into one request.
 func readCapped(in io.Reader, name string) ([]byte, error) {
+	var raw bytes.Buffer
 	if name != "-" {
 		file, err := os.Open(name)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the advisories: %w", err)
 		}
 		defer file.Close()
+		if about, err := file.Stat(); err == nil {
+			raw.Grow(int(min(about.Size(), advisories.MaxBytes)) + bytes.MinRead)
+		}
 		in = file
 	}
-	raw, err := io.ReadAll(io.LimitReader(in, advisories.MaxBytes+1))
-	if err != nil {
+	if _, err := raw.ReadFrom(io.LimitReader(in, advisories.MaxBytes+1)); err != nil {
 		return nil, fmt.Errorf("cannot read the advisories: %w", err)
 	}
-	if len(raw) > advisories.MaxBytes {
+	if raw.Len() > advisories.MaxBytes {
 		return nil, fmt.Errorf("%s has more than %d MiB", name, advisories.MaxBytes>>20)
 	}
-	return raw, nil
+	return raw.Bytes(), nil
 }
 
 func patchSLA(t *terminal) *cobra.Command {

@@ -71,6 +71,7 @@ func TestReadRefuses(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing": "", "text": "hello", "number": "1", "array of numbers": "[1]", "advisory without id": `[{"affected":[]}]`,
 		"another map": `{"a":{"b":1}}`, "bad package": `{"a b":{"CVE-2026-1":{}}}`, "bad id": `{"openssl":{"../x":{}}}`, "cut": `{"openssl":{"CVE-2026-1":`,
+		"not closed": `{"openssl":{"CVE-2026-1":{}}`, "two of them": `{"openssl":{"CVE-2026-1":{}}}{}`,
 	} {
 		if _, err := Read([]byte(text)); !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: Read = %v, want ErrFormat", name, err)

@@ -102,9 +102,12 @@ func (u *Unreachable) Hint() string {
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
-		raw, err := json.Marshal(in)
-		if err != nil {
-			return fmt.Errorf("cannot encode the request: %w", err)
+		raw, is := in.(json.RawMessage) // a large file is not copied
+		if !is {
+			var err error
+			if raw, err = json.Marshal(in); err != nil {
+				return fmt.Errorf("cannot encode the request: %w", err)
+			}
 		}
 		body = bytes.NewReader(raw)
 	}
