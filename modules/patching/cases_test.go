@@ -181,50 +181,6 @@ func TestFailedSetIsNotTriedAgain(t *testing.T) {
 	}
 }
 
-func TestUndo(t *testing.T) {
-	w := newWorld(t)
-	w.needs["a 2"] = []string{"n 2"}
-	w.publish("n", "2")
-	w.run()
-	w.order.Undo = true
-	status, out, err := w.run()
-	if status != policies.Repaired || w.versions() != "a 1, b 1, c 1, n 2" || !out.RolledBack || out.Rollback != askedFor {
-		t.Fatalf("undo = %s, %+v, %v with %s", status, out, err, w.versions())
-	}
-	if status, out, _ = w.run(); status != policies.Compliant || !out.RolledBack {
-		t.Errorf("after the undo = %s, %+v", status, out)
-	}
-	w.order.Undo = false // a person says: go on
-	if status, _, err = w.run(); status != policies.Repaired || w.versions() != "a 2, b 2, c 2, n 2" {
-		t.Errorf("after going on = %s, %v with %s", status, err, w.versions())
-	}
-	w.sound("undo")
-}
-
-func TestUndoLeavesWhatOthersInstalled(t *testing.T) {
-	w := newWorld(t)
-	w.run()
-	w.install("b", "9")
-	w.order.Undo = true
-	w.run()
-	if w.versions() != "a 1, b 9, c 1" {
-		t.Errorf("undo = %s, want b left alone", w.versions())
-	}
-}
-
-// A cycle that was done, and a package that somebody put back: undo knows the versions before both.
-func TestUndoOfTwoAttempts(t *testing.T) {
-	w := newWorld(t)
-	w.run()
-	w.there["b"] = "1"
-	w.run()
-	w.order.Undo = true
-	w.run()
-	if w.versions() != "a 1, b 1, c 1" {
-		t.Errorf("undo = %s", w.versions())
-	}
-}
-
 func TestPresses(t *testing.T) {
 	hours := func(n int) int64 { return clock.Add(time.Duration(n) * time.Hour).Unix() }
 	cases := map[string]struct {
@@ -322,24 +278,6 @@ func FuzzJournal(f *testing.F) {
 			t.Errorf("unseal(%q) = %+v", raw, j)
 		}
 	})
-}
-
-func TestProgress(t *testing.T) {
-	w := newWorld(t)
-	if cycle, _, _, _ := w.machine().Progress(); cycle != 0 {
-		t.Errorf("before anything = cycle %d", cycle)
-	}
-	for at := 1; ; at++ {
-		w = newWorld(t)
-		w.killAt = at
-		if w.run(); w.versions() == "a 2, b 2, c 1" {
-			break
-		}
-	}
-	cycle, phase, done, total := w.machine().Progress()
-	if cycle != 1 || phase != policies.PhaseInstall || done != 1 || total != 3 {
-		t.Errorf("with b just in = cycle %d, %s, %d of %d", cycle, phase, done, total)
-	}
 }
 
 // A set that failed is history when a new one has nothing for the host.

@@ -25,3 +25,21 @@ func TestGoodCycle(t *testing.T) {
 	}
 	w.sound("good cycle")
 }
+
+func TestProgress(t *testing.T) {
+	w := newWorld(t)
+	if cycle, _, _, _ := w.machine().Progress(); cycle != 0 {
+		t.Errorf("before anything = cycle %d", cycle)
+	}
+	for at := 1; ; at++ {
+		w = newWorld(t)
+		w.killAt = at
+		if w.run(); w.versions() == "a 2, b 2, c 1" {
+			break
+		}
+	}
+	cycle, phase, done, total := w.machine().Progress()
+	if cycle != 1 || phase != policies.PhaseInstall || done != 1 || total != 3 {
+		t.Errorf("with b just in = cycle %d, %s, %d of %d", cycle, phase, done, total)
+	}
+}

@@ -1,0 +1,51 @@
+package patching
+
+import (
+	"testing"
+
+	"plumb/policies"
+)
+
+func TestUndo(t *testing.T) {
+	w := newWorld(t)
+	w.needs["a 2"] = []string{"n 2"}
+	w.publish("n", "2")
+	w.run()
+	w.order.Undo = true
+	status, out, err := w.run()
+	if status != policies.Repaired || w.versions() != "a 1, b 1, c 1, n 2" || !out.RolledBack || out.Rollback != askedFor {
+		t.Fatalf("undo = %s, %+v, %v with %s", status, out, err, w.versions())
+	}
+	if status, out, _ = w.run(); status != policies.Compliant || !out.RolledBack {
+		t.Errorf("after the undo = %s, %+v", status, out)
+	}
+	w.order.Undo = false // a person says: go on
+	if status, _, err = w.run(); status != policies.Repaired || w.versions() != "a 2, b 2, c 2, n 2" {
+		t.Errorf("after going on = %s, %v with %s", status, err, w.versions())
+	}
+	w.sound("undo")
+}
+
+func TestUndoLeavesWhatOthersInstalled(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	w.install("b", "9")
+	w.order.Undo = true
+	w.run()
+	if w.versions() != "a 1, b 9, c 1" {
+		t.Errorf("undo = %s, want b left alone", w.versions())
+	}
+}
+
+// A cycle that was done, and a package that somebody put back: undo knows the versions before both.
+func TestUndoOfTwoAttempts(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	w.there["b"] = "1"
+	w.run()
+	w.order.Undo = true
+	w.run()
+	if w.versions() != "a 1, b 1, c 1" {
+		t.Errorf("undo = %s", w.versions())
+	}
+}
