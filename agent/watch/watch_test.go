@@ -1,0 +1,379 @@
+package watch
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// patience is how long a test waits for what must come, silence for what must not.
+const (
+	patience = 10 * time.Second
+	silence  = 400 * time.Millisecond
+)
+
+// ways runs a test with and without the names of writers.
+func ways(t *testing.T, test func(t *testing.T, opt Options)) {
+	t.Helper()
+	for name, opt := range map[string]Options{"fanotify": {}, "inotify": {Anonymous: true}} {
+		t.Run(name, func(t *testing.T) {
+			if name == "fanotify" {
+				needFanotify(t)
+			}
+			opt.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+			test(t, opt)
+		})
+	}
+}
+
+func needFanotify(t *testing.T) {
+	t.Helper()
+	fd, err := unix.FanotifyInit(unix.FAN_CLASS_NOTIF|unix.FAN_REPORT_DFID_NAME, 0)
+	if err == nil {
+		err = unix.FanotifyMark(fd, unix.FAN_MARK_ADD, unix.FAN_CREATE|unix.FAN_ONDIR, unix.AT_FDCWD, t.TempDir())
+		_ = unix.Close(fd)
+	}
+	if err != nil {
+		t.Skip("needs fanotify: the kernel answers", err)
+	}
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: it mounts")
+	}
+}
+
+func open(t *testing.T, opt Options) *Watcher {
+	t.Helper()
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	w, err := Open(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+func next(t *testing.T, w *Watcher) Event {
+	t.Helper()
+	select {
+	case e := <-w.Events():
+		return e
+	case <-time.After(patience):
+		t.Fatal("no event came")
+		return Event{}
+	}
+}
+
+func expect(t *testing.T, w *Watcher, want ...string) Event {
+	t.Helper()
+	e := next(t, w)
+	if !slices.Equal(e.Addresses(), want) {
+		t.Fatalf("the event names %q, want %q", e.Addresses(), want)
+	}
+	return e
+}
+
+func quiet(t *testing.T, w *Watcher) {
+	t.Helper()
+	select {
+	case e := <-w.Events():
+		t.Fatalf("an event names %+v, want none", e.Drifts)
+	case <-time.After(silence):
+	}
+}
+
+func put(t *testing.T, path, content string) {
+	t.Helper()
+	must(t, os.WriteFile(path, []byte(content), 0o644))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %q: %v: %s", name, args, err, out)
+	}
+}
+
+// TestTouched has one target, dir/etc/app/conf, that is there unless before takes it away.
+func TestTouched(t *testing.T) {
+	cases := map[string]struct {
+		before, do func(t *testing.T, dir string)
+	}{
+		"written": {do: func(t *testing.T, dir string) { put(t, dir+"/etc/app/conf", "new") }},
+		"appended by another program": {do: func(t *testing.T, dir string) {
+			run(t, "sh", "-c", "echo more >> "+dir+"/etc/app/conf")
+		}},
+		"mode":    {do: func(t *testing.T, dir string) { must(t, os.Chmod(dir+"/etc/app/conf", 0o600)) }},
+		"removed": {do: func(t *testing.T, dir string) { must(t, os.Remove(dir+"/etc/app/conf")) }},
+		"replaced": {do: func(t *testing.T, dir string) {
+			put(t, dir+"/etc/app/.conf.new", "new")
+			must(t, os.Rename(dir+"/etc/app/.conf.new", dir+"/etc/app/conf"))
+		}},
+		"moved away": {do: func(t *testing.T, dir string) { must(t, os.Rename(dir+"/etc/app/conf", dir+"/etc/app/old")) }},
+		"made": {before: func(t *testing.T, dir string) { must(t, os.Remove(dir+"/etc/app/conf")) },
+			do: func(t *testing.T, dir string) { put(t, dir+"/etc/app/conf", "new") }},
+		"folder removed": {do: func(t *testing.T, dir string) { must(t, os.RemoveAll(dir+"/etc/app")) }},
+		"folder above moved away": {do: func(t *testing.T, dir string) {
+			must(t, os.Rename(dir+"/etc", dir+"/old"))
+		}},
+		"folder above replaced by a link": {before: func(t *testing.T, dir string) {
+			must(t, os.MkdirAll(dir+"/evil/app", 0o755))
+			put(t, dir+"/evil/app/conf", "evil")
+		}, do: func(t *testing.T, dir string) {
+			must(t, os.Rename(dir+"/etc", dir+"/old"))
+			must(t, os.Symlink("evil", dir+"/etc"))
+		}},
+		"link replaced": {before: func(t *testing.T, dir string) {
+			must(t, os.Remove(dir+"/etc/app/conf"))
+			must(t, os.Symlink("a", dir+"/etc/app/conf"))
+		}, do: func(t *testing.T, dir string) {
+			must(t, os.Symlink("b", dir+"/etc/app/new"))
+			must(t, os.Rename(dir+"/etc/app/new", dir+"/etc/app/conf"))
+		}},
+		"what a link points to": {before: func(t *testing.T, dir string) {
+			put(t, dir+"/far", "content")
+			must(t, os.Remove(dir+"/etc/app/conf"))
+			must(t, os.Symlink("../../far", dir+"/etc/app/conf"))
+		}, do: func(t *testing.T, dir string) { put(t, dir+"/far", "new") }},
+		"everything above made": {before: func(t *testing.T, dir string) { must(t, os.RemoveAll(dir+"/etc")) },
+			do: func(t *testing.T, dir string) {
+				must(t, os.MkdirAll(dir+"/etc/app", 0o755))
+				put(t, dir+"/etc/app/conf", "new")
+			}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			ways(t, func(t *testing.T, opt Options) {
+				dir := t.TempDir()
+				must(t, os.MkdirAll(dir+"/etc/app", 0o755))
+				put(t, dir+"/etc/app/conf", "content")
+				if c.before != nil {
+					c.before(t, dir)
+				}
+				w := open(t, opt)
+				w.Watch([]Target{{Address: "file.conf", Paths: []string{dir + "/etc/app/conf"}}})
+				quiet(t, w)
+				c.do(t, dir)
+				expect(t, w, "file.conf")
+			})
+		})
+	}
+}
+
+// TestStillWatched looks whether a path is still seen after its way was built anew.
+func TestStillWatched(t *testing.T) {
+	ways(t, func(t *testing.T, opt Options) {
+		dir := t.TempDir()
+		path := dir + "/a/b/conf"
+		must(t, os.MkdirAll(dir+"/a/b", 0o755))
+		put(t, path, "1")
+		w := open(t, opt)
+		w.Watch([]Target{{Address: "file.conf", Paths: []string{path}}})
+		for range 3 {
+			must(t, os.RemoveAll(dir+"/a"))
+			expect(t, w, "file.conf")
+			must(t, os.MkdirAll(dir+"/a/b", 0o755))
+			expect(t, w, "file.conf")
+			put(t, path, "2")
+			expect(t, w, "file.conf")
+		}
+	})
+}
+
+func TestNeighboursAreNobodysDrift(t *testing.T) {
+	ways(t, func(t *testing.T, opt Options) {
+		dir := t.TempDir()
+		must(t, os.MkdirAll(dir+"/etc/other", 0o755))
+		put(t, dir+"/etc/conf", "1")
+		w := open(t, opt)
+		w.Watch([]Target{{Address: "file.conf", Paths: []string{dir + "/etc/conf"}}})
+		put(t, dir+"/etc/neighbour", "1")
+		put(t, dir+"/etc/other/conf", "1")
+		must(t, os.Chmod(dir+"/etc", 0o700))
+		if _, err := os.ReadFile(dir + "/etc/conf"); err != nil {
+			t.Fatal(err)
+		}
+		quiet(t, w)
+	})
+}
+
+func TestForgottenTargetsAreLeftAlone(t *testing.T) {
+	ways(t, func(t *testing.T, opt Options) {
+		dir := t.TempDir()
+		must(t, os.MkdirAll(dir+"/x", 0o755))
+		w := open(t, opt)
+		stays := Target{Address: "file.b", Paths: []string{dir + "/b"}}
+		w.Watch([]Target{{Address: "file.a", Paths: []string{dir + "/x/a"}}, stays})
+		w.Watch([]Target{stays})
+		put(t, dir+"/x/a", "1")
+		quiet(t, w)
+		put(t, dir+"/b", "1")
+		expect(t, w, "file.b")
+		w.Watch(nil)
+		if n, m := len(w.index.places), len(w.index.folders); n+m != 0 {
+			t.Errorf("%d places and %d folders are kept for nobody", n, m)
+		}
+	})
+}
+
+func TestEventsComeTogether(t *testing.T) {
+	ways(t, func(t *testing.T, opt Options) {
+		dir := t.TempDir()
+		w := open(t, opt)
+		w.Watch([]Target{{Address: "file.a", Paths: []string{dir + "/a"}}, {Address: "file.b", Paths: []string{dir + "/b"}}})
+		for range 50 {
+			put(t, dir+"/b", "1")
+			put(t, dir+"/a", "1")
+		}
+		expect(t, w, "file.a", "file.b")
+	})
+}
+
+func TestTreesAndFolders(t *testing.T) {
+	ways(t, func(t *testing.T, opt Options) {
+		dir := t.TempDir()
+		must(t, os.MkdirAll(dir+"/tree/deep", 0o755))
+		must(t, os.MkdirAll(dir+"/flat/deep", 0o755))
+		w := open(t, opt)
+		w.Watch([]Target{{Address: "directory.tree", Trees: []string{dir + "/tree"}}, {Address: "directory.flat", Folders: []string{dir + "/flat"}}})
+		put(t, dir+"/tree/deep/x", "1")
+		expect(t, w, "directory.tree")
+		must(t, os.MkdirAll(dir+"/tree/new/folder", 0o755))
+		expect(t, w, "directory.tree")
+		put(t, dir+"/tree/new/folder/x", "1")
+		expect(t, w, "directory.tree")
+		put(t, dir+"/flat/deep/x", "1")
+		quiet(t, w)
+		put(t, dir+"/flat/x", "1")
+		expect(t, w, "directory.flat")
+	})
+}
+
+func TestMountOverAPath(t *testing.T) {
+	needRoot(t)
+	ways(t, func(t *testing.T, opt Options) {
+		dir := t.TempDir()
+		must(t, os.MkdirAll(dir+"/etc", 0o755))
+		must(t, os.MkdirAll(dir+"/other", 0o755))
+		put(t, dir+"/etc/conf", "1")
+		put(t, dir+"/other/conf", "2")
+		w := open(t, opt)
+		w.Watch([]Target{{Address: "file.conf", Paths: []string{dir + "/etc/conf"}}})
+		for name, mount := range map[string][2]string{"folder": {dir + "/other", dir + "/etc"}, "file": {dir + "/other/conf", dir + "/etc/conf"}} {
+			if err := unix.Mount(mount[0], mount[1], "", unix.MS_BIND, ""); err != nil {
+				t.Skip("needs to mount: the kernel answers", err)
+			}
+			expect(t, w, "file.conf")
+			if name == "folder" {
+				put(t, dir+"/other/conf", "3")
+				expect(t, w, "file.conf")
+			}
+			must(t, unix.Unmount(mount[1], 0))
+			expect(t, w, "file.conf")
+			put(t, dir+"/etc/conf", "4")
+			expect(t, w, "file.conf")
+		}
+	})
+}
+
+func TestOverlay(t *testing.T) {
+	needRoot(t)
+	ways(t, func(t *testing.T, opt Options) {
+		dir := t.TempDir()
+		for _, name := range []string{"lower/etc", "upper", "work", "merged"} {
+			must(t, os.MkdirAll(filepath.Join(dir, name), 0o755))
+		}
+		put(t, dir+"/lower/etc/conf", "1")
+		options := "lowerdir=" + dir + "/lower,upperdir=" + dir + "/upper,workdir=" + dir + "/work"
+		if err := unix.Mount("overlay", dir+"/merged", "overlay", 0, options); err != nil {
+			t.Skip("needs overlayfs: the kernel answers", err)
+		}
+		defer func() { must(t, unix.Unmount(dir+"/merged", unix.MNT_DETACH)) }()
+		w := open(t, opt)
+		w.Watch([]Target{{Address: "file.conf", Paths: []string{dir + "/merged/etc/conf"}}})
+		for _, content := range []string{"the first write copies it up", "the second finds it there"} {
+			put(t, dir+"/merged/etc/conf", content)
+			expect(t, w, "file.conf")
+		}
+		must(t, os.Remove(dir+"/merged/etc/conf"))
+		expect(t, w, "file.conf")
+	})
+}
+
+func TestWriterIsNamed(t *testing.T) {
+	needFanotify(t)
+	dir := t.TempDir()
+	w := open(t, Options{Own: os.Getpid()})
+	w.Watch([]Target{{Address: "file.conf", Paths: []string{dir + "/conf"}}})
+	put(t, dir+"/conf", "own writes are nobody's drift")
+	quiet(t, w)
+	cmd := exec.Command("sh", "-c", "echo more >> "+dir+"/conf; read -r wait")
+	in, err := cmd.StdinPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	by := expect(t, w, "file.conf").Drifts[0].By
+	must(t, in.Close())
+	_ = cmd.Wait() // read found the end of its input
+	if by.PID != cmd.Process.Pid || by.Comm != "sh" {
+		t.Errorf("the writer is %+v, want sh with pid %d", by, cmd.Process.Pid)
+	}
+}
+
+// TestOverflow holds the reader back until the kernel's queue is full.
+func TestOverflow(t *testing.T) {
+	ways(t, func(t *testing.T, opt Options) {
+		dir := t.TempDir()
+		w := open(t, opt)
+		w.Watch([]Target{{Address: "file.a", Paths: []string{dir + "/a"}}, {Address: "file.b", Paths: []string{dir + "/b"}}})
+		w.mu.Lock()
+		put(t, dir+"/a", "1")   // the reader takes this and waits for the lock
+		for i := range 20_000 { // the kernel joins events of the same name
+			must(t, os.Symlink("x", dir+"/"+strconv.Itoa(i)))
+		}
+		w.mu.Unlock()
+		for {
+			if e := next(t, w); e.Lost {
+				if want := []string{"file.a", "file.b"}; !slices.Equal(e.Addresses(), want) {
+					t.Errorf("after an overflow %q are suspect, want %q", e.Addresses(), want)
+				}
+				return
+			}
+		}
+	})
+}
+
+func TestWatchingNeedsNoReceiver(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, Options{})
+	w.Watch([]Target{{Address: "file.a", Paths: []string{dir + "/a"}}, {Address: "file.b", Paths: []string{dir + "/b"}}})
+	put(t, dir+"/a", "1")
+	time.Sleep(2 * settle)
+	put(t, dir+"/b", "1")
+	expect(t, w, "file.a")
+	expect(t, w, "file.b")
+	quiet(t, w)
+}
