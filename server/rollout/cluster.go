@@ -16,7 +16,7 @@ type clusters struct {
 
 // spare tells whether a host's cluster can do without it, and counts it as away if so. A host
 // that is away already, with an older cycle, takes no further one away.
-func (e *engine) spare(h Host) bool {
+func (e *engine) spare(id inventory.HostID, h Host) bool {
 	if e.Plan.Cluster == nil || h.Cluster == "" {
 		return true
 	}
@@ -24,8 +24,8 @@ func (e *engine) spare(h Host) bool {
 		e.clusters = e.countClusters()
 	}
 	c := e.clusters
-	if h.Busy {
-		return true
+	if e.busy(id, h) { // it is counted already
+		return !h.Unsure || c.away[h.Cluster] <= c.most.Of(c.size[h.Cluster])
 	}
 	if c.away[h.Cluster] >= c.most.Of(c.size[h.Cluster]) {
 		return false
@@ -45,7 +45,7 @@ func (e *engine) countClusters() *clusters {
 				continue
 			}
 			c.size[h.Cluster]++
-			if g, given := e.Hosts[id]; given && e.away(r, id, g, h) || !given && h.Busy {
+			if g, given := e.Hosts[id]; given && e.away(r, id, g, h) || !given && e.busy(id, h) {
 				c.away[h.Cluster]++
 			}
 		}
@@ -56,6 +56,48 @@ func (e *engine) countClusters() *clusters {
 func (e *engine) away(r Ring, id inventory.HostID, g Grant, h Host) bool {
 	outcome := Judge(e.Release, g, h)
 	return outcome == Unknown || outcome == Failed && !slices.Contains(r.Forgiven, id)
+}
+
+// busy tells whether an older cycle takes a host away, or may.
+func (e *engine) busy(id inventory.HostID, h Host) bool {
+	if h.Unsure {
+		return !e.Doubts[id].Over
+	}
+	return h.Busy
+}
+
+// doubt finds out which hosts do not begin with an older cycle any more. The step that first sees
+// one only publishes that it may not. A call that is new from the next step on was answered so, and
+// came with the report of what was begun until then.
+func (e *engine) doubt() {
+	if e.Plan.Cluster == nil {
+		return
+	}
+	if e.Doubts == nil {
+		e.Doubts = map[inventory.HostID]Doubt{}
+	}
+	for id, h := range e.hosts {
+		if _, given := e.Hosts[id]; given || !h.Unsure || h.Cluster == "" {
+			delete(e.Doubts, id)
+			continue
+		}
+		old, known := e.Doubts[id]
+		next := old.further(known, h)
+		if e.Doubts[id] = next; next != old || !known {
+			e.say("", id, "doubted", "it may have begun with an older cycle")
+		}
+	}
+}
+
+// further is the doubt one step later.
+func (d Doubt) further(known bool, h Host) Doubt {
+	switch {
+	case known && !d.Told:
+		return Doubt{Told: true, Called: h.LastSeen, Over: !h.Busy}
+	case known:
+		d.Over = d.Over || !d.Called.Equal(h.LastSeen)
+	}
+	return d
 }
 
 // public tells whether a host has the change without being given it: once a cycle is done, all have

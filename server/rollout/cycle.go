@@ -97,8 +97,8 @@ func (d *Driver) Grants(h store.Host) []protocol.PatchGrant {
 	}
 	var grants []protocol.PatchGrant
 	for _, t := range p.cycles {
-		for _, s := range t.book {
-			if !s.reaches(h) || s.stops(h, t.seen.hosts[h.ID]) {
+		for i, s := range t.book {
+			if !s.reaches(h) || s.stops(h, t.seen.hosts[h.ID], i > 0) {
 				continue
 			}
 			ring, inRing := t.seen.rings[h.ID]
@@ -128,15 +128,15 @@ func (s State) reaches(h store.Host) bool {
 }
 
 // stops tells whether a host that was given the cycle must not begin with it now: its ring is
-// halted, somebody holds the cycle back, or another one took its place. A host that has begun keeps
-// it, to come to an end.
-func (s State) stops(h store.Host, seen Host) bool {
+// halted, somebody holds the cycle back, or it is older than the newest. A host that has begun
+// keeps it, to come to an end.
+func (s State) stops(h store.Host, seen Host, older bool) bool {
 	g, given := s.Hosts[h.ID]
 	if !given {
 		return false
 	}
 	r := s.ring(g.Ring)
-	stopped := s.Paused != nil || s.Superseded > 0 || r != nil && r.Phase == Halted
+	stopped := s.Paused != nil || older || r != nil && r.Phase == Halted
 	return stopped && (seen.Release != s.Release || seen.Untouched)
 }
 

@@ -77,6 +77,7 @@ func (e *engine) tidy() {
 		}
 	}
 	e.excuse()
+	e.doubt()
 	for _, r := range e.Rings {
 		for _, id := range e.members[r.Name] {
 			h := e.hosts[id]
@@ -168,7 +169,7 @@ func (e *engine) give(plan policies.Ring, t Tally) {
 		if free <= 0 {
 			return
 		}
-		if !e.spare(h) {
+		if !e.spare(id, h) {
 			continue
 		}
 		free--

@@ -31,9 +31,11 @@ type Host struct {
 	Closed bool
 	Opens  time.Time
 	// Cluster is what the plan's label says of it, empty for none; Busy is true while an older
-	// cycle is under way on it.
+	// cycle may be under way on it. Unsure is true where it was given one and never said that
+	// it began; Busy then tells whether it has called since.
 	Cluster string
 	Busy    bool
+	Unsure  bool
 }
 
 // Outcome is how a release fares on a host.

@@ -44,9 +44,14 @@ func LookCycle(h store.Host, row store.PatchHost, v Verdict) Host {
 		Release: row.Cycle, Silent: h.Status == policies.Stale, LastSeen: h.LastSeen,
 		Broken:    v.Counts[policies.Failed]+v.Counts[policies.Skipped] > 0,
 		Harmed:    row.Status == policies.Failed || row.Phase == policies.PhaseRolledBack,
-		Untouched: slices.Contains([]string{"", policies.PhaseIdle, policies.PhasePreflight, policies.PhaseDownload}, row.Phase),
+		Untouched: untouched(row.Phase),
 		Passing:   row.Status.Passing() && (row.Phase == policies.PhaseDone || row.Phase == policies.PhaseIdle),
 	}
+}
+
+// untouched tells whether a host in this phase of a cycle has changed nothing yet.
+func untouched(phase string) bool {
+	return slices.Contains([]string{"", policies.PhaseIdle, policies.PhasePreflight, policies.PhaseDownload}, phase)
 }
 
 // Verdict is what a host's newest result says, apart from patching.

@@ -54,6 +54,9 @@ type State struct {
 	Rings []Ring `json:"rings"`
 	// Hosts were given the release.
 	Hosts map[inventory.HostID]Grant `json:"hosts,omitempty"`
+	// Doubts are hosts that may have begun with an older cycle before it was taken back from them.
+	// Only where there are clusters.
+	Doubts map[inventory.HostID]Doubt `json:"doubts,omitempty"`
 	// Paused is set while a person holds it back, Frozen while the whole server is.
 	Paused *Act `json:"paused,omitempty"`
 	Frozen bool `json:"frozen,omitempty"`
@@ -99,6 +102,16 @@ type Grant struct {
 	// Problem and Broken are what was wrong with it already, so that the release is not blamed.
 	Problem string `json:"problem,omitempty"`
 	Broken  bool   `json:"broken,omitempty"`
+}
+
+// Doubt is whether a host may be at work on an older cycle that was taken back from it.
+type Doubt struct {
+	// Told is true once each answer to it says that it may not begin; Called is when it had last
+	// called by then.
+	Told   bool      `json:"told,omitempty"`
+	Called time.Time `json:"called,omitzero"`
+	// Over is true once it has called after that, or had never got to know that it may begin.
+	Over bool `json:"over,omitempty"`
 }
 
 // Answer is what came of a gate's query. Only a good one lets a ring pass.
@@ -228,7 +241,7 @@ func (s State) ring(name string) *Ring {
 
 // clone returns a copy that shares nothing that Decide or a person's act changes.
 func (s State) clone() State {
-	s.Rings, s.Hosts = slices.Clone(s.Rings), maps.Clone(s.Hosts)
+	s.Rings, s.Hosts, s.Doubts = slices.Clone(s.Rings), maps.Clone(s.Hosts), maps.Clone(s.Doubts)
 	if s.Hosts == nil { // JSON leaves an empty one out
 		s.Hosts = map[inventory.HostID]Grant{}
 	}
@@ -249,6 +262,7 @@ func (s *State) turn(r *Ring, to Phase, act Act) {
 	s.note(Entry{At: act.At, Ring: r.Name, What: string(to), Who: act.Who, Why: act.Why})
 	if !slices.ContainsFunc(s.Rings, func(r Ring) bool { return r.Phase != Passed }) {
 		s.Done = act.At
+		s.Paused = nil // who lets the last ring pass ends the pause: nobody can resume what is done
 		if !s.trails() {
 			s.Hosts = nil // it is for every host now
 		}

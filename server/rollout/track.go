@@ -140,26 +140,29 @@ func (d *Driver) hosts(ctx context.Context, t *track, c *crowd) ([]Host, error) 
 	}
 	for i, h := range c.hosts {
 		one := LookCycle(h, byHost[h.ID], c.verdicts[i])
-		one.Busy = busy(t.book[1:], h, byHost[h.ID])
+		one.Busy, one.Unsure = busy(t.book[1:], h, byHost[h.ID])
 		list = append(list, one)
 	}
 	return list, nil
 }
 
-// busy tells whether an older cycle may be under way on a host. One that has not called since it
-// was given knows nothing of it; one that has and fell silent may be in the middle of it.
-func busy(older []State, h store.Host, row store.PatchHost) bool {
+// busy tells whether an older cycle may be under way on a host, and whether that is unsure: it was
+// given one and never said that it began. One that has not called since knows nothing of it; one
+// that has and fell silent may be in the middle of it.
+func busy(older []State, h store.Host, row store.PatchHost) (busy, unsure bool) {
 	for _, s := range older {
-		if !s.reaches(h) {
-			continue
+		if row.Cycle > s.Release {
+			break
 		}
-		ended := row.Cycle == s.Release && (row.Phase == policies.PhaseDone || row.Phase == policies.PhaseRolledBack)
+		if row.Cycle == s.Release && !untouched(row.Phase) {
+			ended := row.Phase == policies.PhaseDone || row.Phase == policies.PhaseRolledBack
+			return busy || !ended, unsure && ended
+		}
 		if g, given := s.Hosts[h.ID]; given {
-			return !ended && !g.Seen.Equal(h.LastSeen)
+			busy, unsure = busy || !g.Seen.Equal(h.LastSeen), true
 		}
-		return row.Cycle == s.Release && !ended && row.Phase != policies.PhaseIdle
 	}
-	return false
+	return busy, unsure
 }
 
 // groupingOf returns what the bundle of a rollout makes of hosts.

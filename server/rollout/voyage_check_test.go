@@ -227,14 +227,25 @@ func (v *voyage) checkAll() {
 	if v.overBudgetAnywhere() {
 		return // a ring that people let pass gives no more
 	}
-	bad := v.badClusters()
+	bad, full := v.badClusters(), v.fullRings()
 	for i := range v.boats {
 		b := &v.boats[i]
-		if b.fragile || b.liar || bad[b.Labels["cluster"]] || b.cycle == v.state.Release && b.phase == policies.PhaseDone {
+		if b.fragile || b.liar || bad[b.Labels["cluster"]] || full[b.ring] || b.cycle == v.state.Release && b.phase == policies.PhaseDone {
 			continue
 		}
 		v.t.Errorf("cycle %d is done, and %s of ring%d (cluster %q) is %s with cycle %d", v.state.Release, b.ID, b.ring, b.Labels["cluster"], b.phase, b.cycle)
 	}
+}
+
+// fullRings are those in which as many hosts failed as may be away at a time.
+func (v *voyage) fullRings() map[int]bool {
+	full := map[int]bool{}
+	for i, r := range v.state.Rings {
+		t := v.state.Survey(r, v.rings[r.Name], v.hosts)
+		m := v.plan.Rings[i].MaxUnavailable
+		full[i] = m != nil && t.Failed >= m.Of(t.Members)
+	}
+	return full
 }
 
 func (v *voyage) overBudgetAnywhere() bool {

@@ -20,8 +20,11 @@ var sankOnce = []struct {
 	seed  uint64
 	hosts int
 }{
-	{5007, 100}, // hosts in no cluster took the places of those in one, again and again
-	{5048, 100}, // a ring that a person let pass before it began had no time from which its deadline counts
+	{5007, 100},  // hosts in no cluster took the places of those in one, again and again
+	{5048, 100},  // a ring that a person let pass before it began had no time from which its deadline counts
+	{5025, 1000}, // a person let the last ring pass in a pause, which nobody could end any more
+	{5127, 1000}, // not the engine's: a ring that is done had as many failures as may be away, and gave no more
+	{5284, 1000}, // a host began with an older cycle that was done, while the newer one took another of its cluster away
 }
 
 // Patch cycles, one after the other, in histories by seed: windows in several zones, deferral,
@@ -238,11 +241,14 @@ func (v *voyage) live(b *boat) {
 }
 
 func (v *voyage) act(b *boat) {
-	for _, s := range v.book() {
-		if s.reaches(b.Host) {
+	for i, s := range v.book() {
+		if s.reaches(b.Host) && !s.stops(b.Host, v.hosts[b.ID], i > 0) {
 			v.take(b, s)
 			return
 		}
+	}
+	if b.phase == policies.PhaseReboot { // who has begun comes to an end without a grant, too
+		v.reboot(b)
 	}
 }
 
@@ -255,15 +261,19 @@ func (v *voyage) take(b *boat, s State) {
 	}
 	switch {
 	case b.cycle == g.Cycle && b.phase == policies.PhaseReboot:
-		if b.behind--; b.behind <= 0 {
-			b.phase, b.status, b.away = policies.PhaseDone, policies.Repaired, false
-		}
+		v.reboot(b)
 	case b.cycle == g.Cycle && b.phase != policies.PhaseIdle:
 		return // done, failed, or back again
 	case v.state.Frozen || !v.open(b, g.Emergency, v.sun, v.late(b, g.Offered, v.sun)):
 		b.cycle, b.status, b.phase = g.Cycle, policies.Pending, policies.PhaseIdle // who is away stays so
 	default:
 		v.install(b, g.Cycle)
+	}
+}
+
+func (v *voyage) reboot(b *boat) {
+	if b.behind--; b.behind <= 0 {
+		b.phase, b.status, b.away = policies.PhaseDone, policies.Repaired, false
 	}
 }
 
@@ -364,7 +374,7 @@ func (v *voyage) look() {
 			p.freezes = []calendar.Freeze{v.freeze}
 		}
 		v.hours.shut(v.state, v.plan.Rings[b.ring].Name, p, b.ID, &one)
-		one.Busy = busy(v.older, b.Host, b.told)
+		one.Busy, one.Unsure = busy(v.older, b.Host, b.told)
 		if v.plan.Cluster != nil {
 			one.Cluster = b.Labels["cluster"]
 		}
