@@ -1,10 +1,13 @@
 package testenv_test
 
 import (
+	"flag"
 	"fmt"
 	"hash/fnv"
 	"os"
 	"os/exec"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"plumb/testenv"
@@ -27,6 +30,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	if testenv.Inside() || testenv.Missing(cache) != "" {
+		waitTogether()
 		os.Exit(m.Run())
 	}
 	code, err := enter(cache)
@@ -34,6 +38,17 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	os.Exit(code)
+}
+
+// waitTogether lets more scenarios run at a time than there are processors, for they wait most of
+// the time. Whoever says -parallel has the last word.
+func waitTogether() {
+	flag.Parse()
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "test.parallel" })
+	if !said {
+		_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.NumCPU()))
+	}
 }
 
 // enter builds the products first, because there is no network inside to load modules from. When
