@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"plumb/agent/protocol"
 	"plumb/inventory"
 	"plumb/policies"
 	"plumb/policies/calendar"
@@ -65,6 +66,9 @@ type boat struct {
 	liar    bool
 	asleep  bool
 	slow    int // calls that its reboot takes at the most
+
+	granted protocol.PatchGrant // by its newest lease; of cycle 0 when there is none
+	frozen  bool                // as that lease says
 
 	cycle  uint64 // that it works on, or has done
 	phase  string
@@ -223,7 +227,8 @@ func (v *voyage) live(b *boat) {
 	case b.asleep:
 		b.Status = policies.Stale
 		return
-	case !v.calm && v.rng.IntN(4) == 0: // not its turn
+	case !v.calm && v.rng.IntN(4) == 0: // not its turn to call; it goes on by the lease that it has
+		v.take(b)
 		return
 	}
 	b.LastSeen = v.clock
@@ -236,35 +241,39 @@ func (v *voyage) live(b *boat) {
 	if b.broken = b.broken || v.rng.IntN(5000) == 0; v.calm {
 		b.broken = false
 	}
-	v.act(b)
+	v.lease(b)
+	v.take(b)
 	b.told, b.wrecks = store.PatchHost{Cycle: b.cycle, Status: b.status, Phase: b.phase}, b.broken
 }
 
-func (v *voyage) act(b *boat) {
-	for i, s := range v.book() {
+// lease lets a host hold what it is granted now.
+func (v *voyage) lease(b *boat) {
+	b.granted, b.frozen = protocol.PatchGrant{}, v.state.Frozen
+	for i := range 1 + len(v.older) { // as v.book, which costs too much for each host
+		s := &v.state
+		if i > 0 {
+			s = &v.older[i-1]
+		}
 		if s.reaches(b.Host) && !s.stops(b.Host, v.hosts[b.ID], i > 0) {
-			v.take(b, s)
+			b.granted = s.grant(b.Host, v.plan.Rings[b.ring].Name)
 			return
 		}
-	}
-	if b.phase == policies.PhaseReboot { // who has begun comes to an end without a grant, too
-		v.reboot(b)
 	}
 }
 
 // take does what a lease says, as an agent would.
-func (v *voyage) take(b *boat, s State) {
-	g := s.grant(b.Host, v.plan.Rings[b.ring].Name)
+func (v *voyage) take(b *boat) {
+	g := b.granted
 	if g.Undo {
 		b.cycle, b.phase, b.status, b.away = g.Cycle, policies.PhaseRolledBack, policies.Noncompliant, false
 		return
 	}
 	switch {
-	case b.cycle == g.Cycle && b.phase == policies.PhaseReboot:
+	case b.phase == policies.PhaseReboot && (b.cycle == g.Cycle || g.Cycle == 0): // it ends what it began
 		v.reboot(b)
-	case b.cycle == g.Cycle && b.phase != policies.PhaseIdle:
+	case g.Cycle == 0 || b.cycle == g.Cycle && b.phase != policies.PhaseIdle:
 		return // done, failed, or back again
-	case v.state.Frozen || !v.open(b, g.Emergency, v.sun, v.late(b, g.Offered, v.sun)):
+	case b.frozen || !v.open(b, g.Emergency, v.sun, v.late(b, g.Offered, v.sun)):
 		b.cycle, b.status, b.phase = g.Cycle, policies.Pending, policies.PhaseIdle // who is away stays so
 	default:
 		v.install(b, g.Cycle)
