@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -116,7 +117,7 @@ func (ix *index) resolve(list []*target) []blindness {
 	var left []spot
 	for _, t := range list {
 		left = append(left, ix.leave(t)...)
-		t.spots, t.blind = nil, false
+		t.spots, t.blind = nil, slices.ContainsFunc(t.Units, unheard)
 		p.target(t)
 	}
 	ix.sweep(left)
@@ -126,6 +127,11 @@ func (ix *index) resolve(list []*target) []blindness {
 func (p *pass) target(t *target) {
 	for _, path := range t.paths() {
 		p.follow(t, path)
+	}
+	if len(t.Units) > 0 { // new folders may come there whose links start units
+		if real, ok := p.follow(t, t.below(unitFolder)); ok {
+			p.hook(t, real, everything, false)
+		}
 	}
 	for _, folder := range t.Folders {
 		if real, ok := p.follow(t, folder); ok {

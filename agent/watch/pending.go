@@ -19,6 +19,8 @@ const (
 type pending struct {
 	dirty   map[string]*dirt
 	budgets map[string]budget
+	limit   int       // how many budgets there may be before the full ones are forgotten
+	next    time.Time // nothing is due before; zero when nothing is pending
 }
 
 type dirt struct {
@@ -32,20 +34,30 @@ type budget struct {
 	at   time.Time
 }
 
-func newPending() pending { return pending{map[string]*dirt{}, map[string]budget{}} }
+func newPending() pending { return pending{dirty: map[string]*dirt{}, budgets: map[string]budget{}} }
 
-func (p *pending) note(d Drift, now time.Time) {
+// note takes a change down. It returns true when something is due sooner than was known.
+func (p *pending) note(d Drift, now time.Time) bool {
 	if was := p.dirty[d.Address]; was != nil {
 		if d.By.PID != 0 || was.drift.By.PID == 0 {
 			was.drift = d
 		}
-		return
+		return false
 	}
 	due := now.Add(settle)
 	if b := p.budget(d.Address, now); b.left < 1 {
 		due = now.Add(max(settle, time.Duration((1-b.left)*float64(refill))))
 	}
 	p.dirty[d.Address] = &dirt{d, now, due}
+	return p.hasten(due)
+}
+
+func (p *pending) hasten(due time.Time) bool {
+	if !p.next.IsZero() && !due.Before(p.next) {
+		return false
+	}
+	p.next = due
+	return true
 }
 
 // force makes an address suspect of which it is not known whether anything happened. All that are
@@ -56,6 +68,7 @@ func (p *pending) force(address string, now time.Time) {
 		d = was.drift
 	}
 	p.dirty[address] = &dirt{d, now, now.Add(settle)}
+	p.hasten(now.Add(settle))
 }
 
 func (p *pending) budget(address string, now time.Time) budget {
@@ -68,13 +81,14 @@ func (p *pending) budget(address string, now time.Time) budget {
 
 // due takes what has settled, and tells after how long more will have; 0 is never.
 func (p *pending) due(now time.Time) (Event, time.Duration) {
+	if left := p.next.Sub(now); p.next.IsZero() || left > 0 {
+		return Event{}, max(0, left)
+	}
 	var event Event
-	var pause time.Duration
+	p.next = time.Time{}
 	for address, d := range p.dirty {
-		if left := d.due.Sub(now); left > 0 {
-			if pause == 0 || left < pause {
-				pause = left
-			}
+		if d.due.After(now) {
+			p.hasten(d.due)
 			continue
 		}
 		event.Drifts = append(event.Drifts, d.drift)
@@ -85,7 +99,10 @@ func (p *pending) due(now time.Time) (Event, time.Duration) {
 		delete(p.dirty, address)
 	}
 	slices.SortFunc(event.Drifts, func(a, b Drift) int { return strings.Compare(a.Address, b.Address) })
-	return event, pause
+	if p.next.IsZero() {
+		return event, 0
+	}
+	return event, p.next.Sub(now)
 }
 
 // spend takes one from the budget. A full budget need not be remembered, so the old ones go.
@@ -93,7 +110,7 @@ func (p *pending) spend(address string, now time.Time) {
 	b := p.budget(address, now)
 	b.left--
 	p.budgets[address] = b
-	if len(p.budgets) < 2*len(p.dirty)+64 {
+	if len(p.budgets) <= p.limit {
 		return
 	}
 	for a := range p.budgets {
@@ -101,6 +118,7 @@ func (p *pending) spend(address string, now time.Time) {
 			delete(p.budgets, a)
 		}
 	}
+	p.limit = 2*len(p.budgets) + 64
 }
 
 func (p *pending) forget(address string) {

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"plumb/modules"
@@ -85,10 +86,10 @@ type target struct {
 
 // paths lists all single paths that matter now.
 func (t *target) paths() []string {
-	list := append([]string(nil), t.Paths...)
+	list := slices.Clone(t.Paths)
 	below := func(names ...string) {
 		for _, name := range names {
-			list = append(list, filepath.Join("/", t.root, name))
+			list = append(list, t.below(name))
 		}
 	}
 	if t.Packages {
@@ -99,17 +100,31 @@ func (t *target) paths() []string {
 		below("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow")
 	}
 	for _, unit := range t.Units {
-		below("/run/systemd/units/invocation:"+unit, "/etc/systemd/system/"+unit, "/run/systemd/system/"+unit)
-		list = append(list, wants(filepath.Join("/", t.root), unit)...)
+		below(invocations+unit, unitFolder+"/"+unit, "/run/systemd/system/"+unit)
+		list = append(list, wants(t.below(unitFolder), unit)...)
 	}
 	return list
 }
+
+const (
+	unitFolder = "/etc/systemd/system"
+	// invocations is where systemd keeps a link for each unit that has started a process and has
+	// not come to rest. It makes the link when the unit starts and takes it away when the unit is
+	// inactive or failed, also for a oneshot that remains after its exit.
+	invocations = "/run/systemd/units/invocation:"
+)
+
+// unheard tells of units that start no process, such as timers and sockets: systemd tells files
+// nothing of their start and stop.
+func unheard(unit string) bool { return !strings.HasSuffix(unit, ".service") }
+
+func (t *target) below(name string) string { return filepath.Join("/", t.root, name) }
 
 // wants lists where links may stand that start the unit with others.
 func wants(root, unit string) []string {
 	var list []string
 	for _, ending := range []string{"wants", "requires"} {
-		folders, _ := filepath.Glob(filepath.Join(root, "etc/systemd/system", "*."+ending))
+		folders, _ := filepath.Glob(filepath.Join(root, "*."+ending))
 		for _, folder := range folders {
 			list = append(list, filepath.Join(folder, unit))
 		}

@@ -253,8 +253,9 @@ func (w *Watcher) remounted(now time.Time) {
 }
 
 func (w *Watcher) note(d Drift, now time.Time) {
-	w.pending.note(d, now)
-	w.wake()
+	if w.pending.note(d, now) {
+		w.wake()
+	}
 }
 
 func (w *Watcher) wake() {
