@@ -21,6 +21,7 @@ var steps = []string{
 	"0005_exposures.sql",
 	"0006_checked.sql",
 	"0007_past.sql",
+	"0008_alerts.sql",
 }
 
 // migrationLock makes servers that start at once on one PostgreSQL wait for each other.
