@@ -32,6 +32,14 @@ func TestDoubts(t *testing.T) {
 	v.patched("b1", policies.Pending, policies.PhaseIdle)
 	v.step()
 	v.granted(map[string]string{"c1": "2", "b1": ""})
+	v.patched("c1", policies.Pending, policies.PhaseIdle)
+	v.begin("s3", inCluster) // either may have begun by now, and neither gets another while both may have
+	v.step()
+	v.granted(map[string]string{"c1": "", "b1": ""})
+	v.patched("c1", policies.Pending, policies.PhaseIdle)
+	v.patched("b1", policies.Pending, policies.PhaseIdle)
+	v.step()
+	v.granted(map[string]string{"c1": "3", "b1": ""})
 }
 
 // One that never got to know that it may begin takes nobody away.
