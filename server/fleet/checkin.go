@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"plumb/agent/protocol"
@@ -66,9 +67,13 @@ func (f *Fleet) takeOnce(ctx context.Context, h store.Host, reports []policies.R
 	if len(fresh) == 0 {
 		return nil
 	}
-	ready, err := f.ask(ctx, h, fresh, answer, now)
-	if err != nil || ready == 0 {
+	missing, err := f.Store.Missing(ctx, f.unknown(fresh))
+	if err != nil {
 		return err
+	}
+	ready := untilMissing(fresh, missing)
+	if ready == 0 {
+		return f.ask(ctx, h, missing, answer, now)
 	}
 	steps, err := f.steps(ctx, h, fresh[:ready], now)
 	if err != nil {
@@ -80,7 +85,7 @@ func (f *Fleet) takeOnce(ctx context.Context, h store.Host, reports []policies.R
 	answer.Accepted = fresh[ready-1].Seq
 	f.lives.forget(h.ID)
 	f.tell()
-	return nil
+	return f.ask(ctx, h, missing, answer, now) // after Accept, which forgets what was asked for
 }
 
 // following returns the reports that come right after the stored one, without a gap.
@@ -95,32 +100,28 @@ func following(reports []policies.Report, accepted uint64) []policies.Report {
 	return next
 }
 
-// ask lists the objects that are missing for the reports in answer.Want, and returns how many
-// reports from the first on lack nothing.
-func (f *Fleet) ask(ctx context.Context, h store.Host, reports []policies.Report, answer *protocol.Answer, now time.Time) (ready int, err error) {
-	missing, err := f.Store.Missing(ctx, f.unknown(reports))
-	if err != nil {
-		return 0, err
-	}
+// ask lists the objects that are missing in answer.Want.
+func (f *Fleet) ask(ctx context.Context, h store.Host, missing []store.Ref, answer *protocol.Answer, now time.Time) error {
 	if len(missing) == 0 {
-		return len(reports), nil
+		return nil
 	}
 	if err := f.Store.Want(ctx, h.ID, missing, now); err != nil {
-		return 0, err
+		return err
 	}
-	lacking := map[store.Ref]bool{}
 	for _, ref := range missing {
-		lacking[ref] = true
 		answer.Want = append(answer.Want, ref.Digest)
 	}
+	return nil
+}
+
+// untilMissing is how many reports from the first on lack nothing.
+func untilMissing(reports []policies.Report, missing []store.Ref) int {
 	for i, r := range reports {
-		for _, ref := range refs(r) {
-			if lacking[ref] {
-				return i, nil
-			}
+		if slices.ContainsFunc(refs(r), func(ref store.Ref) bool { return slices.Contains(missing, ref) }) {
+			return i
 		}
 	}
-	return len(reports), nil
+	return len(reports)
 }
 
 // unknown returns the objects, each once, that this process has not seen in the store before.
