@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"plumb/server/alerts"
 )
 
 // Config is what an administrator may say about a server. The zero value of each field has a
@@ -29,6 +31,8 @@ type Config struct {
 	// Prometheus is the address of the Prometheus that gates of rollouts ask, such as
 	// http://prometheus:9090; empty for none.
 	Prometheus string `json:"prometheus"`
+	// Alerts says who is told when something needs a person.
+	Alerts alerts.Config `json:"alerts"`
 	// Upstream is a repository elsewhere to follow; the server then takes no push.
 	Upstream Upstream `json:"upstream"`
 }
@@ -85,7 +89,7 @@ func (c Config) check() error {
 	if c.Interval < 0 || c.Interval > 24*60*60 {
 		return fmt.Errorf("an interval of %d seconds is not usable: choose 1 to 86400", c.Interval)
 	}
-	return nil
+	return c.Alerts.Check()
 }
 
 func (c Config) interval() time.Duration {

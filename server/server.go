@@ -20,6 +20,7 @@ import (
 
 	"plumb/inventory"
 	"plumb/policies/compiler"
+	"plumb/server/alerts"
 	"plumb/server/api"
 	"plumb/server/authority"
 	"plumb/server/fleet"
@@ -46,6 +47,7 @@ type Server struct {
 	desk    *release.Desk
 	rollout *rollout.Driver
 	patches *patching.Maker
+	alerts  *alerts.Station
 	ssh     *sshd.Server
 	api     *api.API
 }
@@ -129,12 +131,16 @@ func (s *Server) assemble(version string, at api.Addresses) error {
 		s.rollout.Asker = asker
 	}
 	s.patches = &patching.Maker{Store: s.store, Rollouts: s.rollout, Compiler: compiler.Compiler{}, Now: s.now, Log: s.log}
+	var err error
+	if s.alerts, err = s.newAlerts(); err != nil {
+		return err
+	}
 	s.fleet.Assign, s.fleet.Frozen, s.fleet.Reported = s.rollout.Assign, s.rollout.Frozen, s.poke
 	s.fleet.Patches = s.rollout.Grants
 	s.desk = &release.Desk{Repo: s.repo, Store: s.store, Authority: s.keys, Compiler: compiler.Compiler{}, Upstream: s.config.Upstream.follow(), Now: s.now, Log: s.log}
 	s.desk.Plan, s.desk.Released = s.rollout.Plan, s.released
 	s.api = &api.API{
-		Rollouts: s.rollout, Patches: s.patches,
+		Rollouts: s.rollout, Patches: s.patches, Alerts: s.alerts,
 		Store: s.store, Fleet: s.fleet, Authority: s.keys, Policy: policy{s.desk, s.config.Upstream},
 		Log: s.log, Now: s.now, Addresses: at, Release: version,
 	}
@@ -148,6 +154,7 @@ func (s *Server) assemble(version string, at api.Addresses) error {
 func (s *Server) poke() {
 	s.rollout.Poke()
 	s.patches.Poke()
+	s.alerts.Poke()
 }
 
 func (u Upstream) follow() repo.Upstream {
@@ -199,6 +206,7 @@ func (s *Server) serve(ctx context.Context, doors listeners, ready func(api.Addr
 	g.Go(func() error { s.fleet.Watch(ctx); return nil })
 	g.Go(func() error { s.rollout.Run(ctx); return nil })
 	g.Go(func() error { s.patches.Run(ctx); return nil })
+	g.Go(func() error { s.alerts.Run(ctx); return nil })
 	g.Go(func() error { return s.follow(ctx) })
 	ready(s.api.Addresses)
 	return g.Wait()

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"plumb/inventory"
+	"plumb/server/alerts"
 	"plumb/server/authority"
 	"plumb/server/fleet"
 	"plumb/server/patching"
@@ -27,6 +28,8 @@ type API struct {
 	Rollouts *rollout.Driver
 	// Patches makes patch sets.
 	Patches *patching.Maker
+	// Alerts tells people and other systems when something needs a person.
+	Alerts *alerts.Station
 	// Policy is the policy repository and its releases.
 	Policy    Policy
 	Authority *authority.Authority
@@ -45,6 +48,7 @@ type API struct {
 	limits   limiter
 	registry *prometheus.Registry
 	answered *prometheus.CounterVec
+	checkIns prometheus.Histogram
 	engine   *gin.Engine
 }
 

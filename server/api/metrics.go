@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
@@ -16,7 +17,20 @@ func (a *API) startMetrics() {
 	a.answered = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "plumb_requests_total", Help: "Requests answered, by route and status code.",
 	}, []string{"method", "route", "code"})
-	a.registry.MustRegister(a.answered, fleetCollector{a})
+	a.checkIns = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "plumb_checkin_seconds", Help: "How long check-ins of enrolled hosts took in seconds; its count is their number.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+	})
+	a.registry.MustRegister(a.answered, a.checkIns, fleetCollector{a}, changeCollector{a}, &patchCollector{a: a})
+}
+
+// timed measures a handler of check-ins.
+func (a *API) timed(handle func(*Call) (any, error)) func(*Call) (any, error) {
+	return func(c *Call) (any, error) {
+		began := time.Now()
+		defer func() { a.checkIns.Observe(time.Since(began).Seconds()) }()
+		return handle(c)
+	}
 }
 
 // metrics writes the registry in Prometheus' text form.

@@ -32,7 +32,7 @@ const (
 
 // routes is the table of the API itself; pages bring their own lines.
 func (a *API) routes() []Route {
-	return slices.Concat(a.doorRoutes(), a.agentRoutes(), a.viewRoutes(), a.changeRoutes(), a.patchRoutes(), a.accessRoutes())
+	return slices.Concat(a.doorRoutes(), a.agentRoutes(), a.viewRoutes(), a.changeRoutes(), a.patchRoutes(), a.alertRoutes(), a.accessRoutes())
 }
 
 // doorRoutes tell whoever comes what this is.
@@ -48,7 +48,7 @@ func (a *API) doorRoutes() []Route {
 func (a *API) agentRoutes() []Route {
 	return []Route{
 		{"POST", protocol.PathEnroll, Open, a.enroll, small, nil},
-		{"POST", protocol.PathCheckIn, Host, a.checkIn, protocol.MaxBody, nil},
+		{"POST", protocol.PathCheckIn, Host, a.timed(a.checkIn), protocol.MaxBody, nil},
 		{"POST", protocol.PathRenew, Host, a.renew, small, nil},
 		{"PUT", protocol.PathObjects + ":digest", Host, a.putObject, large, nil},
 		{"GET", protocol.PathTags + ":digest", Host, a.tag, 0, nil},
