@@ -93,6 +93,20 @@ func (v *voyage) checkPass(i int, before State) {
 	}
 }
 
+// checkLease wants nobody to begin with a cycle that is held back, that halted in its ring, or that
+// is older than the newest; but one that is done is for all that are in no cluster.
+func (v *voyage) checkLease(b *boat, s *State) {
+	begun := b.cycle == s.Release && b.phase != policies.PhaseIdle || b.told.Cycle == s.Release && b.told.Phase != policies.PhaseIdle
+	if begun || b.liar {
+		return
+	}
+	older, phase := s.Release != v.state.Release, s.Rings[b.ring].Phase
+	free := !s.Done.IsZero() && (v.plan.Cluster == nil || b.Labels["cluster"] == "")
+	if !free && (older || s.Paused != nil || phase == Halted) {
+		v.t.Errorf("%s of ring%d has not begun with cycle %d and may (older: %v, paused: %v, %s)", b.ID, b.ring, s.Release, older, s.Paused != nil, phase)
+	}
+}
+
 // checkCluster counts, when a host begins, how many of its cluster cannot serve by then. A host
 // whose failure a person forgave is that person's care, and so is one that has lied.
 func (v *voyage) checkCluster(b *boat) {

@@ -256,6 +256,7 @@ func (v *voyage) lease(b *boat) {
 		}
 		if s.reaches(b.Host) && !s.stops(b.Host, v.hosts[b.ID], i > 0) {
 			b.granted = s.grant(b.Host, v.plan.Rings[b.ring].Name)
+			v.checkLease(b, s)
 			return
 		}
 	}
