@@ -6,6 +6,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"plumb/agent/run"
 	"plumb/agent/spool"
 	"plumb/agent/state"
+	"plumb/agent/watch"
 	"plumb/inventory"
 	"plumb/modules"
 	"plumb/modules/system"
@@ -50,6 +52,12 @@ type Agent struct {
 	// Reboot boots the host again, for the reason given; nil leaves that to somebody else, who
 	// finds it in [Outcome.Reboot].
 	Reboot func(ctx context.Context, reason string) error
+	// Watch is told after each run what to watch; nil when nobody watches. Breaker keeps [Agent.Mend]
+	// from fighting with somebody else.
+	Watch   *watch.Watcher
+	Breaker *watch.Breaker
+
+	watched string // digest of the catalog that is watched
 }
 
 // resourceLimit bounds a Check or an Apply that sets no timeout itself: long enough for a large
@@ -67,8 +75,10 @@ type job struct {
 	orders []patch.Order
 	// refused are orders that are not believed, by rollout.
 	refused map[string]run.Refusal
-	lapsed  string // why no order may be begun
-	strays  bool   // patch cycles are ended that the catalog does not have
+	lapsed  string          // why no order may be begun
+	only    map[string]bool // nil is everything
+	last    Last            // what the others keep, when only some are looked at
+	strays  bool            // patch cycles are ended that the catalog does not have
 	live    func(context.Context, protocol.Progress)
 	zone    string        // of the host
 	skew    time.Duration // of the host's clock against the server's
@@ -112,6 +122,10 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 		Trial: j.trial, Lapsed: j.lapsed, Refused: j.refused, Live: j.live, Now: a.Now,
 		System: &system.System{Root: a.Root, Tree: j.tree.FS(), State: files, Orders: j.orders, Frozen: j.frozen, Now: a.Now}}
 	runner.Zone, runner.Untimed = timing(j)
+	runner.Flapping = a.flapping(j.started)
+	if j.only != nil && j.last.Result.Catalog == j.comp.Digest && j.last.Audit == j.audit {
+		runner.Only, runner.Last, j.strays = j.only, j.last.Result, false
+	}
 	if j.strays {
 		runner.Strays = modules.UnfinishedPatches(files)
 	}
@@ -128,6 +142,9 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 	done := ran{catalog, result, journal, runner.Opens, runner.Soon, "", runner.Astray}
 	if !j.audit { // a paused host and one in audit mode are never booted
 		done.reboot = run.Plain(runner.System.RebootWanted)
+	}
+	if runner.Only != nil { // what it did not look at is as it was
+		done.astray, done.reboot = j.last.Astray, cmp.Or(done.reboot, j.last.Reboot)
 	}
 	return done, nil
 }

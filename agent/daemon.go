@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"plumb/agent/state"
+	"plumb/agent/watch"
 	"plumb/inventory"
 )
 
@@ -23,6 +24,10 @@ type Daemon struct {
 	Interval time.Duration
 	// Wake asks for a round now.
 	Wake <-chan struct{}
+	// Drift says what may have drifted, and Mend looks at it, see [Agent.Mend]. A nil channel says
+	// nothing.
+	Drift <-chan watch.Event
+	Mend  func(ctx context.Context, event watch.Event) (Outcome, error)
 	// Notify tells systemd how things stand, in the words of sd_notify.
 	Notify func(state string)
 	// Watchdog is how often systemd wants a sign of life, 0 for never.
@@ -50,7 +55,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	began := d.watch(ctx)
 	d.Notify("READY=1\nSTATUS=waiting for the first round")
 	for {
-		forced, ok := d.wait(ctx, time.Until(plan.next()))
+		forced, ok := d.wait(ctx, time.Until(plan.next()), began)
 		if !ok {
 			d.Notify("STOPPING=1")
 			return nil
@@ -68,16 +73,25 @@ func (d *Daemon) Run(ctx context.Context) error {
 }
 
 // wait returns true in its second value unless ctx ended, and whether somebody asked for a round.
-func (d *Daemon) wait(ctx context.Context, pause time.Duration) (forced, ok bool) {
+// Meanwhile it has drift mended.
+func (d *Daemon) wait(ctx context.Context, pause time.Duration, began *atomic.Int64) (forced, ok bool) {
 	timer := time.NewTimer(max(0, pause))
 	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false, false
-	case <-d.Wake:
-		return true, true
-	case <-timer.C:
-		return false, ctx.Err() == nil
+	for {
+		select {
+		case <-ctx.Done():
+			return false, false
+		case <-d.Wake:
+			return true, true
+		case <-timer.C:
+			return false, ctx.Err() == nil
+		case event := <-d.Drift:
+			began.Store(time.Now().UnixNano())
+			if _, err := d.Mend(ctx, event); err != nil && ctx.Err() == nil {
+				d.Log.Error("cannot mend what may have drifted", "error", err)
+			}
+			began.Store(0)
+		}
 	}
 }
 

@@ -66,6 +66,7 @@ func (r *round) lastGood() (*policies.Result, error) {
 // the run's journal holds.
 func (r *round) report(done finished) error {
 	defer done.journal.Close()
+	r.rewatch(done.catalog, done.comp.Digest)
 	result, err := encode(done.result)
 	if err != nil {
 		return err

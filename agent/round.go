@@ -55,10 +55,12 @@ type round struct {
 	spool    *spool.Spool
 	client   *transport.Client
 	pause    *protocol.Pause
-	tag      []byte // of the release that is being taken
-	blind    bool   // the floors are lost, so nothing new can be believed
-	problem  string // what stands against the release that the server wants
-	patches  bool   // the release that was just tried has patch resources
+	tag      []byte          // of the release that is being taken
+	blind    bool            // the floors are lost, so nothing new can be believed
+	problem  string          // what stands against the release that the server wants
+	only     map[string]bool // the suspects of [Agent.Mend], nil in a whole round
+	last     Last            // with only: the run before
+	patches  bool            // the release that was just tried has patch resources
 	out      Outcome
 
 	found    inventory.Facts

@@ -62,6 +62,13 @@ type Runner struct {
 	// have are brought to their end, and Run tells in Astray how they fare.
 	Strays []policies.Resource
 	Astray []policies.ResourceResult
+	// Only, when it is not nil, are the addresses to look at; all others keep their result of Last,
+	// which was a run of the same catalog in the same mode. Patch resources are never to be in it.
+	Only map[string]bool
+	Last policies.Result
+	// Flapping says, by address, why drift is not mended though it may be: somebody else fights for
+	// the resource.
+	Flapping map[string]string
 	// Refused holds, by rollout, the patch orders that the host was given and does not believe.
 	Refused map[string]Refusal
 }
@@ -71,7 +78,7 @@ type Runner struct {
 // is in the journal.
 func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest string, now time.Time) (policies.Result, error) {
 	r.Journal.run, r.Opens, r.Soon, r.Astray = now, time.Time{}, false, nil
-	p := &pass{Runner: r, catalog: catalog, refused: map[string]calendar.Decision{}, result: policies.Result{Catalog: digest, Resources: []policies.ResourceResult{}},
+	p := &pass{Runner: r, catalog: catalog, last: known(r.Last), refused: map[string]calendar.Decision{}, result: policies.Result{Catalog: digest, Resources: []policies.ResourceResult{}},
 		index: map[string]int{}, left: cause.Memory{}, kinds: map[string]modules.Resource{}, errs: map[string]error{}}
 	p.decode(catalog)
 	for _, res := range catalog.Resources {
@@ -81,7 +88,10 @@ func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest strin
 		if res.Kind == patchKind { // no cycle begins before those are ended that nobody wants any more
 			p.strays(context.WithoutCancel(ctx))
 		}
-		one := p.resource(context.WithoutCancel(ctx), res)
+		one, kept := p.carried(res)
+		if !kept {
+			one = p.resource(context.WithoutCancel(ctx), res)
+		}
 		p.index[res.Address] = len(p.result.Resources)
 		p.result.Resources = append(p.result.Resources, one)
 	}
@@ -98,7 +108,8 @@ func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest strin
 type pass struct {
 	*Runner
 	catalog policies.Catalog
-	refused map[string]calendar.Decision // by class, lane and windows: what must not start yet
+	refused map[string]calendar.Decision       // by class, lane and windows: what must not start yet
+	last    map[string]policies.ResourceResult // by address, see Only
 	result  policies.Result
 	index   map[string]int // address → place in the result
 	left    cause.Memory

@@ -72,6 +72,8 @@ func (w *work) settle(ctx context.Context, changes []policies.Change) {
 	switch {
 	case !can || w.out.Mode == policies.Audit:
 		w.out.Status = policies.Noncompliant
+	case w.Flapping[address] != "":
+		w.out.Status, w.out.Message = policies.Noncompliant, w.Flapping[address]
 	case w.frozen():
 		w.out.Status, w.out.Message = policies.Pending, "changes are frozen"
 	default:

@@ -134,12 +134,12 @@ func (p *pass) target(t *target) {
 		}
 	}
 	for _, folder := range t.Folders {
-		if real, ok := p.follow(t, folder); ok {
+		if real, ok := p.follow(t, t.below(folder)); ok {
 			p.hook(t, real, everything, true)
 		}
 	}
 	for _, tree := range t.Trees {
-		if real, ok := p.follow(t, tree); ok {
+		if real, ok := p.follow(t, t.below(tree)); ok {
 			p.tree(t, real)
 		}
 	}
@@ -188,7 +188,7 @@ func (p *pass) follow(t *target, path string) (real string, ok bool) {
 			return "", false
 		}
 		if filepath.IsAbs(to) {
-			at = "/"
+			at = t.below("/")
 		}
 		rest = append(split(to), rest...)
 	}
@@ -229,6 +229,9 @@ func (p *pass) watch(at *place, folder string, final bool) error {
 	at.whole = at.whole || final
 	id, err := p.sources.add(folder, at.whole && !busy(folder), at.whole)
 	p.fresh[folder], p.whole[folder] = err, at.whole
+	if err == nil {
+		delete(p.blind, folder)
+	}
 	if err != nil || id == at.id {
 		return err
 	}

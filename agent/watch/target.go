@@ -2,7 +2,6 @@ package watch
 
 import (
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"plumb/modules"
@@ -86,12 +85,13 @@ type target struct {
 
 // paths lists all single paths that matter now.
 func (t *target) paths() []string {
-	list := slices.Clone(t.Paths)
+	var list []string
 	below := func(names ...string) {
 		for _, name := range names {
 			list = append(list, t.below(name))
 		}
 	}
+	below(t.Paths...)
 	if t.Packages {
 		below("/var/lib/dpkg/status", "/var/lib/rpm/rpmdb.sqlite", "/var/lib/rpm/Packages", "/var/lib/rpm/Packages.db",
 			"/usr/lib/sysimage/rpm/rpmdb.sqlite", "/usr/lib/sysimage/rpm/Packages.db")

@@ -24,8 +24,7 @@ type Options struct {
 	// Own is the process whose changes are nobody's drift, usually os.Getpid(); 0 is none. Where
 	// the kernel does not name the writer, an own change costs one Check more.
 	Own int
-	// Root is the folder below which the databases of packages and accounts and the folders of
-	// systemd lie; empty means "/".
+	// Root is the root folder of the host; empty means "/".
 	Root string
 	// Anonymous does without fanotify, so nobody is named.
 	Anonymous bool
@@ -154,6 +153,13 @@ func (w *Watcher) Blind() []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// Short tells whether the kernel refused a watch, so that it is worth to try again later.
+func (w *Watcher) Short() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.index.blind) > 0
 }
 
 // listen reads what the kernel says until Close.

@@ -46,7 +46,7 @@ type app struct {
 const usage = `usage: plumb-agent COMMAND [FLAGS]
 
   enroll TOKEN [--name N] [--server ADDRESS] [--install]   join a server
-  run [--once] [--audit] [--interval D]                    keep this host as its policies want it; with --once a reboot
+  run [--once] [--audit] [--no-watch] [--interval D]       keep this host as its policies want it; with --once a reboot
                                                            that is needed is only said, not done
   apply DIR [--audit] [--json] [--patch-set FILE]          apply a folder of policies, without a server; FILE holds the
                                                            patch set that a rollout of them shall install

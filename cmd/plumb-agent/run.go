@@ -12,6 +12,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"plumb/agent"
+	"plumb/agent/watch"
 	"plumb/policies"
 )
 
@@ -19,6 +20,7 @@ func (a *app) run(args []string) error {
 	set := a.flags("run")
 	once := set.Bool("once", false, "do one round and end")
 	audit := set.Bool("audit", false, "change nothing")
+	blind := set.Bool("no-watch", false, "notice drift by rounds only")
 	interval := set.String("interval", "", "the time between two rounds, such as 5m")
 	if _, err := a.parse(set, args); err != nil {
 		return err
@@ -46,7 +48,22 @@ func (a *app) run(args []string) error {
 	one.Reboot = agent.BootAgain(a.root)
 	d := &agent.Daemon{Round: one.Round, Host: id.Host.ID, Interval: every, Wake: wakes(), Log: one.Log, Watchdog: watchdog,
 		Notify: func(state string) { _, _ = daemon.SdNotify(false, state) }}
-	return d.Run(ctx)
+	if *blind {
+		return d.Run(ctx)
+	}
+	return watched(ctx, one, d)
+}
+
+// watched runs the daemon with a watch on what it manages. Where nothing can be watched, rounds
+// alone notice drift.
+func watched(ctx context.Context, one *agent.Agent, d *agent.Daemon) error {
+	w, err := watch.Open(watch.Options{Log: one.Log, Own: os.Getpid(), Root: one.Root})
+	if err != nil {
+		one.Log.Warn("drift is noticed by rounds only", "error", err)
+		return d.Run(ctx)
+	}
+	one.Watch, one.Breaker, d.Drift, d.Mend = w, watch.NewBreaker(), w.Events(), one.Mend
+	return errors.Join(d.Run(ctx), w.Close())
 }
 
 // wakes turns SIGHUP and SIGUSR1 into requests for a round now.

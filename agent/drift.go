@@ -1,0 +1,124 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"plumb/agent/watch"
+	"plumb/modules"
+	"plumb/policies"
+)
+
+// Mend runs the resources that may have drifted and nothing else, and reports as a round does.
+// Where there is no finished run to build upon, it does a round without a call. It boots no host
+// and fetches nothing.
+func (a *Agent) Mend(ctx context.Context, event watch.Event) (Outcome, error) {
+	suspects := a.suspects(event)
+	if len(suspects) == 0 {
+		return Outcome{}, nil
+	}
+	r, err := a.begin()
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer r.hangUp()
+	found, err := r.Dir.Load(lastFile, &r.last)
+	good := r.releases.Good
+	if err != nil || !found || good == nil || r.releases.Trial != nil || good.Number != r.last.Release {
+		return a.Round(ctx, false)
+	}
+	if r.found, r.rawFacts, err = r.collect(ctx); err != nil {
+		return Outcome{}, err
+	}
+	var offers knownOffers
+	if ok, err := r.Dir.Load(offersFile, &offers); err == nil && ok {
+		r.rawOffers = offers.Raw
+	}
+	r.only = suspects
+	done, err := r.runRelease(ctx, *good, false)
+	if err != nil {
+		return r.out, err
+	}
+	a.trip(event, done.result)
+	err = r.report(done)
+	r.out.Problem = r.problem
+	return r.out, err
+}
+
+// suspects are the addresses of an event that are not left alone.
+func (a *Agent) suspects(event watch.Event) map[string]bool {
+	list := map[string]bool{}
+	for _, d := range event.Drifts {
+		if a.Breaker == nil || !a.Breaker.Rests(d.Address, a.Now()) {
+			list[d.Address] = true
+		}
+	}
+	return list
+}
+
+// trip tells the breaker what was mended, and the administrator, once, what is left alone now.
+func (a *Agent) trip(event watch.Event, result policies.Result) {
+	by := map[string]watch.Writer{}
+	for _, d := range event.Drifts {
+		by[d.Address] = d.By
+	}
+	for _, one := range result.Resources {
+		writer, named := by[one.Address]
+		if one.Status != policies.Repaired {
+			continue
+		}
+		a.Log.Info("drift is mended", "resource", one.Address, "writer", writer.String())
+		if !named || a.Breaker == nil {
+			continue
+		}
+		if flap, tripped := a.Breaker.Mended(one.Address, writer, a.Now()); tripped {
+			a.Log.Error("a resource flaps and is left alone", "resource", one.Address, "until", flap.Until, "writers", flap.Writers)
+		}
+	}
+}
+
+// flapping says of each resource that is left alone why.
+func (a *Agent) flapping(now time.Time) map[string]string {
+	if a.Breaker == nil {
+		return nil
+	}
+	list := map[string]string{}
+	for _, flap := range a.Breaker.Flapping(now) {
+		text := fmt.Sprintf("it flaps: it was mended %d times since %s and changed again each time; it is left alone until %s",
+			a.Breaker.Limit, flap.Since.UTC().Format(time.RFC3339), flap.Until.UTC().Format(time.RFC3339))
+		if len(flap.Writers) > 0 {
+			text += "; changed by " + strings.Join(flap.Writers, ", ")
+		}
+		list[flap.Address] = text
+	}
+	return list
+}
+
+// rewatch watches what the catalog manages, when it is another catalog than before or when not
+// all of it could be watched.
+func (a *Agent) rewatch(catalog policies.Catalog, digest string) {
+	if a.Watch == nil || a.watched == digest && !a.Watch.Short() {
+		return
+	}
+	decode := a.Decode
+	if decode == nil {
+		decode = modules.Decode
+	}
+	var list []watch.Target
+	for _, res := range catalog.Resources {
+		if res.NotApplicable {
+			continue
+		}
+		one, err := decode(res)
+		if err != nil {
+			continue // the run says so
+		}
+		if t := watch.TargetOf(res, one); !t.Empty() {
+			list = append(list, t)
+		}
+	}
+	a.Watch.Watch(list)
+	a.watched = digest
+}

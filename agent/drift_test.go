@@ -1,0 +1,169 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"plumb/agent/watch"
+	"plumb/modules"
+	"plumb/modules/system"
+	"plumb/policies"
+)
+
+// counted notes which files are looked at.
+type counted struct {
+	modules.Applier
+	address string
+	looks   map[string]int
+}
+
+func (c counted) Check(ctx context.Context, sys *system.System) ([]policies.Change, error) {
+	c.looks[c.address]++
+	return c.Applier.Check(ctx, sys)
+}
+
+// watchedRig has release 1 in force, which wants /motd and /other, and watches both.
+func watchedRig(t *testing.T) (r *rig, looks map[string]int) {
+	t.Helper()
+	r, looks = newRig(t), map[string]int{}
+	w, err := watch.Open(watch.Options{Log: r.agent.Log, Own: os.Getpid(), Root: r.root})
+	if err != nil {
+		t.Skip("needs inotify:", err)
+	}
+	t.Cleanup(func() { _ = w.Close() })
+	r.agent.Watch, r.agent.Breaker = w, watch.NewBreaker()
+	r.enroll("")
+	attributes, err := json.Marshal(map[string]string{"path": "/other", "content": "as it was"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := policies.Resource{Address: "file.other", Kind: "file", Policy: "p", Mode: policies.Enforce, Attributes: attributes}
+	r.publish(1, 0, r.tree("hello", other))
+	r.round()
+	r.want("hello", 1)
+	r.agent.Decode = func(res policies.Resource) (modules.Resource, error) {
+		one, err := modules.Decode(res)
+		return counted{one.(modules.Applier), res.Address, looks}, err
+	}
+	return r, looks
+}
+
+// tamper lets another program change a file of the host.
+func (r *rig) tamper(name string) {
+	r.t.Helper()
+	path := filepath.Join(r.root, name)
+	if out, err := exec.Command("sh", "-c", "echo drift > "+path).CombinedOutput(); err != nil {
+		r.t.Fatalf("cannot tamper: %v: %s", err, out)
+	}
+}
+
+// mend waits for an event that names the address and has it mended.
+func (r *rig) mend(address string) {
+	r.t.Helper()
+	deadline := time.After(10 * time.Second)
+	for {
+		select {
+		case event := <-r.agent.Watch.Events():
+			if _, err := r.agent.Mend(context.Background(), event); err != nil {
+				r.t.Fatal(err)
+			}
+			for _, one := range event.Addresses() {
+				if one == address {
+					return
+				}
+			}
+		case <-deadline:
+			r.t.Fatalf("no event named %s", address)
+		}
+	}
+}
+
+func (r *rig) last() map[string]policies.ResourceResult {
+	r.t.Helper()
+	last, ok, err := r.agent.Newest()
+	if err != nil || !ok {
+		r.t.Fatal("there is no last run:", err)
+	}
+	list := map[string]policies.ResourceResult{}
+	for _, one := range last.Result.Resources {
+		list[one.Address] = one
+	}
+	return list
+}
+
+func TestDriftIsMendedWithoutARound(t *testing.T) {
+	r, looks := watchedRig(t)
+	r.tamper("motd")
+	r.mend("file.motd")
+	r.want("hello", 1)
+	last := r.last()
+	if got := last["file.motd"]; got.Status != policies.Repaired || got.Cause != policies.Corrective {
+		t.Errorf("/motd is %s (%s), want repaired (corrective)", got.Status, got.Cause)
+	}
+	if got := last["file.other"]; got.Status != policies.Compliant || looks["file.other"] != 0 {
+		t.Errorf("/other is %s after %d looks, want compliant without one", got.Status, looks["file.other"])
+	}
+	r.tamper("other")
+	r.mend("file.other")
+	if got := r.last()["file.motd"]; got.Status != policies.Compliant || len(got.Changes) > 0 {
+		t.Errorf("/motd is %+v after its repair was told, want compliant", got)
+	}
+	r.round()
+	if got := r.last(); len(got) != 2 || got["file.motd"].Status != policies.Compliant || looks["file.other"] == 0 {
+		t.Errorf("after a round the host is %+v, want all looked at and compliant", got)
+	}
+}
+
+// TestRepairOfAMendIsReported looks for the repair in what the server received.
+func TestRepairOfAMendIsReported(t *testing.T) {
+	r, _ := watchedRig(t)
+	r.tamper("motd")
+	r.mend("file.motd")
+	spool, err := r.agent.openSpool()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if spool.Len() != 1 {
+		t.Errorf("%d reports wait after a mend, want 1", spool.Len())
+	}
+}
+
+func TestFlappingIsLeftAlone(t *testing.T) {
+	r, _ := watchedRig(t)
+	for range 5 {
+		r.tamper("motd")
+		r.mend("file.motd")
+		r.want("hello", 1)
+	}
+	r.tamper("motd")
+	r.mend("file.motd")
+	r.want("drift\n", 1)
+	r.round()
+	r.want("drift\n", 1)
+	if got := r.last()["file.motd"]; got.Status != policies.Noncompliant || !strings.Contains(got.Message, "it flaps") {
+		t.Errorf("/motd is %s (%s), want noncompliant because it flaps", got.Status, got.Message)
+	}
+	r.clock = 2 * time.Hour
+	r.round()
+	r.want("hello", 1)
+}
+
+// TestMendWithoutARunIsARound has nothing to build upon.
+func TestMendWithoutARunIsARound(t *testing.T) {
+	r, looks := watchedRig(t)
+	if err := r.agent.Dir.Save(lastFile, Last{}); err != nil {
+		t.Fatal(err)
+	}
+	r.tamper("motd")
+	r.mend("file.motd")
+	r.want("hello", 1)
+	if looks["file.other"] == 0 {
+		t.Error("a mend without a last run did not look at everything")
+	}
+}
