@@ -200,6 +200,7 @@ func TestFlappingIsOneEpisode(t *testing.T) {
 		b.calls(id)
 		b.must(s.Step(t.Context(), b.now))
 		b.now = b.now.Add(standardSettle - time.Second)
+		b.must(s.Step(t.Context(), b.now))
 	}
 	b.same("deliveries", b.told(), []string{"opened host_silent web1"})
 	open, err := b.store.OpenEpisodes(t.Context())

@@ -31,7 +31,7 @@ func TestSyslogLines(t *testing.T) {
 }
 
 // rfc5424 is the form of a message as the RFC has it, with one structured element.
-var rfc5424 = regexp.MustCompile(`^<(\d{1,3})>1 \S+ [!-~]{1,255} plumb - [!-~]{1,32} \[plumb@32473((?: [a-z]+="(?:[^"\\\]]|\\["\\\]])*")*)\] [^\x00-\x1f\x7f]*$`)
+var rfc5424 = regexp.MustCompile(`^<(\d{1,3})>1 \S+ [!-~]{1,255} plumb - [!-~]{1,32} \[plumb@32473((?: [a-z]+="(?:[^"\\\]\x00-\x1f\x7f]|\\["\\\]])*")*)\] [^\x00-\x1f\x7f]*$`)
 
 // cefHead is the head of CEF: seven fields, in which a bar and a backslash are escaped.
 var cefHead = regexp.MustCompile(`^<\d{1,3}>1 \S+ [!-~]{1,255} plumb - [!-~]{1,32} - CEF:0(?:\|(?:[^|\\]|\\[|\\])*){6}\|`)
