@@ -96,6 +96,15 @@ func (a *Agent) flapping(now time.Time) map[string]string {
 	return list
 }
 
+// WatchLast watches what the newest run managed, so that a daemon that starts sees drift before
+// its first round.
+func (a *Agent) WatchLast() {
+	var last Last
+	if ok, err := a.Dir.Load(lastFile, &last); err == nil && ok {
+		a.rewatch(last.Catalog, last.Result.Catalog)
+	}
+}
+
 // rewatch watches what the catalog manages, when it is another catalog than before or when not
 // all of it could be watched.
 func (a *Agent) rewatch(catalog policies.Catalog, digest string) {

@@ -63,6 +63,7 @@ func watched(ctx context.Context, one *agent.Agent, d *agent.Daemon) error {
 		return d.Run(ctx)
 	}
 	one.Watch, one.Breaker, d.Drift, d.Mend = w, watch.NewBreaker(), w.Events(), one.Mend
+	one.WatchLast()
 	return errors.Join(d.Run(ctx), w.Close())
 }
 
