@@ -73,9 +73,16 @@ type Secret string
 
 const hidden = "(secret)"
 
-func (Secret) String() string               { return hidden }
-func (Secret) GoString() string             { return hidden }
-func (Secret) LogValue() slog.Value         { return slog.StringValue(hidden) }
+// String hides the text from %v and its like.
+func (Secret) String() string { return hidden }
+
+// GoString hides it from %#v.
+func (Secret) GoString() string { return hidden }
+
+// LogValue hides it from logs.
+func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
+
+// MarshalText hides it from JSON.
 func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
 const standardSettle = 5 * time.Minute
