@@ -68,7 +68,7 @@ func TestBudget(t *testing.T) {
 			events, longest, last = events+1, max(longest, at.Sub(last)), at
 		}
 	}
-	if events < 60 || events > 70 {
+	if events < 70 || events > 80 {
 		t.Errorf("%d events in ten minutes, want a burst of %d and one every %s", events, burst, refill)
 	}
 	if longest > refill+time.Second {

@@ -11,7 +11,7 @@ const (
 	settle = 100 * time.Millisecond
 	// burst is how many events an address may cause at once; afterwards it is one every refill.
 	// A file that is written to without end must not keep a host busy.
-	burst  = 8
+	burst  = 16 // where the writer is not known, an own change is one of them
 	refill = 10 * time.Second
 )
 
