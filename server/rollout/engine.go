@@ -173,7 +173,7 @@ func (e *engine) give(plan policies.Ring, t Tally) {
 			continue
 		}
 		free--
-		e.Hosts[id] = Grant{Seen: h.LastSeen, Ring: plan.Name, From: h.Base, Problem: h.Problem, Broken: h.Broken}
+		e.Hosts[id] = Grant{Seen: h.LastSeen, Ring: plan.Name, From: h.Base, Problem: h.Problem, Broken: h.Broken, Away: e.busy(id, h)}
 		e.say(plan.Name, id, "given", "")
 	}
 }

@@ -97,6 +97,16 @@ type Tally struct {
 // Members lists the hosts of each ring by the ring's name, sorted. A host is in one ring.
 type Members map[string][]inventory.HostID
 
+// granted returns how a host was given the change. Who has a cycle that is done without being given
+// it is not remembered any more, and counts all the same: a share is one of all that have it.
+func (s State) granted(id inventory.HostID, h Host) (Grant, bool) {
+	g, given := s.Hosts[id]
+	if !given && s.trails() && h.Cluster == "" && h.Release == s.Release {
+		return Grant{Broken: h.Broken}, true
+	}
+	return g, given
+}
+
 // Survey counts how a ring's members fare.
 func (s State) Survey(r Ring, members []inventory.HostID, hosts map[inventory.HostID]Host) Tally {
 	t := Tally{Members: len(members)}
@@ -106,7 +116,7 @@ func (s State) Survey(r Ring, members []inventory.HostID, hosts map[inventory.Ho
 	}
 	for _, id := range members {
 		outcome := Unknown
-		g, given := s.Hosts[id]
+		g, given := s.granted(id, hosts[id])
 		if given {
 			t.Given++
 			outcome = Judge(s.Release, g, hosts[id])

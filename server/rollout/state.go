@@ -102,6 +102,8 @@ type Grant struct {
 	// Problem and Broken are what was wrong with it already, so that the release is not blamed.
 	Problem string `json:"problem,omitempty"`
 	Broken  bool   `json:"broken,omitempty"`
+	// Away is true when an older patch cycle had taken the host away and had not come to its end.
+	Away bool `json:"away,omitempty"`
 }
 
 // Doubt is whether a host may be at work on an older cycle that was taken back from it.

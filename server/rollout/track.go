@@ -159,6 +159,9 @@ func busy(older []State, h store.Host, row store.PatchHost) (busy, unsure bool) 
 			return busy || !ended, unsure && ended
 		}
 		if g, given := s.Hosts[h.ID]; given {
+			if g.Away {
+				return true, false // what took it away is not told any more: only a cycle that ends brings it back
+			}
 			busy, unsure = busy || !g.Seen.Equal(h.LastSeen), true
 		}
 	}

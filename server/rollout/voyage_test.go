@@ -26,6 +26,8 @@ var sankOnce = []struct {
 	{5025, 1000}, // a person let the last ring pass in a pause, which nobody could end any more
 	{5127, 1000}, // not the engine's: a ring that is done had as many failures as may be away, and gave no more
 	{5284, 1000}, // a host began with an older cycle that was done, while the newer one took another of its cluster away
+	{5563, 1000}, // a host that an older cycle had broken counted as serving once it held a newer one
+	{5960, 1000}, // when a cycle was done, the share that failed became one of hosts in clusters only
 }
 
 // Patch cycles, one after the other, in histories by seed: windows in several zones, deferral,
