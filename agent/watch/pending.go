@@ -9,6 +9,9 @@ import (
 const (
 	// settle is how long an event waits for others of the same doing.
 	settle = 100 * time.Millisecond
+	// along is how much sooner one may be told to go along with others: two files of one doing are
+	// written one after the other, and belong to one event.
+	along = settle / 2
 	// burst is how many events an address may cause at once; afterwards it is one every refill.
 	// A file that is written to without end must not keep a host busy.
 	burst  = 16 // where the writer is not known, an own change is one of them
@@ -87,7 +90,7 @@ func (p *pending) due(now time.Time) (Event, time.Duration) {
 	var event Event
 	p.next = time.Time{}
 	for address, d := range p.dirty {
-		if d.due.After(now) {
+		if d.due.After(now.Add(along)) {
 			p.hasten(d.due)
 			continue
 		}
