@@ -59,6 +59,17 @@ func (r Rollout) RingsOf(groups []string) []Ring {
 	return slices.DeleteFunc(slices.Clone(r.Rings), func(ring Ring) bool { return !slices.Contains(groups, ring.Group) })
 }
 
+// RingOf returns the name of the ring of a host that is a member of the groups, empty for none. A
+// host that slipped into two rings after they were checked is in the later one, which others have
+// tried before.
+func (r Rollout) RingOf(groups []string) string {
+	rings := r.RingsOf(groups)
+	if len(rings) == 0 {
+		return ""
+	}
+	return rings[len(rings)-1].Name
+}
+
 // Ring is one step of a rollout.
 type Ring struct {
 	Name string `json:"name"`

@@ -2,7 +2,6 @@ package patching
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"plumb/inventory"
@@ -10,14 +9,6 @@ import (
 	"plumb/policies/patch"
 	"plumb/server/advisories"
 )
-
-// carriesBaseline is how rollouts begin the address of what they carry, when it is patches.
-const carriesBaseline = "patch_baseline."
-
-// baselineOf returns the name of the baseline that a rollout carries, false when it carries none.
-func baselineOf(r policies.Rollout) (string, bool) {
-	return strings.CutPrefix(r.Carries, carriesBaseline)
-}
 
 // member are hosts in a ring of a rollout, with the baseline as their own terms have it.
 type member struct {
@@ -27,12 +18,10 @@ type member struct {
 
 // members returns the hosts that a rollout is about, in the words of their own terms.
 func (s *Sight) members(r policies.Rollout) []member {
-	name, _ := baselineOf(r)
 	var list []member
 	for _, a := range s.Groups {
-		in := slices.ContainsFunc(r.Rings, func(ring policies.Ring) bool { return slices.Contains(a.Terms.Groups, ring.Group) })
-		i := slices.IndexFunc(a.Terms.Baselines, func(b patch.Baseline) bool { return b.Name == name })
-		if in && i >= 0 {
+		i := slices.IndexFunc(a.Terms.Baselines, func(b patch.Baseline) bool { return b.Name == r.Baseline() })
+		if i >= 0 && r.RingOf(a.Terms.Groups) != "" {
 			list = append(list, member{a, a.Terms.Baselines[i]})
 		}
 	}

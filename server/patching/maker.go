@@ -146,10 +146,7 @@ func (m *Maker) plans(ctx context.Context) ([]policies.Rollout, store.Release, e
 	}
 	m.lanes.store, m.lanes.compiler, m.lanes.log = m.Store, m.Compiler, m.Log
 	all, err := m.lanes.rollouts(ctx, release.Bundle)
-	return slices.DeleteFunc(slices.Clone(all), func(r policies.Rollout) bool {
-		_, carries := baselineOf(r)
-		return !carries
-	}), release, err
+	return slices.DeleteFunc(slices.Clone(all), func(r policies.Rollout) bool { return r.Baseline() == "" }), release, err
 }
 
 // Plans returns the rollouts of the newest release that carry patches.
@@ -196,9 +193,8 @@ func (m *Maker) begin(ctx context.Context, seen *Sight, members []member, c roll
 	if len(items) > maxItems {
 		return 0, fmt.Errorf("the set would have %d packages; %d is the most", len(items), maxItems)
 	}
-	name, _ := baselineOf(c.Plan)
 	var err error
-	if c.Set, err = m.keep(ctx, patch.Set{Rollout: c.Plan.Name, Baseline: name, Items: items}.Normal()); err != nil {
+	if c.Set, err = m.keep(ctx, patch.Set{Rollout: c.Plan.Name, Baseline: c.Plan.Baseline(), Items: items}.Normal()); err != nil {
 		return 0, err
 	}
 	if err := m.Store.PutAnswers(ctx, c.Set, seen.answers(members, items)); err != nil {

@@ -39,7 +39,7 @@ func (m *Maker) past(ctx context.Context, plan policies.Rollout) (past, error) {
 // before, counts no more.
 func (m *Maker) carried(ctx context.Context, plan policies.Rollout, digest string) ([]patch.Item, error) {
 	set, err := ReadSet(ctx, m.Store, digest)
-	if name, _ := baselineOf(plan); err != nil || set.Baseline != name {
+	if err != nil || set.Baseline != plan.Baseline() {
 		return nil, err
 	}
 	return set.Items, nil

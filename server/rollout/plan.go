@@ -9,32 +9,12 @@ import (
 	"plumb/policies"
 )
 
-// ringOf returns the ring of a host that is a member of the groups, empty for none. A host that
-// slipped into two rings after they were checked is in the later one, which others have tried before.
-func ringOf(plan policies.Rollout, groups []string) string {
-	rings := ringsOf(plan, groups)
-	if len(rings) == 0 {
-		return ""
-	}
-	return rings[len(rings)-1]
-}
-
-func ringsOf(plan policies.Rollout, groups []string) []string {
-	var rings []string
-	for _, r := range plan.Rings {
-		if slices.Contains(groups, r.Group) {
-			rings = append(rings, r.Name)
-		}
-	}
-	return rings
-}
-
 // place sorts hosts into the rings of a plan. A patch cycle concerns the hosts whose policy has
 // it carried there: a baseline may be limited to some of a ring.
 func place(s State, places map[inventory.HostID]placement) Members {
 	m := Members{}
 	for id, p := range places {
-		ring := ringOf(*s.Plan, p.groups)
+		ring := s.Plan.RingOf(p.groups)
 		carried := s.Rollout == "" || slices.Contains(p.patches, patchPrefix+s.Rollout)
 		if ring != "" && carried {
 			m[ring] = append(m[ring], id)
@@ -55,14 +35,18 @@ func Strays(plan policies.Rollout, groups map[string][]string) []policies.Proble
 	var problems []policies.Problem
 	twice, none, filled := map[string][]string{}, []string{}, map[string]bool{}
 	for host, list := range groups {
-		rings := ringsOf(plan, list)
+		rings := plan.RingsOf(list)
 		switch len(rings) {
 		case 0:
 			none = append(none, host)
 		case 1:
-			filled[rings[0]] = true
+			filled[rings[0].Name] = true
 		default:
-			key := strings.Join(rings, " and ")
+			names := make([]string, len(rings))
+			for i, r := range rings {
+				names[i] = r.Name
+			}
+			key := strings.Join(names, " and ")
 			twice[key] = append(twice[key], host)
 		}
 	}

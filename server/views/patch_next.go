@@ -88,11 +88,11 @@ func (p *sight) approval(plan policies.Rollout, now time.Time) string {
 	var first time.Time
 	var name string
 	for _, a := range p.groups {
-		if ringIn(plan, a.Terms.Groups) == "" {
+		if plan.RingOf(a.Terms.Groups) == "" {
 			continue
 		}
 		for _, b := range a.Terms.Baselines {
-			if "patch_baseline."+b.Name != plan.Carries {
+			if b.Name != plan.Baseline() {
 				continue
 			}
 			for _, o := range a.Offers.List {
@@ -107,17 +107,6 @@ func (p *sight) approval(plan policies.Rollout, now time.Time) string {
 		return ""
 	}
 	return fmt.Sprintf("; %s is next, %s", name, moment(first, now, false))
-}
-
-// ringIn is the ring of a host with the groups: the last one that has it, as the engine sees it.
-func ringIn(plan policies.Rollout, groups []string) string {
-	name := ""
-	for _, r := range plan.Rings {
-		if slices.Contains(groups, r.Group) {
-			name = r.Name
-		}
-	}
-	return name
 }
 
 // nexter says what comes next in one cycle.
@@ -232,7 +221,7 @@ func left(v PatchNext) string {
 func (n nexter) lacking(ring string) (packages, hosts int) {
 	missing := map[string]bool{}
 	for _, a := range n.groups {
-		in := ringIn(*n.Plan, a.Terms.Groups)
+		in := n.Plan.RingOf(a.Terms.Groups)
 		if in == "" || ring != "" && in != ring {
 			continue
 		}
