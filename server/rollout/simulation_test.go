@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -16,15 +17,42 @@ import (
 
 var (
 	seedFlag      = flag.Uint64("seed", 0, "run only the history of this seed")
-	hostsFlag     = flag.Int("hosts", 0, "with so many hosts in each voyage")
-	historiesFlag = flag.Uint64("histories", 0, "sail so many voyages")
+	hostsFlag     = flag.Int("hosts", 0, "with so many hosts in each history")
+	historiesFlag = flag.Uint64("histories", 0, "play so many histories")
 )
 
-// failedOnce are seeds that found a mistake at some time, with the fleet's size.
-var failedOnce = []struct {
+// seeded is a history by its seed, with the fleet's size.
+type seeded struct {
 	seed  uint64
 	hosts int
-}{
+}
+
+// campaign plays the histories that found a mistake at some time, and then many by seeds from the
+// first on. PLUMB_SOAK=1 plays 1,000 with 10,000 hosts each.
+func campaign(t *testing.T, once []seeded, first uint64, hosts int, seeds uint64, play func(t *testing.T, seed uint64, hosts int)) {
+	if os.Getenv("PLUMB_SOAK") != "" {
+		hosts, seeds = 10_000, 1000
+	}
+	hosts, seeds = cmp.Or(*hostsFlag, hosts), cmp.Or(*historiesFlag, seeds)
+	if *seedFlag != 0 {
+		play(t, *seedFlag, hosts)
+		return
+	}
+	for _, one := range once {
+		t.Run(fmt.Sprintf("once/%d", one.seed), func(t *testing.T) { play(t, one.seed, one.hosts) })
+	}
+	for part := range uint64(4) {
+		t.Run(fmt.Sprintf("part%d", part), func(t *testing.T) {
+			t.Parallel()
+			for seed := part; seed < seeds && !t.Failed(); seed += 4 {
+				play(t, first+seed, hosts)
+			}
+		})
+	}
+}
+
+// failedOnce are seeds that found a mistake at some time, with the fleet's size.
+var failedOnce = []seeded{
 	{1601, 10_000}, // a clock that was set back hid that a host had called, and its place was given away
 }
 
@@ -32,25 +60,7 @@ var failedOnce = []struct {
 // must hold is watched from outside, by what truly happened and not by what the engine thinks.
 // PLUMB_SOAK=1 plays 1,000 of them with 10,000 hosts each.
 func TestSimulation(t *testing.T) {
-	hosts, seeds := 200, uint64(60)
-	if os.Getenv("PLUMB_SOAK") != "" {
-		hosts, seeds = 10_000, 1000
-	}
-	if *seedFlag != 0 {
-		play(t, *seedFlag, hosts)
-		return
-	}
-	for _, one := range failedOnce {
-		t.Run(fmt.Sprintf("once/%d", one.seed), func(t *testing.T) { play(t, one.seed, one.hosts) })
-	}
-	for part := range uint64(4) {
-		t.Run(fmt.Sprintf("part%d", part), func(t *testing.T) {
-			t.Parallel()
-			for seed := part; seed < seeds && !t.Failed(); seed += 4 {
-				play(t, 1000+seed, hosts)
-			}
-		})
-	}
+	campaign(t, failedOnce, 1000, 200, 60, play)
 }
 
 // machine is one simulated host as it truly is.

@@ -1,10 +1,8 @@
 package rollout
 
 import (
-	"cmp"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -17,10 +15,7 @@ import (
 )
 
 // sankOnce are seeds of voyages that found a mistake at some time, with the fleet's size.
-var sankOnce = []struct {
-	seed  uint64
-	hosts int
-}{
+var sankOnce = []seeded{
 	{5007, 100},  // hosts in no cluster took the places of those in one, again and again
 	{5048, 100},  // a ring that a person let pass before it began had no time from which its deadline counts
 	{5025, 1000}, // a person let the last ring pass in a pause, which nobody could end any more
@@ -35,26 +30,7 @@ var sankOnce = []struct {
 // by themselves, liars, silence, clocks that jump, crashes and people. What must hold is watched
 // from outside, as in TestSimulation. PLUMB_SOAK=1 plays 1,000 with 10,000 hosts each.
 func TestVoyages(t *testing.T) {
-	hosts, seeds := 60, uint64(12)
-	if os.Getenv("PLUMB_SOAK") != "" {
-		hosts, seeds = 10_000, 1000
-	}
-	hosts, seeds = cmp.Or(*hostsFlag, hosts), cmp.Or(*historiesFlag, seeds)
-	if *seedFlag != 0 {
-		sail(t, *seedFlag, hosts)
-		return
-	}
-	for _, one := range sankOnce {
-		t.Run(fmt.Sprintf("once/%d", one.seed), func(t *testing.T) { sail(t, one.seed, one.hosts) })
-	}
-	for part := range uint64(4) {
-		t.Run(fmt.Sprintf("part%d", part), func(t *testing.T) {
-			t.Parallel()
-			for seed := part; seed < seeds && !t.Failed(); seed += 4 {
-				sail(t, 5000+seed, hosts)
-			}
-		})
-	}
+	campaign(t, sankOnce, 5000, 60, 12, sail)
 }
 
 // boat is one simulated host as it truly is.
