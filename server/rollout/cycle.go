@@ -74,19 +74,6 @@ func (c Cycle) state(number uint64, now time.Time) State {
 	return s
 }
 
-// NewestCycle returns the newest cycle of a rollout, and false before the first.
-func (d *Driver) NewestCycle(ctx context.Context, rollout string) (State, bool, error) {
-	row, err := d.Store.NewestCycle(ctx, rollout)
-	if errors.Is(err, store.ErrNotFound) {
-		return State{}, false, nil
-	}
-	if err != nil {
-		return State{}, false, err
-	}
-	s, err := ReadCycle(row)
-	return s, err == nil, err
-}
-
 // Grants returns the patch cycles that a host may take part in: of each rollout the newest that
 // was given to it and that it may begin with, or has begun. A cycle that is done is for every host
 // in one of the rings.

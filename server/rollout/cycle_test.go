@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -31,6 +32,19 @@ func (v *server) fleet() {
 		v.run(name, policies.Compliant, policies.Enforce)
 	}
 	v.later()
+}
+
+// NewestCycle returns the newest cycle of a rollout, and false before the first.
+func (v *server) NewestCycle(ctx context.Context, rollout string) (State, bool, error) {
+	row, err := v.store.NewestCycle(ctx, rollout)
+	if errors.Is(err, store.ErrNotFound) {
+		return State{}, false, nil
+	}
+	if err != nil {
+		return State{}, false, err
+	}
+	s, err := ReadCycle(row)
+	return s, err == nil, err
 }
 
 func (v *server) later() { v.now = v.now.Add(time.Second) }

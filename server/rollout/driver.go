@@ -32,6 +32,7 @@ type Driver struct {
 	verdicts  verdicts
 	tracks    map[string]*track // by the name of the rollout; releases have none
 	answers   map[string]Answer // by query
+	followed  string            // the bundle that cycles follow; see Follow
 	once      sync.Once
 	poke      chan struct{}
 	shown     atomic.Pointer[published]

@@ -18,6 +18,9 @@ import (
 func (d *Driver) Follow(ctx context.Context, release store.Release, plans []policies.Rollout) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.followed == release.Bundle { // a cycle that begins later begins with it
+		return nil
+	}
 	if err := d.load(ctx); err != nil {
 		return err
 	}
@@ -30,11 +33,12 @@ func (d *Driver) Follow(ctx context.Context, release store.Release, plans []poli
 			changed = append(changed, next)
 		}
 	}
-	if len(changed) == 0 {
-		return nil
-	}
 	if err := d.save(ctx, changed...); err != nil {
 		return err
+	}
+	d.followed = release.Bundle
+	if len(changed) == 0 {
+		return nil
 	}
 	for _, s := range changed {
 		d.tracks[s.Rollout].hours = nil
