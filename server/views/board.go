@@ -62,9 +62,6 @@ type Card struct {
 	Before bool
 }
 
-// Asleep are members that were not given the change and will not be before a window opens.
-func (c Card) Asleep() int { return c.Ring.Closed }
-
 // Ahead counts the hosts of the ring that were not given the change yet.
 func (c Card) Ahead() int { return max(0, c.Ring.Members-c.Ring.Given) }
 
