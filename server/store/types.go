@@ -223,6 +223,7 @@ const (
 	EventRebooted = "rebooted" // the host runs under another boot ID
 	EventMismatch = "mismatch" // the host's catalog is not the one that the server compiled
 	EventStale    = "stale"    // the host fell silent
+	EventFlapping = "flapping" // a resource is left alone, for somebody else fights for it
 	EventReturned = "returned" // a silent host called again, or the agent lost its state
 )
 
@@ -252,6 +253,8 @@ type Event struct {
 	Commit     string
 	FromCommit string
 	Message    string
+	// By says who changed the resource, as far as the host's kernel told.
+	By string
 }
 
 // EventFilter selects events, the newest first. Zero fields select all.
@@ -288,6 +291,10 @@ type Finding struct {
 	Severity string
 	Controls []string
 	Source   policies.Position
+	// By says who changed it, as far as the host's kernel told.
+	By string
+	// Flapping is set while the host leaves it alone because somebody else fights for it.
+	Flapping *policies.Flapping
 }
 
 // FindingFilter selects findings, ordered by host and address. Zero fields select all.
@@ -323,10 +330,34 @@ type SignIn struct {
 // Session is a browser that signed in.
 type Session struct {
 	// Hash is the SHA-256 of the cookie's value, in hexadecimal.
-	Hash    string
-	Role    string
-	Name    string
+	Hash string
+	// Role is what the person had when they signed in.
+	Role string
+	Name string
+	// Account is the name of the account; empty for a session that a link opened.
+	Account string
+	// Browser says in a few words which one it is, so that its person knows it again.
+	Browser string
+	Created time.Time
 	Expires time.Time
+}
+
+// Account is a person who signs in by themselves.
+type Account struct {
+	Name string
+	Role string
+	// Issuer and Subject are who a person is at an OpenID provider; empty for local accounts.
+	Issuer  string
+	Subject string
+	// Password is its hash as a PHC string; empty while none is set.
+	Password  string
+	Created   time.Time
+	CreatedBy string
+	// Changed is when the password was set, SignedIn when somebody last came in.
+	Changed  time.Time
+	SignedIn time.Time
+	// Disabled is since when nobody can sign in; zero for accounts in use.
+	Disabled time.Time
 }
 
 // Act is something that a person did to the server.
