@@ -20,14 +20,21 @@ type Host struct {
 	Labels map[string]string `json:"labels"`
 }
 
+// Lengths are counted apart: a repetition with a number is compiled as often as the number says,
+// and every start of a program pays for it.
 var (
-	hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
-	labelKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,62}$`)
+	hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
+	labelKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
+)
+
+const (
+	maxHostName = 253
+	maxLabelKey = 63
 )
 
 // CheckName returns an error that tells what a host name may look like, or nil.
 func CheckName(name string) error {
-	if !hostName.MatchString(name) || strings.Contains(name, "..") {
+	if len(name) > maxHostName || !hostName.MatchString(name) || strings.Contains(name, "..") {
 		return fmt.Errorf("host name %q is not usable: use lower case letters, digits, dots and dashes, 253 at most", name)
 	}
 	return nil
@@ -35,7 +42,7 @@ func CheckName(name string) error {
 
 // CheckLabel returns an error that tells what a label may look like, or nil.
 func CheckLabel(key, value string) error {
-	if !labelKey.MatchString(key) {
+	if len(key) > maxLabelKey || !labelKey.MatchString(key) {
 		return fmt.Errorf("label %q is not usable: start with a letter, then letters, digits, _ and -, 63 at most", key)
 	}
 	if len(value) > 255 || strings.ContainsAny(value, "\x00\n\r") {

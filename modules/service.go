@@ -31,7 +31,7 @@ func serviceKind() Kind {
 	}
 }
 
-var unitName = regexp.MustCompile(`^[A-Za-z0-9_:.\\@][A-Za-z0-9_:.\\@-]{0,254}$`)
+var unitName = regexp.MustCompile(`^[A-Za-z0-9_:.\\@][A-Za-z0-9_:.\\@-]*$`)
 
 // Identity is the unit's full name.
 func (s *Service) Identity() string { return system.UnitName(s.Name) }
@@ -53,7 +53,7 @@ func (s *Service) Needs() []string {
 // Validate looks at the name and at wishes that exclude each other.
 func (s *Service) Validate() []Mistake {
 	list := oneOf("on_notify", s.OnNotify, "reload_or_restart", "reload", "restart", "none")
-	if !unitName.MatchString(s.Name) {
+	if len(s.Name) > 255 || !unitName.MatchString(s.Name) {
 		list = append(list, Mistake{"name", fmt.Sprintf("%q cannot be a unit's name: use letters, digits and : _ . - @.", s.Name)})
 	}
 	if isTrue(s.Masked) && isTrue(s.Enabled) {
