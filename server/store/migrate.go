@@ -22,8 +22,6 @@ var steps = []string{
 	"0006_checked.sql",
 	"0007_past.sql",
 	"0008_alerts.sql",
-	"0009_trend.sql",
-	"0009_flapping.sql",
 	"0009_accounts.sql",
 }
 
