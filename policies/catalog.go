@@ -14,6 +14,8 @@ type Catalog struct {
 	Windows map[string]calendar.Window `json:"windows,omitempty"`
 	// Freezes are those for this host, whether they hold now or not.
 	Freezes []calendar.Freeze `json:"freezes,omitempty"`
+	// Waivers are those that resources name, by name, whether they hold now or not.
+	Waivers map[string]Waiver `json:"waivers,omitempty"`
 }
 
 // Resource is one declared thing with every expression resolved.
@@ -47,6 +49,8 @@ type Resource struct {
 	Timeout int `json:"timeout,omitempty"`
 	// Window names the windows in which it may be changed, sorted; one of them is enough.
 	Window []string `json:"window,omitempty"`
+	// Waivers names the exceptions that are for it, sorted; the one that holds the longest counts.
+	Waivers []string `json:"waivers,omitempty"`
 	// Retry says how often Apply is tried.
 	Retry *Retry `json:"retry,omitempty"`
 	// Attributes is the kind's own JSON object; modules decodes it strictly.

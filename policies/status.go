@@ -66,6 +66,8 @@ const (
 	Intentional Cause = "intentional" // the policy changed
 	Corrective  Cause = "corrective"  // the host drifted
 	Upstream    Cause = "upstream"    // our own patching changed it
+	// RevertedWaiver is what a waiver had let be: it ended, or was taken back.
+	RevertedWaiver Cause = "reverted_waiver"
 )
 
 // Mode says whether a resource is mended or only measured.

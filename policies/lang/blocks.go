@@ -32,7 +32,7 @@ func blocks() []blockType {
 		{"patch_baseline", []string{"name"}, readPatchBaseline},
 		{"patch_sla", []string{"name"}, readPatchSLA},
 		{"rollout", []string{"name"}, readRollout},
-		{"waiver", []string{"name"}, notYet},
+		{"waiver", []string{"name"}, readWaiver},
 		{"framework", []string{"name"}, notYet},
 		{"moved", nil, notYet},
 		{"removed", nil, notYet},

@@ -56,6 +56,7 @@ func (c *Config) Compile(in Input) (out Output) {
 	}
 	if catalog.Windows = r.windows(catalog.Resources); !r.failed() {
 		catalog.Freezes = freezes
+		catalog.Waivers = r.waivers(catalog.Resources)
 	}
 	out = Output{Catalog: catalog, Groups: groups, Terms: terms, Reads: sortedKeys(r.reads)}
 	if out.Reads == nil {
@@ -136,6 +137,7 @@ func (c *Config) check() hcl.Diagnostics {
 	}
 	r.all()
 	r.freezes()
+	r.waiversKnown()
 	r.terms(nil)
 	r.emergencies()
 	r.report(c.resolve()...)

@@ -29,6 +29,7 @@ type Config struct {
 	freezes   map[string]*freeze
 	baselines map[string]*baseline
 	slas      map[string]*sla
+	waivers   map[string]*waiver
 }
 
 // named is an expression with a name: a local, or a value for a variable.
@@ -154,5 +155,5 @@ func newConfig(tree bundle.Tree, kinds []modules.Kind) *Config {
 	return &Config{tree: maps.Clone(tree), kinds: kinds, files: map[string]*hcl.File{}, variables: map[string]*variable{},
 		locals: map[string]*named{}, values: map[string]*named{}, hosts: map[string]*host{}, groups: map[string]*group{}, policies: map[string]*policy{},
 		windows: map[string]*window{}, freezes: map[string]*freeze{},
-		baselines: map[string]*baseline{}, slas: map[string]*sla{}}
+		baselines: map[string]*baseline{}, slas: map[string]*sla{}, waivers: map[string]*waiver{}}
 }

@@ -45,7 +45,7 @@ func load(tree bundle.Tree, kinds []modules.Kind) (c *Config, problems []policie
 // declared are the mistakes that may come from a declaration in a file that could not be read.
 var declared = map[string]bool{
 	"Unknown variable": true, "Unknown local value": true, "Unknown group": true, "Unknown resource": true, "Unknown name": true,
-	"Unknown instance": true, "Unknown window": true, "Unknown patch baseline": true, "Variable without a value": true, "Incomplete reference": true,
+	"Unknown instance": true, "Unknown window": true, "Unknown control": true, "Unknown patch baseline": true, "Variable without a value": true, "Incomplete reference": true,
 }
 
 // believable leaves out what is only wrong because another file could not be read. All other

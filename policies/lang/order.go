@@ -18,6 +18,7 @@ func (r *run) catalog() []policies.Resource {
 		return list
 	}
 	r.merge()
+	r.waive()
 	g := r.graph()
 	if r.failed() {
 		return list

@@ -11,7 +11,7 @@ resource "file" "x" { # ERROR: Block outside of a policy
 framework "r" { # ERROR: Not supported yet; "framework"
 }
 
-waiver "w" { # ERROR: Not supported yet
+removed { # ERROR: Not supported yet
 }
 
 test "t" { # ERROR: Test outside of a test file; .test.hcl

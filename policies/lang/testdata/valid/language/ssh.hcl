@@ -57,3 +57,14 @@ group "canary" {
     seed    = "rings-v1"
   }
 }
+
+waiver "db_sessions" {
+  controls    = ["cis_debian12:5.1.16"]
+  applies_to  = group.linux_servers
+  effect      = "audit"
+  reason      = "Vendor appliance opens many sessions until v9."
+  risk        = "medium"
+  ticket      = "CHG-10442"
+  approved_by = ["ciso@example.org"]
+  expires     = "2027-02-28T23:59:59Z"
+}
