@@ -60,6 +60,11 @@ func answer(req Request) (Response, error) {
 	if len(req.Advisories) > 0 {
 		res.Emergencies, res.Unjudged = config.Emergencies(req.Advisories)
 	}
+	if req.Explain != "" && len(req.Hosts) > 0 {
+		why := config.Explain(req.Hosts[0], req.Explain)
+		res.Explained = &why
+		return res, nil
+	}
 	m := memory{config: config, done: map[string]Compiled{}}
 	for _, in := range req.Hosts {
 		one, err := m.compile(in)

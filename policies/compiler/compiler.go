@@ -34,6 +34,9 @@ type Request struct {
 	Hosts []lang.Input
 	// Advisories are those to ask the emergency lanes of rollouts about; none asks nothing.
 	Advisories []patch.Advisory
+	// Explain, when set, is an address whose resource is explained for the first host; nothing is
+	// compiled then.
+	Explain string
 }
 
 // Response is what the tree makes of the hosts.
@@ -55,6 +58,8 @@ type Response struct {
 	Unjudged []policies.Problem `json:"unjudged,omitempty"`
 	// Hosts has one entry for each host asked for, in the same order.
 	Hosts []Compiled `json:"hosts"`
+	// Explained answers Request.Explain.
+	Explained *lang.Why `json:"explained,omitempty"`
 }
 
 // Compiled is the outcome for one host.

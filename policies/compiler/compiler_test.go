@@ -192,6 +192,22 @@ rollout "patches" {
 	}
 }
 
+func TestCompileExplains(t *testing.T) {
+	tree := bundle.Tree{"site.hcl": []byte("policy \"p\" {\n  resource \"directory\" \"d\" { path = \"/${host.name}\" }\n}\n")}
+	req := Request{Bundle: pack(t, tree), Hosts: []lang.Input{{Host: inventory.Host{Name: "web1"}}}, Explain: "directory.d"}
+	res, err := Compiler{}.Compile(t.Context(), req)
+	if err != nil || res.Explained == nil || res.Explained.Explanation == nil || len(res.Hosts) != 0 {
+		t.Fatalf("Compile() = %+v, %v, want an explanation alone", res, err)
+	}
+	if got := res.Explained.Explanation.Attributes; len(got) != 1 || string(got[0].Value) != `"/web1"` || got[0].Reads[0].Name != "host.name" {
+		t.Errorf("attributes = %+v, want the path and what it reads", got)
+	}
+	req.Explain = "directory.e"
+	if res, err := (Compiler{}).Compile(t.Context(), req); err != nil || !strings.Contains(res.Explained.Unknown, "policy.p.directory.d") {
+		t.Errorf("Compile() = %+v, %v, want the nearest address", res.Explained, err)
+	}
+}
+
 func TestChildDies(t *testing.T) {
 	cases := map[string]struct {
 		limits Limits

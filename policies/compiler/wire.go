@@ -21,6 +21,8 @@ type header struct {
 	Hosts      int   `json:"hosts"`
 	Advisories int   `json:"advisories"`
 	Bundle     int   `json:"bundle"`
+	// Explain is Request.Explain.
+	Explain string `json:"explain,omitempty"`
 }
 
 func encode(req Request, limits Limits) ([][]byte, error) {
@@ -36,7 +38,7 @@ func encode(req Request, limits Limits) ([][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode the advisories: %w", err)
 	}
-	head, err := json.Marshal(header{Memory: limits.Memory, CPUSeconds: wholeSeconds(limits.CPU), Hosts: len(list), Advisories: len(advisories), Bundle: len(req.Bundle)})
+	head, err := json.Marshal(header{Memory: limits.Memory, CPUSeconds: wholeSeconds(limits.CPU), Hosts: len(list), Advisories: len(advisories), Bundle: len(req.Bundle), Explain: req.Explain})
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode the limits: %w", err)
 	}
@@ -85,7 +87,7 @@ func readRequest(r io.Reader, head header) (Request, error) {
 			return Request{}, fmt.Errorf("cannot read the request: %w", err)
 		}
 	}
-	req := Request{Bundle: raw}
+	req := Request{Bundle: raw, Explain: head.Explain}
 	if err := json.Unmarshal(list, &req.Hosts); err != nil {
 		return Request{}, fmt.Errorf("cannot read the hosts of the request: %w", err)
 	}

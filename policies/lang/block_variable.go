@@ -66,6 +66,7 @@ func (l *loader) fallback(v *variable, e hclsyntax.Expression) {
 		return
 	}
 	s := newScope(l.cfg, Input{}, true)
+	v.fallbackAt = e.Range()
 	value := s.eval(e, nil)
 	l.report(s.diags...)
 	value, problem := v.convert(value)

@@ -64,6 +64,7 @@ type variable struct {
 	nullable    bool
 	validations []validation
 	at          hcl.Range
+	fallbackAt  hcl.Range // of the default
 }
 
 type validation struct {
