@@ -23,6 +23,7 @@ var steps = []string{
 	"0007_past.sql",
 	"0008_alerts.sql",
 	"0009_accounts.sql",
+	"0010_trend.sql",
 }
 
 // migrationLock makes servers that start at once on one PostgreSQL wait for each other.

@@ -1,0 +1,84 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"plumb/inventory"
+	"plumb/policies"
+)
+
+// Standing is how some hosts stand alike: what they should be and what was found, by digests.
+type Standing struct {
+	Catalog, Result string
+	// Silent is true for hosts whose answer is an old one.
+	Silent bool
+	// Hosts counts them; Sample is one of them.
+	Hosts  int
+	Sample inventory.HostID
+}
+
+// Standings groups the hosts that stand alike, revoked ones left out.
+func (s *Store) Standings(ctx context.Context) ([]Standing, error) {
+	rows, err := s.r.QueryContext(ctx, `SELECT catalog, result, silent, COUNT(*), MIN(id) FROM
+		(SELECT catalog, result, CASE status WHEN 'stale' THEN 1 ELSE 0 END AS silent, id FROM hosts WHERE revoked = 0) h GROUP BY catalog, result, silent`)
+	all, err := list(rows, err, func(scan func(...any) error) (one Standing, err error) {
+		err = scan(&one.Catalog, &one.Result, &one.Silent, &one.Hosts, &one.Sample)
+		return one, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot group hosts by how they stand: %w", err)
+	}
+	return all, nil
+}
+
+// Fault is a resource that does not pass on hosts that stand alike.
+type Fault struct {
+	Catalog, Result string
+	Address         string
+	Status          policies.Status
+}
+
+// faultBatch is how many hosts are asked for at once.
+const faultBatch = 500
+
+// Faults returns the findings of hosts together with what these hosts stand at in the same moment.
+func (s *Store) Faults(ctx context.Context, hosts []inventory.HostID) ([]Fault, error) {
+	all := []Fault{}
+	for len(hosts) > 0 {
+		batch := hosts[:min(faultBatch, len(hosts))]
+		hosts = hosts[len(batch):]
+		w := &where{}
+		in(w, `h.id`, batch)
+		rows, err := s.r.QueryContext(ctx, `SELECT h.catalog, h.result, f.address, f.status FROM hosts h JOIN findings f ON f.host = h.id`+w.String(), w.args...)
+		some, err := list(rows, err, func(scan func(...any) error) (f Fault, err error) {
+			err = scan(&f.Catalog, &f.Result, &f.Address, &f.Status)
+			return f, err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("cannot list what does not pass: %w", err)
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+// Stand is how one host stands, by digests.
+type Stand struct {
+	Name            string
+	Catalog, Result string
+	Status          policies.Status
+}
+
+// Stands returns how hosts stand, by name, from after a name on; at most max of them.
+func (s *Store) Stands(ctx context.Context, after string, max int) ([]Stand, error) {
+	rows, err := s.r.QueryContext(ctx, `SELECT name, catalog, result, status FROM hosts WHERE revoked = 0 AND name > $1 ORDER BY name`+limit(max, standardPage), after)
+	all, err := list(rows, err, func(scan func(...any) error) (one Stand, err error) {
+		err = scan(&one.Name, &one.Catalog, &one.Result, &one.Status)
+		return one, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot list how hosts stand: %w", err)
+	}
+	return all, nil
+}
