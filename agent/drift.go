@@ -2,10 +2,9 @@ package agent
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
+	"plumb/agent/run"
 	"plumb/agent/watch"
 	"plumb/modules"
 	"plumb/policies"
@@ -37,6 +36,7 @@ func (a *Agent) Mend(ctx context.Context, event watch.Event) (Outcome, error) {
 		r.rawOffers = offers.Raw
 	}
 	r.only = suspects
+	a.suspect(event)
 	done, err := r.runRelease(ctx, *good, false)
 	if err != nil {
 		return r.out, err
@@ -47,15 +47,44 @@ func (a *Agent) Mend(ctx context.Context, event watch.Event) (Outcome, error) {
 	return r.out, err
 }
 
-// suspects are the addresses of an event that are not left alone.
+// suspects are the addresses of an event that are not left alone, and those that were not looked at
+// since they are.
 func (a *Agent) suspects(event watch.Event) map[string]bool {
 	list := map[string]bool{}
 	for _, d := range event.Drifts {
-		if a.Breaker == nil || !a.Breaker.Rests(d.Address, a.Now()) {
+		if a.Breaker == nil || !a.Breaker.Rests(d.Address, a.Now()) || a.Breaker.Show(d.Address) {
 			list[d.Address] = true
 		}
 	}
 	return list
+}
+
+// suspect notes who touched what, for the result of the run that looks at it.
+func (a *Agent) suspect(event watch.Event) {
+	if a.writers == nil {
+		a.writers = map[string]string{}
+	}
+	for _, d := range event.Drifts {
+		a.writers[d.Address] = run.Plain(d.By.String())
+	}
+}
+
+// blame writes into a result who changed what differs. Whom an event named stands there for as long
+// as the resource differs: a round in between cannot know.
+func (a *Agent) blame(result policies.Result) {
+	for i := range result.Resources {
+		one := &result.Resources[i]
+		by, ok := a.writers[one.Address]
+		if !ok {
+			continue
+		}
+		if one.Cause == policies.Corrective || one.Cause == policies.Upstream {
+			one.By = by
+		}
+		if one.Status.Passing() {
+			delete(a.writers, one.Address)
+		}
+	}
 }
 
 // trip tells the breaker what was mended, and the administrator, once, what is left alone now.
@@ -74,24 +103,41 @@ func (a *Agent) trip(event watch.Event, result policies.Result) {
 			continue
 		}
 		if flap, tripped := a.Breaker.Mended(one.Address, writer, a.Now()); tripped {
-			a.Log.Error("a resource flaps and is left alone", "resource", one.Address, "until", flap.Until, "writers", flap.Writers)
+			a.Log.Error("a resource flaps and is left alone", "resource", one.Address, "until", flap.Until, "fighters", flap.Fighters())
+			a.keepFlapping()
 		}
 	}
 }
 
-// flapping says of each resource that is left alone why.
-func (a *Agent) flapping(now time.Time) map[string]string {
+// flapFile keeps what is left alone over a start of the agent: whoever fights might be what
+// starts it.
+const flapFile = "flapping.json"
+
+func (a *Agent) keepFlapping() {
+	if err := a.Dir.Save(flapFile, a.Breaker.Flapping(a.Now())); err != nil {
+		a.Log.Warn("cannot keep what flaps", "error", err)
+	}
+}
+
+// restoreFlapping leaves alone what the agent left alone before it was started anew.
+func (a *Agent) restoreFlapping() {
+	var list []watch.Flap
+	if _, err := a.Dir.Load(flapFile, &list); err != nil {
+		a.Log.Warn("what flaps is lost, so it is mended", "error", err)
+	}
+	if a.Breaker != nil {
+		a.Breaker.Restore(list)
+	}
+}
+
+// flapping tells of each resource that is left alone why.
+func (a *Agent) flapping(now time.Time) map[string]policies.Flapping {
 	if a.Breaker == nil {
 		return nil
 	}
-	list := map[string]string{}
+	list := map[string]policies.Flapping{}
 	for _, flap := range a.Breaker.Flapping(now) {
-		text := fmt.Sprintf("it flaps: it was mended %d times since %s and changed again each time; it is left alone until %s",
-			a.Breaker.Limit, flap.Since.UTC().Format(time.RFC3339), flap.Until.UTC().Format(time.RFC3339))
-		if len(flap.Writers) > 0 {
-			text += "; changed by " + strings.Join(flap.Writers, ", ")
-		}
-		list[flap.Address] = text
+		list[flap.Address] = flap.Flapping
 	}
 	return list
 }
@@ -99,6 +145,7 @@ func (a *Agent) flapping(now time.Time) map[string]string {
 // WatchLast watches what the newest run managed, so that a daemon that starts sees drift before
 // its first round.
 func (a *Agent) WatchLast() {
+	a.restoreFlapping()
 	var last Last
 	if ok, err := a.Dir.Load(lastFile, &last); err == nil && ok {
 		a.rewatch(last.Catalog, last.Result.Catalog)

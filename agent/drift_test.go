@@ -144,6 +144,12 @@ func TestFlappingIsLeftAlone(t *testing.T) {
 	r.tamper("motd")
 	r.mend("file.motd")
 	r.want("drift\n", 1)
+	if got := r.last()["file.motd"]; got.Flapping == nil || got.Flapping.Mends != 5 {
+		t.Errorf("right after the last mend /motd is %s (%s), want it shown as flapping", got.Status, got.Message)
+	}
+	r.round()
+	r.want("drift\n", 1)
+	r.restart()
 	r.round()
 	r.want("drift\n", 1)
 	if got := r.last()["file.motd"]; got.Status != policies.Noncompliant || !strings.Contains(got.Message, "it flaps") {
@@ -152,6 +158,51 @@ func TestFlappingIsLeftAlone(t *testing.T) {
 	r.clock = 2 * time.Hour
 	r.round()
 	r.want("hello", 1)
+}
+
+// restart starts the agent's daemon anew.
+func (r *rig) restart() {
+	r.agent.Breaker = watch.NewBreaker()
+	r.agent.WatchLast()
+}
+
+// TestPolicyEndsAFight changes what is fought for: that is no drift.
+func TestPolicyEndsAFight(t *testing.T) {
+	r, _ := watchedRig(t)
+	for range 6 {
+		r.tamper("motd")
+		r.mend("file.motd")
+	}
+	r.want("drift\n", 1)
+	r.publish(2, 0, r.tree("new"))
+	r.round()
+	r.want("new", 2)
+}
+
+// TestWriterIsReported looks for who did it in the result.
+func TestWriterIsReported(t *testing.T) {
+	r, _ := watchedRig(t)
+	r.agent.Audit = true
+	r.round()
+	event := watch.Event{Drifts: []watch.Drift{{Address: "file.motd", By: watch.Writer{PID: 12, Comm: "vim", Login: "ann"}}}}
+	if err := os.WriteFile(filepath.Join(r.root, "motd"), []byte("drift\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	steps := map[string]func(){
+		"a mend":         func() { _, _ = r.agent.Mend(context.Background(), event) },
+		"a round later":  func() { r.round() },
+		"the mend of it": func() { r.agent.Audit = false; r.round() },
+	}
+	for _, name := range []string{"a mend", "a round later", "the mend of it"} {
+		steps[name]()
+		if got := r.last()["file.motd"]; got.By != "vim (pid 12) of ann" || got.Status.Passing() == r.agent.Audit {
+			t.Errorf("after %s /motd is %s by %q, want vim named", name, got.Status, got.By)
+		}
+	}
+	r.round()
+	if got := r.last()["file.motd"]; got.By != "" {
+		t.Errorf("%q is blamed for a file that is in order", got.By)
+	}
 }
 
 // TestMendWithoutARunIsARound has nothing to build upon.

@@ -32,6 +32,10 @@ type ResourceResult struct {
 	Mode Mode `json:"mode"`
 	// Cause is set when there were changes, made or left alone.
 	Cause Cause `json:"cause,omitempty"`
+	// From and To are the commits between which policy came to want what it wants, for the cause
+	// intentional. They are equal when what changed was a fact.
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
 	// Changes are those made (repaired) or still wanted (noncompliant, error).
 	Changes []Change `json:"changes,omitempty"`
 	// Message says why: the error, the failed dependency, what was unknown.
@@ -40,6 +44,11 @@ type ResourceResult struct {
 	Refreshed bool `json:"refreshed,omitempty"`
 	// Patched is set for the kind patch.
 	Patched *Patched `json:"patched,omitempty"`
+	// By says who changed it, as far as the host's kernel told: vim (pid 812) of alice. It is empty
+	// where nobody was asked.
+	By string `json:"by,omitempty"`
+	// Flapping is set while the resource is left alone because somebody else fights for it.
+	Flapping *Flapping `json:"flapping,omitempty"`
 }
 
 // Counts returns how many resources have each status.

@@ -115,6 +115,11 @@ func clean(out *policies.ResourceResult, s secrets) {
 		c.Diff = plain(s.scrub(c.Diff), maxDiff)
 	}
 	cleanPatched(out, s)
+	if f := out.Flapping; f != nil {
+		for i, name := range f.Writers {
+			f.Writers[i] = Plain(name)
+		}
+	}
 }
 
 func hide(value string) string {

@@ -68,7 +68,7 @@ type Runner struct {
 	Last policies.Result
 	// Flapping says, by address, why drift is not mended though it may be: somebody else fights for
 	// the resource.
-	Flapping map[string]string
+	Flapping map[string]policies.Flapping
 	// Refused holds, by rollout, the patch orders that the host was given and does not believe.
 	Refused map[string]Refusal
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"plumb/policies"
 )
 
 // Breaker finds resources for which somebody else fights. One that was mended Limit times within
@@ -28,11 +30,10 @@ type mend struct {
 
 // Flap is a resource that is left alone.
 type Flap struct {
-	Address string
-	// Since is its first mend of those that were too many, Until when it is mended again.
-	Since, Until time.Time
-	// Writers are the programs that undid the mends, as far as known, each once.
-	Writers []string
+	Address string `json:"address"`
+	policies.Flapping
+	// Shown is true once a run has found it changed and left it alone.
+	Shown bool `json:"shown,omitempty"`
 }
 
 // Mended notes that an event made a resource be mended. It returns true when it is left alone
@@ -47,16 +48,19 @@ func (b *Breaker) Mended(address string, by Writer, now time.Time) (Flap, bool) 
 		return Flap{}, false
 	}
 	delete(b.mends, address)
-	flap := Flap{Address: address, Since: list[0].at, Until: now.Add(b.Rest), Writers: programs(list)}
+	flap := Flap{Address: address, Flapping: policies.Flapping{Since: whole(list[0].at), Until: whole(now.Add(b.Rest)), Mends: len(list), Writers: programs(list)}}
 	b.until[address] = flap
 	return flap, true
 }
 
-// programs names each writer once: its pid is another one every time.
+// whole leaves out what people do not need of a time.
+func whole(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+
+// programs names each writer once.
 func programs(list []mend) []string {
 	var names []string
 	for _, m := range list {
-		if name := strings.TrimSpace(m.by.Comm + " " + m.by.Login); name != "" {
+		if name := m.by.program(); name != "" {
 			names = append(names, name)
 		}
 	}
@@ -64,14 +68,37 @@ func programs(list []mend) []string {
 	return slices.Compact(names)
 }
 
-// Rests tells whether a resource is left alone.
+// Rests tells whether a resource is left alone. A clock that was set back by more than the rest
+// ends it.
 func (b *Breaker) Rests(address string, now time.Time) bool {
 	flap, ok := b.until[address]
-	if ok && !now.Before(flap.Until) {
+	if ok && (!now.Before(flap.Until) || flap.Until.Sub(now) > b.Rest) {
 		delete(b.until, address)
 		return false
 	}
 	return ok
+}
+
+// Show tells whether a resource that rests has yet to be looked at since it rests, and notes that
+// it is now. Nobody mends it then; but how it was left is to be told, once.
+func (b *Breaker) Show(address string) bool {
+	flap, ok := b.until[address]
+	if !ok || flap.Shown {
+		return false
+	}
+	flap.Shown = true
+	b.until[address] = flap
+	return true
+}
+
+// Restore makes a breaker leave alone what another one did, as after a start of the agent.
+func (b *Breaker) Restore(list []Flap) {
+	for _, flap := range list {
+		if b.until == nil {
+			b.mends, b.until = map[string][]mend{}, map[string]Flap{}
+		}
+		b.until[flap.Address] = flap
+	}
 }
 
 // Flapping lists what is left alone, by address.

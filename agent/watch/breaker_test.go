@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"plumb/policies"
 )
 
 var start = time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
@@ -41,7 +43,7 @@ func TestBreakerRestsAndComesBack(t *testing.T) {
 	for i := range 5 {
 		flap, _ = b.Mended("file.x", Writer{PID: 100 + i, Comm: "chef", Login: "ann"}, start)
 	}
-	want := Flap{Address: "file.x", Since: start, Until: start.Add(time.Hour), Writers: []string{"chef ann"}}
+	want := Flap{Address: "file.x", Flapping: policies.Flapping{Since: start, Until: start.Add(time.Hour), Mends: 5, Writers: []string{"chef of ann"}}}
 	if diff := cmp.Diff(want, flap); diff != "" {
 		t.Errorf("Mended (-want +got):\n%s", diff)
 	}
@@ -56,6 +58,47 @@ func TestBreakerRestsAndComesBack(t *testing.T) {
 	}
 	if _, tripped := b.Mended("file.x", Writer{}, start.Add(time.Hour)); tripped {
 		t.Error("after its rest the first mend trips it again")
+	}
+}
+
+// TestBreakerIsShownOnceAndRestored is about what is told, and about a start of the agent.
+func TestBreakerIsShownOnceAndRestored(t *testing.T) {
+	b := NewBreaker()
+	for range 5 {
+		b.Mended("file.x", Writer{}, start)
+	}
+	if b.Show("file.y") || !b.Show("file.x") || b.Show("file.x") {
+		t.Error("it is not shown once")
+	}
+	again := NewBreaker()
+	again.Restore(b.Flapping(start))
+	if !again.Rests("file.x", start.Add(59*time.Minute)) || again.Show("file.x") {
+		t.Error("a breaker that was restored knows nothing")
+	}
+	if again.Rests("file.x", start.Add(-2*time.Second)) {
+		t.Error("a clock that was set back makes it rest for more than an hour")
+	}
+}
+
+func TestWriterWords(t *testing.T) {
+	cases := map[string]struct {
+		writer                Writer
+		String, programInList string
+	}{
+		"not told":         {Writer{}, "", ""},
+		"gone":             {Writer{PID: 12}, "unknown (pid 12)", ""},
+		"nobody logged in": {Writer{PID: 12, Comm: "chef"}, "chef (pid 12)", "chef"},
+		"a login":          {Writer{PID: 12, Comm: "vim", Login: "ann"}, "vim (pid 12) of ann", "vim of ann"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := c.writer.String(); got != c.String {
+				t.Errorf("String() = %q, want %q", got, c.String)
+			}
+			if got := c.writer.program(); got != c.programInList {
+				t.Errorf("program() = %q, want %q", got, c.programInList)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/user"
@@ -18,17 +19,27 @@ type Writer struct {
 	Login string
 }
 
-// String is for people: cp (pid 12) of ann.
+// String is for people: cp (pid 12) of ann. It is empty when the kernel did not tell who it was.
 func (w Writer) String() string {
-	switch {
-	case w.PID == 0:
+	if w.PID == 0 {
 		return ""
-	case w.Comm == "":
-		return fmt.Sprintf("pid %d", w.PID)
-	case w.Login == "":
-		return fmt.Sprintf("%s (pid %d)", w.Comm, w.PID)
 	}
-	return fmt.Sprintf("%s (pid %d) of %s", w.Comm, w.PID, w.Login)
+	text := fmt.Sprintf("%s (pid %d)", cmp.Or(w.Comm, "unknown"), w.PID)
+	if w.Login != "" {
+		text += " of " + w.Login
+	}
+	return text
+}
+
+// program names the writer without its pid, which is another one every time.
+func (w Writer) program() string {
+	switch {
+	case w.Comm == "":
+		return "" // a login alone is never known
+	case w.Login == "":
+		return w.Comm
+	}
+	return w.Comm + " of " + w.Login
 }
 
 // noLogin is what the kernel says of programs that no login has started.

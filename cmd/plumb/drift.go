@@ -39,7 +39,7 @@ func (t *terminal) printDrift(d views.Drift) {
 	} else {
 		rows := [][]string{{"HOST", "RESOURCE", "STATUS", "SINCE", "DECLARED AT", "DETAIL"}}
 		for _, f := range d.Findings {
-			rows = append(rows, []string{f.Host, f.Address, views.Words(f.Status), ago(&f.Since, now), dash(views.Place(f.Source)), detail(views.Event{Changes: f.Changes, Message: f.Message})})
+			rows = append(rows, []string{f.Host, f.Address, views.StateWords(f.Status, f.Flapping), ago(&f.Since, now), dash(views.Place(f.Source)), detail(views.Event{Changes: f.Changes, Message: f.Message, By: f.By})})
 		}
 		t.table(rows)
 	}

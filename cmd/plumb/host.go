@@ -61,12 +61,15 @@ func countResources(rows []views.Resource) string {
 }
 
 func (t *terminal) printResource(r views.Resource) {
-	t.say("\n%s: %s%s", r.Address, views.Words(r.Status), causeWords(r.Cause))
+	t.say("\n%s: %s%s", r.Address, views.StateWords(r.Status, r.Flapping), causeWords(r.Cause))
 	if r.Source.File != "" {
 		t.say("  declared at %s:%d", r.Source.File, r.Source.Line)
 	}
 	if r.Message != "" {
 		t.say("  %s", r.Message)
+	}
+	if r.By != "" {
+		t.say("  changed by %s", r.By)
 	}
 	t.printChanges(r.Changes)
 }
@@ -113,6 +116,9 @@ func detail(e views.Event) string {
 	}
 	if e.Message != "" {
 		parts = append(parts, e.Message)
+	}
+	if e.By != "" {
+		parts = append(parts, "changed by "+e.By)
 	}
 	return strings.Join(parts, "; ")
 }

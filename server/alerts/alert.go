@@ -21,11 +21,12 @@ const (
 	PatchOverdue     = "patch_overdue"     // updates are past the time of a patch_sla
 	ApprovalPending  = "approval_pending"  // a ring waits for a person's word
 	FreezeSet        = "freeze_set"        // somebody stopped all change
+	Flapping         = "flapping"          // two managers fight for a resource, and the agent leaves it alone
 )
 
 // Kinds lists all kinds of alerts.
 func Kinds() []string {
-	return []string{HostSilent, HostNoncompliant, CatalogMismatch, ReleaseRefused, RolloutHalted, PatchOverdue, ApprovalPending, FreezeSet}
+	return []string{HostSilent, HostNoncompliant, CatalogMismatch, ReleaseRefused, RolloutHalted, PatchOverdue, ApprovalPending, FreezeSet, Flapping}
 }
 
 // severities are from the least to the worst.
@@ -93,6 +94,7 @@ func headline(a Alert) string {
 		HostSilent: "%s is silent", HostNoncompliant: "%s has severe findings", CatalogMismatch: "%s compiled another catalog than the server",
 		ReleaseRefused: "%s refused a release", RolloutHalted: "%s halted", PatchOverdue: "updates are overdue by patch_sla %s",
 		ApprovalPending: "%s waits for approval", FreezeSet: "all change is frozen",
+		Flapping: "%s flaps",
 	}[a.Kind]
 	if words == "" {
 		words = "%s"

@@ -40,7 +40,7 @@ func (v *view) did(kinds ...string) {
 func (s *Station) look(ctx context.Context, now time.Time) (view, []error) {
 	v := view{looked: map[string]bool{}}
 	var problems []error
-	for _, one := range []func(context.Context, *view, time.Time) error{s.lookAtHosts, s.lookAtFindings, s.lookAtRollouts, s.lookAtFreeze, s.lookAtSLAs} {
+	for _, one := range []func(context.Context, *view, time.Time) error{s.lookAtHosts, s.lookAtFindings, s.lookAtFlapping, s.lookAtRollouts, s.lookAtFreeze, s.lookAtSLAs} {
 		if err := one(ctx, &v, now); err != nil {
 			problems = append(problems, err)
 		}
@@ -89,6 +89,23 @@ func (s *Station) lookAtFindings(ctx context.Context, v *view, _ time.Time) erro
 		}
 		// The worst is the first: critical sorts before high.
 		v.add(HostNoncompliant, string(first.ID), first.Name, first.Severity, strings.Join(words, "; "))
+	}
+	return nil
+}
+
+// lookAtFlapping makes one alert of each fight, which the host looks at again when its rest is over.
+func (s *Station) lookAtFlapping(ctx context.Context, v *view, _ time.Time) error {
+	rows, err := s.Store.FlappingFindings(ctx)
+	if err != nil {
+		return err
+	}
+	v.did(Flapping)
+	for _, one := range rows {
+		severity := "medium"
+		if reaches(one.Severity, severity) {
+			severity = one.Severity
+		}
+		v.add(Flapping, string(one.ID)+"/"+one.Address, one.Address+" on "+one.Name, severity, one.Flapping.String())
 	}
 	return nil
 }

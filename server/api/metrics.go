@@ -56,11 +56,12 @@ var (
 	hostsDesc    = prometheus.NewDesc("plumb_hosts", "Enrolled hosts, by their worst resource's status.", []string{"status"}, nil)
 	mismatchDesc = prometheus.NewDesc("plumb_hosts_mismatch", "Hosts whose catalog is not the one that the server compiled.", nil, nil)
 	problemDesc  = prometheus.NewDesc("plumb_hosts_problem", "Hosts that refused, quarantined or could not compile their newest release.", nil, nil)
+	flappingDesc = prometheus.NewDesc("plumb_resources_flapping", "Resources that hosts leave alone because somebody else fights for them, each host counted.", nil, nil)
 	releaseDesc  = prometheus.NewDesc("plumb_release", "Number of the newest release.", nil, nil)
 )
 
 func (fleetCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{hostsDesc, mismatchDesc, problemDesc, releaseDesc} {
+	for _, d := range []*prometheus.Desc{hostsDesc, mismatchDesc, problemDesc, flappingDesc, releaseDesc} {
 		ch <- d
 	}
 }
@@ -77,6 +78,12 @@ func (f fleetCollector) Collect(ch chan<- prometheus.Metric) {
 	ch <- gauge(mismatchDesc, fleet.Mismatch)
 	ch <- gauge(problemDesc, fleet.Problems)
 	ch <- gauge(releaseDesc, int(fleet.Policy.Release))
+	flaps, err := f.a.Store.CountFlapping(context.Background())
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(flappingDesc, err)
+		return
+	}
+	ch <- gauge(flappingDesc, flaps)
 }
 
 func gauge(d *prometheus.Desc, value int, labels ...string) prometheus.Metric {

@@ -172,6 +172,9 @@ func (d *deriver) resource(one entry) {
 	if one.Status == policies.Repaired {
 		d.add(d.eventOf(store.EventRepaired, one, old))
 	}
+	if one.Flapping != nil && (old.Flapping == nil || !one.Flapping.Since.Equal(old.Flapping.Since)) {
+		d.add(d.eventOf(store.EventFlapping, one, old))
+	}
 	if one.Status == policies.Failed && d.newFailure(one, old, was) {
 		d.add(d.eventOf(store.EventFailed, one, old))
 	}
@@ -197,7 +200,7 @@ func (d *deriver) newFailure(one entry, old store.Finding, was bool) bool {
 
 func (d *deriver) eventOf(kind string, one entry, old store.Finding) store.Event {
 	e := store.Event{Kind: kind, Address: one.Address, Cause: one.Cause, Status: one.Status, Before: old.Status,
-		Changes: one.Changes, Message: one.Message}
+		Changes: one.Changes, Message: one.Message, By: printable(one.By, maxWord)}
 	if drifted(one.ResourceResult) && d.wasInOrder(one.Address) {
 		e.Checked = d.prev.Host.Ran
 	}
@@ -229,7 +232,24 @@ func (d *deriver) finding(one entry, old store.Finding, was bool) store.Finding 
 	}
 	r := one.declared
 	return store.Finding{Address: one.Address, Status: one.Status, Since: since, Mode: one.Mode, Cause: one.Cause,
-		Changes: one.Changes, Message: one.Message, Policy: r.Policy, Severity: r.Severity, Controls: r.Controls, Source: r.Source}
+		Changes: one.Changes, Message: one.Message, Policy: r.Policy, Severity: r.Severity, Controls: r.Controls, Source: r.Source,
+		By: printable(one.By, maxWord), Flapping: bounded(one.Flapping)}
+}
+
+// maxFighters is how many of those who fight for a resource are told.
+const maxFighters = 10
+
+// bounded keeps what a host says of a fight short.
+func bounded(f *policies.Flapping) *policies.Flapping {
+	if f == nil {
+		return nil
+	}
+	short := *f
+	short.Writers = nil
+	for _, name := range f.Writers[:min(len(f.Writers), maxFighters)] {
+		short.Writers = append(short.Writers, printable(name, maxWord))
+	}
+	return &short
 }
 
 // hostEvents are those that concern no single resource.

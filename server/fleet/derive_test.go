@@ -70,6 +70,33 @@ func (a *agent) run(found outcome, at time.Time) Run {
 	return Run{Report: report, Catalog: &c, Result: &r}
 }
 
+// TestDeriveTellsAFightOnce is about a resource for which two managers fight.
+func TestDeriveTellsAFightOnce(t *testing.T) {
+	a := &agent{id: "h", epoch: "e", objects: map[string][]byte{}}
+	fight := func(since time.Time) Run {
+		run := a.run(outcome{"a": policies.Noncompliant}, start)
+		run.Result.Resources[0].By = "vim (pid 12) of ann"
+		run.Result.Resources[0].Flapping = &policies.Flapping{Since: since, Until: since.Add(time.Hour), Mends: 5, Writers: []string{"vim of ann"}}
+		return run
+	}
+	_, state := Derive(State{}, a.run(outcome{"a": policies.Compliant}, start), start)
+	flaps := func(run Run) (told []string) {
+		var step store.Step
+		step, state = Derive(state, run, start)
+		for _, e := range step.Events {
+			if e.Kind == store.EventFlapping {
+				told = append(told, e.By)
+			}
+		}
+		return told
+	}
+	same(t, "the first report of it", flaps(fight(start)), []string{"vim (pid 12) of ann"})
+	same(t, "fighters", state.Findings["a"].Flapping.Fighters(), "plumb-agent and vim of ann")
+	same(t, "the second report of it", len(flaps(fight(start))), 0)
+	same(t, "its end", len(flaps(a.run(outcome{"a": policies.Repaired}, start))), 0)
+	same(t, "another fight", len(flaps(fight(start.Add(time.Hour)))), 1)
+}
+
 func TestDeriveKeepsSinceOfAFinding(t *testing.T) {
 	a := &agent{id: "h", epoch: "e", objects: map[string][]byte{}}
 	_, state := Derive(State{}, a.run(outcome{"a": policies.Noncompliant}, start), start)

@@ -62,6 +62,42 @@ func (s *Store) SevereFindings(ctx context.Context) ([]Severe, error) {
 	return all, nil
 }
 
+// Flaps is a resource that a host leaves alone because somebody else fights for it.
+type Flaps struct {
+	ID       inventory.HostID
+	Name     string
+	Address  string
+	Severity string
+	Flapping policies.Flapping
+}
+
+// FlappingFindings returns what flaps, by host and address.
+func (s *Store) FlappingFindings(ctx context.Context) ([]Flaps, error) {
+	rows, err := s.r.QueryContext(ctx, `SELECT `+findingColumns+` FROM findings f JOIN hosts h ON h.id = f.host
+		WHERE f.flapping = 1 AND h.revoked = 0 ORDER BY h.name, f.address`)
+	all, err := list(rows, err, func(scan func(...any) error) (Flaps, error) {
+		f, err := scanFinding(scan)
+		if err != nil || f.Flapping == nil {
+			return Flaps{}, err
+		}
+		return Flaps{ID: f.Host, Name: f.HostName, Address: f.Address, Severity: f.Severity, Flapping: *f.Flapping}, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot list what flaps: %w", err)
+	}
+	return all, nil
+}
+
+// CountFlapping counts what flaps.
+func (s *Store) CountFlapping(ctx context.Context) (int, error) {
+	var n int
+	err := s.r.QueryRowContext(ctx, `SELECT COUNT(*) FROM findings f JOIN hosts h ON h.id = f.host WHERE f.flapping = 1 AND h.revoked = 0`).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("cannot count what flaps: %w", err)
+	}
+	return n, nil
+}
+
 // PendingReboots counts the hosts that need a reboot after patching.
 func (s *Store) PendingReboots(ctx context.Context) (int, error) {
 	var n int

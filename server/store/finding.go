@@ -18,11 +18,14 @@ type detail struct {
 	Policy   string            `json:"policy"`
 	Controls []string          `json:"controls"`
 	Source   policies.Position `json:"source"`
+	By       string            `json:"by,omitempty"`
+
+	Flapping *policies.Flapping `json:"flapping,omitempty"`
 }
 
 func (f Finding) detail() string {
 	return encode(detail{Mode: f.Mode, Cause: f.Cause, Changes: f.Changes, Message: f.Message,
-		Policy: f.Policy, Controls: f.Controls, Source: f.Source})
+		Policy: f.Policy, Controls: f.Controls, Source: f.Source, By: f.By, Flapping: f.Flapping})
 }
 
 const findingColumns = `f.host, h.name, f.address, f.status, f.since, f.severity, f.detail`
@@ -39,6 +42,7 @@ func scanFinding(scan func(...any) error) (Finding, error) {
 		return Finding{}, err
 	}
 	f.Since, f.Mode, f.Cause, f.Message, f.Policy, f.Source = at(since), d.Mode, d.Cause, d.Message, d.Policy, d.Source
+	f.By, f.Flapping = d.By, d.Flapping
 	f.Changes, f.Controls = append([]policies.Change{}, d.Changes...), append([]string{}, d.Controls...)
 	return f, nil
 }
@@ -149,9 +153,9 @@ func storedFindings(ctx context.Context, tx *sql.Tx, id inventory.HostID) (map[s
 }
 
 func putFinding(ctx context.Context, tx *sql.Tx, id inventory.HostID, f Finding, known bool) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO findings (host, address, status, since, severity, detail) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (host, address) DO UPDATE SET status = excluded.status, severity = excluded.severity, detail = excluded.detail`,
-		string(id), f.Address, string(f.Status), ms(f.Since), f.Severity, f.detail())
+	_, err := tx.ExecContext(ctx, `INSERT INTO findings (host, address, status, since, severity, detail, flapping) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (host, address) DO UPDATE SET status = excluded.status, severity = excluded.severity, detail = excluded.detail, flapping = excluded.flapping`,
+		string(id), f.Address, string(f.Status), ms(f.Since), f.Severity, f.detail(), bit(f.Flapping != nil))
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ var steps = []string{
 	"0008_alerts.sql",
 	"0009_accounts.sql",
 	"0010_trend.sql",
+	"0011_flapping.sql",
 }
 
 // migrationLock makes servers that start at once on one PostgreSQL wait for each other.

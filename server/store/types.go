@@ -223,6 +223,7 @@ const (
 	EventRebooted = "rebooted" // the host runs under another boot ID
 	EventMismatch = "mismatch" // the host's catalog is not the one that the server compiled
 	EventStale    = "stale"    // the host fell silent
+	EventFlapping = "flapping" // a resource is left alone, for somebody else fights for it
 	EventReturned = "returned" // a silent host called again, or the agent lost its state
 )
 
@@ -252,6 +253,8 @@ type Event struct {
 	Commit     string
 	FromCommit string
 	Message    string
+	// By says who changed the resource, as far as the host's kernel told.
+	By string
 }
 
 // EventFilter selects events, the newest first. Zero fields select all.
@@ -288,6 +291,10 @@ type Finding struct {
 	Severity string
 	Controls []string
 	Source   policies.Position
+	// By says who changed it, as far as the host's kernel told.
+	By string
+	// Flapping is set while the host leaves it alone because somebody else fights for it.
+	Flapping *policies.Flapping
 }
 
 // FindingFilter selects findings, ordered by host and address. Zero fields select all.

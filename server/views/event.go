@@ -26,6 +26,8 @@ type Event struct {
 	// From is the commit before, for an intentional change.
 	From    string `json:"from,omitempty"`
 	Message string `json:"message,omitempty"`
+	// By says who changed it, as far as the host's kernel told.
+	By string `json:"by,omitempty"`
 }
 
 // Events returns events, the newest first.
@@ -39,7 +41,7 @@ func (r Reader) Events(ctx context.Context, f store.EventFilter) ([]Event, error
 		events = append(events, Event{
 			ID: e.ID, At: e.At.UTC(), Host: e.HostName, Kind: e.Kind, Address: e.Address, Cause: e.Cause,
 			Status: e.Status, Before: e.Before, Changes: list(e.Changes), Release: e.Release,
-			Commit: e.Commit, From: e.FromCommit, Message: e.Message,
+			Commit: e.Commit, From: e.FromCommit, Message: e.Message, By: e.By,
 		})
 	}
 	return events, nil
@@ -58,6 +60,10 @@ type Finding struct {
 	Changes  []policies.Change `json:"changes"`
 	Message  string            `json:"message,omitempty"`
 	Source   policies.Position `json:"source"`
+	// By says who changed it, as far as the host's kernel told.
+	By string `json:"by,omitempty"`
+	// Flapping is set while the host leaves it alone because somebody else fights for it.
+	Flapping *policies.Flapping `json:"flapping,omitempty"`
 }
 
 // Drift is where reality differs from policy now, and where it lately did and was mended.
@@ -77,7 +83,7 @@ func (r Reader) Drift(ctx context.Context, f store.FindingFilter) (Drift, error)
 		d.Findings = append(d.Findings, Finding{
 			Host: one.HostName, Address: one.Address, Status: one.Status, Since: one.Since.UTC(), Mode: one.Mode,
 			Cause: one.Cause, Severity: one.Severity, Controls: list(one.Controls), Changes: list(one.Changes),
-			Message: one.Message, Source: one.Source,
+			Message: one.Message, Source: one.Source, By: one.By, Flapping: one.Flapping,
 		})
 	}
 	d.Repairs, err = r.Events(ctx, store.EventFilter{

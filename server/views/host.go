@@ -106,6 +106,10 @@ type Resource struct {
 	Message  string            `json:"message,omitempty"`
 	// Source is where the policy declares it.
 	Source policies.Position `json:"source"`
+	// By says who changed it, as far as the host's kernel told.
+	By string `json:"by,omitempty"`
+	// Flapping is set while the host leaves it alone because somebody else fights for it.
+	Flapping *policies.Flapping `json:"flapping,omitempty"`
 }
 
 // Detail returns one host by its name.
@@ -186,6 +190,6 @@ func resourceView(want policies.Resource, one policies.ResourceResult) Resource 
 	return Resource{
 		Address: want.Address, Title: want.Title, Status: one.Status, Mode: one.Mode, Cause: one.Cause,
 		Severity: want.Severity, Controls: list(want.Controls), Changes: list(one.Changes),
-		Message: one.Message, Source: want.Source,
+		Message: one.Message, Source: want.Source, By: one.By, Flapping: one.Flapping,
 	}
 }

@@ -35,6 +35,14 @@ func Words(s policies.Status) string {
 	return string(policies.Unknown)
 }
 
+// StateWords are those of a resource's status, or flapping while two managers fight for it.
+func StateWords(s policies.Status, f *policies.Flapping) string {
+	if f != nil {
+		return "flapping"
+	}
+	return Words(s)
+}
+
 // Fine tells whether a status needs nobody.
 func Fine(s policies.Status) bool { return s.Passing() || s == policies.NotApplicable }
 
