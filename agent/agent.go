@@ -57,8 +57,7 @@ type Agent struct {
 	Watch   *watch.Watcher
 	Breaker *watch.Breaker
 
-	watched string            // digest of the catalog that is watched
-	writers map[string]string // who touched a resource that was not seen in order since, by address
+	watched string // digest of the catalog that is watched
 }
 
 // resourceLimit bounds a Check or an Apply that sets no timeout itself: long enough for a large
@@ -84,6 +83,8 @@ type job struct {
 	zone    string        // of the host
 	skew    time.Duration // of the host's clock against the server's
 	since   time.Time     // repairs of runs up to here were reported
+	agreed  time.Time     // by which waivers are judged
+	commit  string        // of the release
 	// started names the run in the journal of repairs and in its report alike: a kill between
 	// the two must not tell a repair again.
 	started time.Time
@@ -129,6 +130,10 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 	}
 	if j.strays {
 		runner.Strays = modules.UnfinishedPatches(files)
+	}
+	runner.Agreed, runner.Commit = j.agreed, j.commit
+	if runner.Key, err = a.Dir.DigestKey(); err != nil {
+		return ran{}, errors.Join(err, journal.Close())
 	}
 	if _, err := a.Dir.Load(j.folder+"/memory.json", &runner.Memory); err != nil {
 		a.Log.Warn("the memory of the last run is lost", "error", err) // causes start anew, no more

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"plumb/agent/protocol"
+	"plumb/agent/trust"
 )
 
 // maxSkew is how far the host's clock may be off the server's before it is no longer believed
@@ -25,6 +26,16 @@ func (r *round) compareClocks(signed string) {
 // lease is wrong, whatever it was at that time.
 func (r *round) skew() time.Duration {
 	return min(time.Duration(r.lease.Skew)*time.Second, r.Now().Sub(r.floors.Time))
+}
+
+// agreed is the time by which waivers are judged. It never goes back behind what a lease said. While
+// the host's clock is off it is that of the newest lease: a clock that is years ahead ends no
+// waiver, and one that is behind prolongs none.
+func (r *round) agreed(now time.Time) time.Time {
+	if skew := r.skew(); (skew > maxSkew || skew < -maxSkew) && !r.floors.Time.IsZero() {
+		return r.floors.Time
+	}
+	return trust.Clock(now, r.Built, r.floors)
 }
 
 // timing returns the zone of the host, and why the host cannot tell whether a window is open,

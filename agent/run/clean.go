@@ -7,7 +7,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"plumb/modules"
 	"plumb/policies"
 )
 
@@ -20,83 +19,6 @@ const (
 	maxResult  = 4 << 20
 )
 
-const hidden = "(sensitive)"
-
-// secrets are what must not be shown of one resource.
-type secrets struct {
-	attributes []string
-	values     []string // the longest first, so that no part of one survives
-}
-
-// Secret names the attributes that policy or the kind calls secret.
-func Secret(res policies.Resource) []string {
-	names := slices.Clone(res.Sensitive)
-	if kind, ok := modules.Find(res.Kind, res.Check); ok {
-		for _, a := range kind.Attributes() {
-			if a.Secret {
-				names = append(names, a.Name)
-			}
-		}
-	}
-	return names
-}
-
-// secretsOf collects the secret attributes and their values.
-func secretsOf(res policies.Resource) secrets {
-	s := secrets{attributes: Secret(res)}
-	if len(s.attributes) == 0 {
-		return s
-	}
-	var all map[string]any
-	if json.Unmarshal(res.Attributes, &all) == nil {
-		for _, name := range s.attributes {
-			s.collect(all[name])
-		}
-	}
-	slices.SortFunc(s.values, func(a, b string) int { return len(b) - len(a) })
-	return s
-}
-
-// collect takes every string of a value, whole and line by line: a tool that complains about a
-// file quotes one line of it.
-func (s *secrets) collect(v any) {
-	switch v := v.(type) {
-	case string:
-		if len(v) >= 3 {
-			s.values = append(s.values, v)
-		}
-		for line := range strings.Lines(v) {
-			if line = strings.TrimSpace(line); len(line) >= 6 && line != v {
-				s.values = append(s.values, line)
-			}
-		}
-	case []any:
-		for _, one := range v {
-			s.collect(one)
-		}
-	case map[string]any:
-		for _, one := range v {
-			s.collect(one)
-		}
-	}
-}
-
-// covers tells whether a change is one of a secret attribute or of a part of it, such as
-// env.TOKEN of env.
-func (s secrets) covers(attribute string) bool {
-	return slices.ContainsFunc(s.attributes, func(name string) bool {
-		rest, ok := strings.CutPrefix(attribute, name)
-		return ok && (rest == "" || strings.ContainsAny(rest[:1], ".[ "))
-	})
-}
-
-func (s secrets) scrub(text string) string {
-	for _, value := range s.values {
-		text = strings.ReplaceAll(text, value, hidden)
-	}
-	return text
-}
-
 // clean makes a resource's result fit to be shown and stored: without secrets, without
 // control characters, and not too long.
 func clean(out *policies.ResourceResult, s secrets) {
@@ -108,25 +30,13 @@ func clean(out *policies.ResourceResult, s secrets) {
 	for i := range out.Changes {
 		c := &out.Changes[i]
 		if s.covers(c.Attribute) {
-			*c = policies.Change{Attribute: c.Attribute, Before: hide(c.Before), After: hide(c.After)}
+			*c = policies.Change{Attribute: c.Attribute, Before: s.hide(c.Attribute, c.Before), After: s.hide(c.Attribute, c.After)}
 		}
 		c.Attribute = plain(c.Attribute, maxValue)
 		c.Before, c.After = plain(s.scrub(c.Before), maxValue), plain(s.scrub(c.After), maxValue)
 		c.Diff = plain(s.scrub(c.Diff), maxDiff)
 	}
 	cleanPatched(out, s)
-	if f := out.Flapping; f != nil {
-		for i, name := range f.Writers {
-			f.Writers[i] = Plain(name)
-		}
-	}
-}
-
-func hide(value string) string {
-	if value == "" {
-		return ""
-	}
-	return hidden
 }
 
 // Plain is text fit for a report: one line of 1 KiB at most, without control characters.

@@ -54,7 +54,7 @@ func (p *pass) deliver(ctx context.Context, res policies.Resource) {
 		out.Status = policies.Pending
 	}
 	out.Message = fmt.Sprintf("cannot refresh it after a change of %s: %v", p.notifiers(res), err)
-	clean(out, secretsOf(res))
+	clean(out, p.secretsOf(res))
 	left := p.left[res.Address]
 	left.Status = out.Status
 	p.left[res.Address] = left

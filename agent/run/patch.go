@@ -214,10 +214,20 @@ func (w *work) why() policies.Cause {
 		return policies.Intentional
 	}
 	why := w.Memory.Of(w.res.Address, w.wanted)
-	if why == policies.Corrective && w.upstream() {
+	switch {
+	case why == policies.RevertedWaiver:
+		return w.reverted()
+	case why == policies.Corrective && w.upstream():
 		return policies.Upstream
 	}
 	return why
+}
+
+// meant adds between which commits policy came to want what it wants, where that is the cause.
+func (w *work) meant() {
+	if w.out.Cause == policies.Intentional && w.res.Kind != patchKind {
+		w.out.From, w.out.To = w.Memory.Between(w.res.Address, w.wanted, w.Commit)
+	}
 }
 
 // packages are what a patch resource has brought in its cycle, to be remembered.

@@ -68,7 +68,12 @@ type Runner struct {
 	Last policies.Result
 	// Flapping says, by address, why drift is not mended though it may be: somebody else fights for
 	// the resource.
-	Flapping map[string]policies.Flapping
+	Flapping map[string]string
+	// Agreed is the time that waivers are judged by; zero is the run's start.
+	Agreed time.Time
+	// Commit is that of the release, and Key the host's own for digests of secrets; both may be empty.
+	Commit string
+	Key    []byte
 	// Refused holds, by rollout, the patch orders that the host was given and does not believe.
 	Refused map[string]Refusal
 }
@@ -149,8 +154,12 @@ func (p *pass) entry(res policies.Resource) (modules.Resource, error) {
 
 // resource runs one resource and remembers how it was left.
 func (p *pass) resource(ctx context.Context, res policies.Resource) policies.ResourceResult {
-	wanted, err := cause.Wanted(res)
-	w := &work{pass: p, res: res, secrets: secretsOf(res), wanted: wanted, out: policies.ResourceResult{Address: res.Address, Mode: p.mode(res)}}
+	hide := p.secretsOf(res)
+	wanted, err := p.wanted(res, hide)
+	w := &work{pass: p, res: res, secrets: hide, wanted: wanted, waiver: p.waiver(res), out: policies.ResourceResult{Address: res.Address, Mode: p.mode(res)}}
+	if w.waiver != nil {
+		w.out.Mode = policies.Audit
+	}
 	if err != nil {
 		w.fail(fmt.Errorf("the catalog entry is damaged: %w", err))
 	} else {
@@ -164,13 +173,17 @@ func (p *pass) resource(ctx context.Context, res policies.Resource) policies.Res
 }
 
 // remember keeps how a resource was left. One that was not looked at in this run is
-// remembered as it was.
+// remembered as it was, unless that was agreed.
 func (p *pass) remember(w *work) {
-	if w.checked {
-		p.left[w.res.Address] = cause.Entry{Wanted: w.wanted, Status: w.out.Status, Cause: w.out.Cause, Packages: w.packages()}
+	last, known := p.Memory[w.res.Address]
+	if w.checked || w.out.Status == policies.Waived {
+		now := cause.Entry{Wanted: w.wanted, Status: w.out.Status, Cause: w.out.Cause, From: w.out.From, To: w.out.To,
+			Commit: p.Commit, Changed: last.Changed, Packages: w.packages()}
+		now.Note(p.Journal.run, w.out)
+		p.left[w.res.Address] = now
 		return
 	}
-	if last, ok := p.Memory[w.res.Address]; ok {
+	if known {
 		p.left[w.res.Address] = last
 	}
 }

@@ -29,7 +29,7 @@ func (p *pass) strays(ctx context.Context) {
 }
 
 func (p *pass) stray(ctx context.Context, res policies.Resource) policies.ResourceResult {
-	w := &work{pass: p, res: res, astray: true, secrets: secretsOf(res), out: policies.ResourceResult{Address: res.Address, Mode: p.mode(res)}}
+	w := &work{pass: p, res: res, astray: true, secrets: p.secretsOf(res), out: policies.ResourceResult{Address: res.Address, Mode: p.mode(res)}}
 	p.System.Permit = w.permit
 	w.goOn(ctx)
 	p.System.Permit = nil

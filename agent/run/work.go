@@ -17,9 +17,10 @@ type work struct {
 	res     policies.Resource
 	secrets secrets
 	wanted  string
-	astray  bool // the catalog does not have it
-	checked bool // Check gave an answer
-	waits   bool // something had to wait for a window or a freeze
+	astray  bool             // the catalog does not have it
+	checked bool             // Check gave an answer
+	waits   bool             // something had to wait for a window or a freeze
+	waiver  *policies.Waiver // that holds
 	fares   *policies.Patched
 	broken  error // a fault of a kind that was asked whether it presses
 	one     modules.Resource
@@ -29,6 +30,9 @@ type work struct {
 func (w *work) do(ctx context.Context) {
 	if w.res.NotApplicable {
 		w.out.Status = policies.NotApplicable
+		return
+	}
+	if w.skips() {
 		return
 	}
 	if status, why := w.blocked(w.res); status != "" {
@@ -61,34 +65,28 @@ func (w *work) settle(ctx context.Context, changes []policies.Change) {
 		w.out.Status = policies.Compliant
 		if begun { // a run that was killed mended it, and nobody was told
 			w.out.Status, w.out.Changes, w.out.Cause = policies.Repaired, before.Changes, before.Cause
+			w.meant()
 		}
+		w.needless()
 		return
 	}
 	w.out.Changes, w.out.Cause = changes, w.why()
 	if begun {
 		w.out.Cause = before.Cause
 	}
+	w.meant()
 	applier, can := w.one.(modules.Applier)
 	switch {
+	case w.waived():
 	case !can || w.out.Mode == policies.Audit:
 		w.out.Status = policies.Noncompliant
-	case w.flaps():
+	case w.Flapping[address] != "":
+		w.out.Status, w.out.Message = policies.Noncompliant, w.Flapping[address]
 	case w.frozen():
 		w.out.Status, w.out.Message = policies.Pending, "changes are frozen"
 	default:
 		w.begin(ctx, applier, changes)
 	}
-}
-
-// flaps leaves a resource alone for which somebody else fights. What policy itself wants otherwise
-// is no fight.
-func (w *work) flaps() bool {
-	flap, ok := w.Flapping[w.res.Address]
-	if !ok || w.out.Cause == policies.Intentional {
-		return false
-	}
-	w.out.Status, w.out.Message, w.out.Flapping = policies.Noncompliant, flap.String(), &flap
-	return true
 }
 
 // frozen tells whether a freeze of the server's stops the change. What the host or its own
