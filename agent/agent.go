@@ -57,7 +57,8 @@ type Agent struct {
 	Watch   *watch.Watcher
 	Breaker *watch.Breaker
 
-	watched string // digest of the catalog that is watched
+	watched string            // digest of the catalog that is watched
+	writers map[string]string // who touched a resource that was not seen in order since, by address
 }
 
 // resourceLimit bounds a Check or an Apply that sets no timeout itself: long enough for a large

@@ -165,6 +165,7 @@ func (r *round) runRelease(ctx context.Context, h state.Held, trial bool) (finis
 	done, err := r.run(ctx, job{folder: "runs", tree: tree, comp: comp, trial: trial, orders: orders, refused: refused, strays: true, only: r.only, last: r.last, lapsed: r.lapsed(), live: r.live(),
 		audit: r.auditing(), frozen: r.lease.Freeze, since: r.spool.Started(), started: started,
 		zone: r.found.Timezone, skew: r.skew(), agreed: r.agreed(started), commit: h.Commit})
+	r.blame(done.result)
 	r.tellReboot(&done)
 	r.tellAstray(done.astray)
 	return finished{done, h, comp, started}, err

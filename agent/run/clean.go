@@ -37,6 +37,11 @@ func clean(out *policies.ResourceResult, s secrets) {
 		c.Diff = plain(s.scrub(c.Diff), maxDiff)
 	}
 	cleanPatched(out, s)
+	if f := out.Flapping; f != nil {
+		for i, name := range f.Writers {
+			f.Writers[i] = Plain(name)
+		}
+	}
 }
 
 // Plain is text fit for a report: one line of 1 KiB at most, without control characters.

@@ -68,7 +68,7 @@ type Runner struct {
 	Last policies.Result
 	// Flapping says, by address, why drift is not mended though it may be: somebody else fights for
 	// the resource.
-	Flapping map[string]string
+	Flapping map[string]policies.Flapping
 	// Agreed is the time that waivers are judged by; zero is the run's start.
 	Agreed time.Time
 	// Commit is that of the release, and Key the host's own for digests of secrets; both may be empty.

@@ -80,13 +80,23 @@ func (w *work) settle(ctx context.Context, changes []policies.Change) {
 	case w.waived():
 	case !can || w.out.Mode == policies.Audit:
 		w.out.Status = policies.Noncompliant
-	case w.Flapping[address] != "":
-		w.out.Status, w.out.Message = policies.Noncompliant, w.Flapping[address]
+	case w.flaps():
 	case w.frozen():
 		w.out.Status, w.out.Message = policies.Pending, "changes are frozen"
 	default:
 		w.begin(ctx, applier, changes)
 	}
+}
+
+// flaps leaves a resource alone for which somebody else fights. What policy itself wants otherwise
+// is no fight.
+func (w *work) flaps() bool {
+	flap, ok := w.Flapping[w.res.Address]
+	if !ok || w.out.Cause == policies.Intentional {
+		return false
+	}
+	w.out.Status, w.out.Message, w.out.Flapping = policies.Noncompliant, flap.String(), &flap
+	return true
 }
 
 // frozen tells whether a freeze of the server's stops the change. What the host or its own
