@@ -32,11 +32,14 @@ func (s *Store) Standings(ctx context.Context) ([]Standing, error) {
 	return all, nil
 }
 
-// Fault is a resource that does not pass on hosts that stand alike.
+// Fault is a resource that does not pass on hosts that stand alike; without an address it says
+// that there is none.
 type Fault struct {
 	Catalog, Result string
 	Address         string
 	Status          policies.Status
+	// Waits is true when a resource there is pending, which is no finding.
+	Waits bool
 }
 
 // faultBatch is how many hosts are asked for at once.
@@ -50,9 +53,10 @@ func (s *Store) Faults(ctx context.Context, hosts []inventory.HostID) ([]Fault, 
 		hosts = hosts[len(batch):]
 		w := &where{}
 		in(w, `h.id`, batch)
-		rows, err := s.r.QueryContext(ctx, `SELECT h.catalog, h.result, f.address, f.status FROM hosts h JOIN findings f ON f.host = h.id`+w.String(), w.args...)
+		rows, err := s.r.QueryContext(ctx, `SELECT h.catalog, h.result, COALESCE(f.address, ''), COALESCE(f.status, ''), CASE WHEN h.counts LIKE '%"pending":%' THEN 1 ELSE 0 END
+			FROM hosts h LEFT JOIN findings f ON f.host = h.id`+w.String(), w.args...)
 		some, err := list(rows, err, func(scan func(...any) error) (f Fault, err error) {
-			err = scan(&f.Catalog, &f.Result, &f.Address, &f.Status)
+			err = scan(&f.Catalog, &f.Result, &f.Address, &f.Status, &f.Waits)
 			return f, err
 		})
 		if err != nil {

@@ -93,6 +93,7 @@ func TestStandings(t *testing.T) {
 			one := step("e", 1, []string{"r1", "r2", "r1"}[i], start)
 			if name == "b" {
 				one.Findings = []Finding{finding("p.x", policies.Noncompliant, start, "cis:1"), finding("p.y", policies.Waived, start)}
+				one.Host.Counts = map[policies.Status]int{policies.Noncompliant: 1, policies.Pending: 2}
 			}
 			must(t, s.Accept(ctx, id, "", 0, []Step{one}, start))
 		}
@@ -109,7 +110,7 @@ func TestStandings(t *testing.T) {
 		faults, err := s.Faults(ctx, []inventory.HostID{"id-a", "id-b"})
 		must(t, err)
 		slices.SortFunc(faults, func(a, b Fault) int { return cmp.Compare(a.Address, b.Address) })
-		same(t, "faults", faults, []Fault{{"catalog", "r2", "p.x", policies.Noncompliant}, {"catalog", "r2", "p.y", policies.Waived}})
+		same(t, "faults", faults, []Fault{{"catalog", "r1", "", "", false}, {"catalog", "r2", "p.x", policies.Noncompliant, true}, {"catalog", "r2", "p.y", policies.Waived, true}})
 
 		stands, err := s.Stands(ctx, "a", 2)
 		must(t, err)
