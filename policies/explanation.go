@@ -13,6 +13,8 @@ type Explanation struct {
 	Source Position `json:"source"`
 	// Asked is the address that was asked for, where another declaration took its place.
 	Asked string `json:"asked,omitempty"`
+	// Attribute is the one attribute, or setting, that was asked for; empty for all.
+	Attribute string `json:"attribute,omitempty"`
 	// NotApplicable is true when its own when, or its policy's, is false.
 	NotApplicable bool `json:"not_applicable,omitempty"`
 	// Conditions are what decided that the host has it: the applies_to and when of its policy,
@@ -68,14 +70,14 @@ type Place struct {
 // the name.
 func (e *Explanation) Only(name string) bool {
 	if e.Mode.Name == name && !hasName(e.Attributes, name) {
-		e.Attributes, e.Settings = []Explained{}, []Explained{e.Mode}
+		e.Attribute, e.Attributes, e.Settings = name, []Explained{}, []Explained{e.Mode}
 		return true
 	}
 	attributes, settings := named(e.Attributes, name), named(e.Settings, name)
 	if len(attributes)+len(settings) == 0 {
 		return false
 	}
-	e.Attributes, e.Settings = attributes, settings
+	e.Attribute, e.Attributes, e.Settings = name, attributes, settings
 	return true
 }
 

@@ -145,6 +145,7 @@ func (s *Server) assemble(version string, at api.Addresses) error {
 		Log: s.log, Now: s.now, Addresses: at, Release: version,
 	}
 	s.ssh = &sshd.Server{HostKey: s.keys.SSHHostKey(), Authors: s.author, Hosts: s.host, Git: s.git, Handler: s.api.Handler(api.SSHDoor), Log: s.log}
+	s.api.Explain = s.explain
 	s.api.Drop, s.api.DropAuthor = s.ssh.Drop, s.ssh.DropAuthor
 	s.api.Start(web.Pages{Read: s.api.Views, Rollouts: s.rollout, Nexts: s.api.PatchNexts, Version: version}.Routes()...)
 	return nil

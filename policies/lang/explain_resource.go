@@ -242,15 +242,14 @@ func (t *tracer) mode(i *instance, one policies.Resource) policies.Explained {
 	if e := i.from.policy.meta["mode"]; e != nil {
 		list = append(list, t.condition("mode", "policy "+i.from.policy.name, e, nil))
 	}
-	list = append(list, policies.Explained{Name: "mode", Value: jsonText(string(policies.Enforce)), From: "nothing says otherwise"})
+	if len(list) == 0 {
+		list = append(list, policies.Explained{Name: "mode", Value: jsonText(string(policies.Enforce)), From: "nothing says otherwise"})
+	}
 	if one.Mode == policies.Audit && text1(list[0].Value) != string(policies.Audit) {
 		list = slices.Insert(list, 0, t.lowered(i, one))
 	}
 	won := list[0]
 	won.Others = list[1:]
-	if won.From == "nothing says otherwise" {
-		won.Others = nil
-	}
 	return won
 }
 

@@ -124,11 +124,9 @@ func TestExplainMode(t *testing.T) {
 	}
 	cases := map[string]struct{ src, want string }{
 		"standard": {"policy \"p\" {\n" + resource("") + "}\n", `mode = "enforce" | nothing says otherwise`},
-		"policy": {"policy \"p\" {\n  mode = \"audit\"\n" + resource("") + "}\n", `mode = "audit" | argument of policy p @site.hcl:2,10
-! mode = "enforce" | nothing says otherwise`},
+		"policy":   {"policy \"p\" {\n  mode = \"audit\"\n" + resource("") + "}\n", `mode = "audit" | argument of policy p @site.hcl:2,10`},
 		"resource": {"policy \"p\" {\n  mode = \"audit\"\n" + resource("    mode = \"enforce\"\n") + "}\n", `mode = "enforce" | argument of the resource @site.hcl:5,12
-! mode = "audit" | argument of policy p @site.hcl:2,10
-! mode = "enforce" | nothing says otherwise`},
+! mode = "audit" | argument of policy p @site.hcl:2,10`},
 		"equal declaration": {"policy \"p\" {\n" + resource("") + "}\npolicy \"q\" {\n" + resource("    mode = \"audit\"\n") + "}\n",
 			`mode = "audit" | an equal declaration in policy q, which only audits @site.hcl:7,3
 ! mode = "enforce" | nothing says otherwise`},

@@ -15,6 +15,7 @@ import (
 	"plumb/server/authority"
 	"plumb/server/fleet"
 	"plumb/server/patching"
+	"plumb/server/people"
 	"plumb/server/rollout"
 	"plumb/server/store"
 	"plumb/server/views"
@@ -28,6 +29,8 @@ type API struct {
 	Rollouts *rollout.Driver
 	// Patches makes patch sets.
 	Patches *patching.Maker
+	// People says who may sign in by themselves.
+	People *people.People
 	// Alerts tells people and other systems when something needs a person.
 	Alerts *alerts.Station
 	// Policy is the policy repository and its releases.
@@ -40,10 +43,14 @@ type API struct {
 	Addresses Addresses
 	// Release is the version of this program.
 	Release string
+	// Explain says where what a resource of a host should be comes from.
+	Explain func(ctx context.Context, host, address string) (views.Explained, error)
 	// Drop ends the open connections of a host that was revoked.
 	Drop func(inventory.HostID)
 	// DropAuthor ends those of an author who was removed.
 	DropAuthor func(name string)
+
+	memory views.Memory
 
 	limits   limiter
 	registry *prometheus.Registry

@@ -21,7 +21,7 @@ type Route struct {
 	// Body is the most that the handler may read, in bytes; 0 means that there is no body.
 	Body int64
 	// Trouble shows an error in another form than JSON; pages set it.
-	Trouble func(code int, p protocol.Problem) Raw
+	Trouble func(r *http.Request, code int, p protocol.Problem) Raw
 }
 
 // The most that handlers read, in bytes.
@@ -32,7 +32,7 @@ const (
 
 // routes is the table of the API itself; pages bring their own lines.
 func (a *API) routes() []Route {
-	return slices.Concat(a.doorRoutes(), a.agentRoutes(), a.viewRoutes(), a.changeRoutes(), a.patchRoutes(), a.alertRoutes(), a.accessRoutes())
+	return slices.Concat(a.doorRoutes(), a.agentRoutes(), a.viewRoutes(), a.changeRoutes(), a.patchRoutes(), a.standingRoutes(), a.alertRoutes(), a.accessRoutes(), a.accountRoutes())
 }
 
 // doorRoutes tell whoever comes what this is.
@@ -63,6 +63,7 @@ func (a *API) viewRoutes() []Route {
 		{"GET", "/v1/status", Viewer, a.status, 0, nil},
 		{"GET", "/v1/hosts", Viewer, a.hosts, 0, nil},
 		{"GET", "/v1/hosts/:name", Viewer, a.host, 0, nil},
+		{"GET", "/v1/hosts/:name/explain", Viewer, a.explain, 0, nil},
 		{"POST", "/v1/hosts/:name/revoke", Operator, a.revokeHost, small, nil},
 		{"GET", "/v1/drift", Viewer, a.drift, 0, nil},
 		{"GET", "/v1/changes", Viewer, a.changes, 0, nil},

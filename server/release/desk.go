@@ -58,6 +58,8 @@ type Desk struct {
 	// Log gets alarms; nil drops them.
 	Log *slog.Logger
 
+	explaining sync.Mutex // held while a value is explained
+
 	making sync.Mutex // held while a release is made
 	stuck  *badCommit // main, when it turned out to be bad after it was taken; under making
 	poke   chan struct{}
