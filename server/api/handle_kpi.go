@@ -13,16 +13,22 @@ const kpiPeriod = 30 * 24 * time.Hour
 
 // kpis answers with the figures of a period: from, to and as_of are times, host, group and policy narrow it.
 func (a *API) kpis(c *Call) (any, error) {
-	q, err := c.period()
+	f, err := KPIFilter(c)
 	if err != nil {
 		return nil, err
 	}
-	q.Policy = c.Query("policy")
-	figures, err := a.Views().KPIs(c.Request.Context(), views.KPIFilter{Query: q, Host: c.Query("host"), Group: c.Query("group")})
+	figures, err := a.Views().KPIs(c.Request.Context(), f)
 	if err != nil && c.Query("host") != "" {
 		return nil, unknownHost(err, c.Query("host"))
 	}
 	return figures, err
+}
+
+// KPIFilter reads what figures are about.
+func KPIFilter(c *Call) (views.KPIFilter, error) {
+	q, err := c.period()
+	q.Policy = c.Query("policy")
+	return views.KPIFilter{Query: q, Host: c.Query("host"), Group: c.Query("group")}, err
 }
 
 // period reads the times. Nothing is known of what is still to come, so that both ends are now at

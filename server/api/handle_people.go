@@ -12,7 +12,7 @@ import (
 
 // Views reads the store for people.
 func (a *API) Views() views.Reader {
-	return views.Reader{Store: a.Store, Policy: a.Policy.Status, Live: a.live}
+	return views.Reader{Store: a.Store, Policy: a.Policy.Status, Live: a.live, Memory: &a.memory}
 }
 
 func (a *API) status(c *Call) (any, error) { return a.Views().Fleet(c.Request.Context(), c.Now) }
