@@ -39,7 +39,7 @@ func InChild(c compiler.Compiler) Compile {
 			return Compiled{}, &Rejected{Problems: slices.DeleteFunc(problems, func(p policies.Problem) bool { return !isError(p) })}
 		}
 		one := res.Hosts[0]
-		return Compiled{Raw: one.Catalog, Digest: inventory.Digest(one.Catalog), Reads: one.Reads, Warnings: problems}, nil
+		return Compiled{Raw: one.Catalog, Digest: inventory.Digest(one.Catalog), Secret: one.Secret, Reads: one.Reads, Warnings: problems}, nil
 	}
 }
 
@@ -47,20 +47,28 @@ func isError(p policies.Problem) bool { return p.Severity == "error" }
 
 // Compiled is a catalog and what is known of it.
 type Compiled struct {
-	// Raw is the catalog's canonical JSON, and Digest names it.
+	// Raw is the catalog's canonical JSON without sensitive values, and Digest names it. It is what
+	// the server gets.
 	Raw    []byte `json:"raw"`
 	Digest string `json:"digest"`
+	// Secret has the whole attributes of the resources with sensitive ones, by address.
+	Secret map[string]json.RawMessage `json:"secret,omitempty"`
 	// Reads are the facts that the policy looked at, such as fact.os.family; nil when unknown.
 	Reads []string `json:"reads"`
 	// Warnings are what the compiler found that is no error.
 	Warnings []policies.Problem `json:"-"`
 }
 
-// Catalog reads the catalog.
+// Catalog reads the catalog as it is to be run, with its sensitive values.
 func (c Compiled) Catalog() (policies.Catalog, error) {
 	var catalog policies.Catalog
 	if err := json.Unmarshal(c.Raw, &catalog); err != nil {
 		return catalog, fmt.Errorf("cannot read the catalog: %w", err)
+	}
+	for i, one := range catalog.Resources {
+		if whole, ok := c.Secret[one.Address]; ok {
+			catalog.Resources[i].Attributes = whole
+		}
 	}
 	return catalog, nil
 }

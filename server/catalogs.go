@@ -24,15 +24,16 @@ type catalogs struct {
 }
 
 // outcome names what came out of a compilation by digests.
-type outcome struct{ catalog, terms string }
+type outcome struct{ catalog, before, terms string }
 
 // remembered bounds the memory of catalogs; past it everything is compiled anew.
 const remembered = 50_000
 
-// CatalogDigest returns the digest of the catalog that a bundle makes of a host.
-func (c *catalogs) CatalogDigest(ctx context.Context, bundle string, host inventory.Host, facts []byte) (string, error) {
+// CatalogDigest returns the digest of the catalog that a bundle makes of a host, and the one of
+// agents that leave sensitive values in it, empty where there are none.
+func (c *catalogs) CatalogDigest(ctx context.Context, bundle string, host inventory.Host, facts []byte) (digest, before string, err error) {
 	made, _, err := c.compile(ctx, bundle, host, facts)
-	return made.catalog, err
+	return made.catalog, made.before, err
 }
 
 // Terms returns the JSON of what a bundle says about the patching of a host.
@@ -68,7 +69,7 @@ func (c *catalogs) compile(ctx context.Context, bundle string, host inventory.Ho
 	if err != nil {
 		return outcome{}, nil, fmt.Errorf("cannot encode the terms of patching: %w", err)
 	}
-	made := outcome{res.Hosts[0].Digest, inventory.Digest(terms)}
+	made := outcome{res.Hosts[0].Digest, res.Hosts[0].Before, inventory.Digest(terms)}
 	c.remember(key, made, terms)
 	return made, terms, nil
 }

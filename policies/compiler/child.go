@@ -90,11 +90,21 @@ func (m *memory) compile(in lang.Input) (Compiled, error) {
 		}
 	}
 	out := m.config.Compile(in)
-	raw, digest, err := lang.Digest(out.Catalog)
+	shown, secret, err := lang.Redact(out.Catalog)
 	if err != nil {
 		return Compiled{}, err
 	}
-	one := Compiled{Catalog: raw, Digest: digest, Reads: out.Reads, Groups: out.Groups, Terms: out.Terms, Problems: out.Problems}
+	raw, digest, err := lang.Digest(shown)
+	if err != nil {
+		return Compiled{}, err
+	}
+	before := ""
+	if len(secret) > 0 {
+		if _, before, err = lang.Digest(out.Catalog); err != nil {
+			return Compiled{}, err
+		}
+	}
+	one := Compiled{Catalog: raw, Digest: digest, Secret: secret, Before: before, Reads: out.Reads, Groups: out.Groups, Terms: out.Terms, Problems: out.Problems}
 	if len(out.Problems) == 0 { // problems name their host
 		m.remember(in, one)
 	}

@@ -64,9 +64,15 @@ type Response struct {
 
 // Compiled is the outcome for one host.
 type Compiled struct {
-	// Catalog is the canonical JSON, whose SHA-256 is Digest.
+	// Catalog is the canonical JSON without sensitive values, whose SHA-256 is Digest.
 	Catalog json.RawMessage `json:"catalog"`
 	Digest  string          `json:"digest"`
+	// Secret has the whole attributes of the resources with sensitive ones, by address. It stays
+	// where it was compiled.
+	Secret map[string]json.RawMessage `json:"secret,omitempty"`
+	// Before is the digest that agents give which do not take sensitive values out; empty where
+	// there are none.
+	Before string `json:"before,omitempty"`
 	// Reads and Groups are as in lang.Output.
 	Reads  []string `json:"reads"`
 	Groups []string `json:"groups"`

@@ -160,6 +160,53 @@ func TestCompile(t *testing.T) {
 	}
 }
 
+// TestSecretsStandApart from the catalog, whose digest does not depend on them.
+func TestSecretsStandApart(t *testing.T) {
+	compile := func(secret string) Compiled {
+		tree := bundle.Tree{"key.pem": []byte(secret), "site.hcl": fmt.Appendf(nil, `
+variable "pin" {
+  default   = %q
+  sensitive = true
+}
+policy "p" {
+  resource "file" "a" {
+    path    = "/a"
+    content = "pin = ${var.pin}"
+  }
+  resource "file" "b" {
+    path   = "/b"
+    source = sensitive("key.pem")
+  }
+  resource "file" "c" {
+    path      = "/c"
+    source    = "key.pem"
+    sensitive = true
+  }
+  resource "file" "d" {
+    path    = "/d"
+    content = "plain"
+  }
+}`, secret)}
+		res, err := Compiler{}.Compile(t.Context(), Request{Bundle: pack(t, tree), Hosts: []lang.Input{{Host: inventory.Host{Name: "a"}}}})
+		if err != nil || len(res.Problems) > 0 || len(res.Hosts) != 1 {
+			t.Fatalf("Compile() = %+v, %v", res, err)
+		}
+		return res.Hosts[0]
+	}
+	one, other := compile("4711"), compile("4712")
+	if one.Digest != inventory.Digest(one.Catalog) || one.Digest != other.Digest || one.Before == other.Before {
+		t.Error("the digest of the catalog must not tell one secret from another, and that of older agents does")
+	}
+	for _, tell := range []string{"4711", "key.pem", inventory.Digest([]byte("4711"))[:12]} {
+		if strings.Contains(string(one.Catalog), tell) {
+			t.Errorf("the catalog tells %q:\n%s", tell, one.Catalog)
+		}
+	}
+	if len(one.Secret) != 3 || !strings.Contains(string(one.Secret["policy.p.file.a"]), "4711") || !strings.Contains(string(one.Catalog), "plain") {
+		t.Errorf("apart from the catalog are %s", one.Secret)
+	}
+}
+
 func TestCompileReportsMistakes(t *testing.T) {
 	res, err := Compiler{}.Compile(t.Context(), Request{Bundle: pack(t, bundle.Tree{"site.hcl": []byte(`policey "x" {}`)}), Hosts: []lang.Input{{}}})
 	if err != nil || len(res.Problems) != 1 || len(res.Hosts) != 0 {

@@ -35,6 +35,9 @@ func (r *run) attributes(i *instance) {
 		if a.Tree {
 			r.treeDigest(i, a, one, all)
 		}
+		if _, digest := all[one.name+"_digest"]; digest && slices.Contains(i.Sensitive, one.name) {
+			i.Sensitive = append(i.Sensitive, one.name+"_digest") // what is in a file could be tried out
+		}
 	}
 	r.nameByLabel(i, all)
 	r.hideAll(i, all)

@@ -58,8 +58,9 @@ type Authority interface {
 // equal hosts cost it nothing.
 type Compiler interface {
 	// CatalogDigest returns the digest of the catalog that the bundle with the digest makes
-	// of the host; facts is the JSON that the host sent.
-	CatalogDigest(ctx context.Context, bundle string, host inventory.Host, facts []byte) (string, error)
+	// of the host; facts is the JSON that the host sent. Before is the digest that older agents give,
+	// which leave sensitive values in it; it is empty where there are none.
+	CatalogDigest(ctx context.Context, bundle string, host inventory.Host, facts []byte) (digest, before string, err error)
 }
 
 // Assigner returns the number of the release that a host may run, 0 for none.

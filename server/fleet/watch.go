@@ -139,5 +139,9 @@ func (f *Fleet) Expected(ctx context.Context, h store.Host) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return f.Compiler.CatalogDigest(ctx, release.Bundle, h.Host, facts)
+	digest, before, err := f.Compiler.CatalogDigest(ctx, release.Bundle, h.Host, facts)
+	if before != "" && before == h.Catalog {
+		return before, err // an agent that is older than we are
+	}
+	return digest, err
 }

@@ -57,20 +57,20 @@ func TestMarkSilent(t *testing.T) {
 // compiler answers with digests by bundle.
 type compiler map[string]string
 
-func (c compiler) CatalogDigest(_ context.Context, bundle string, _ inventory.Host, facts []byte) (string, error) {
+func (c compiler) CatalogDigest(_ context.Context, bundle string, _ inventory.Host, facts []byte) (digest, before string, err error) {
 	if len(facts) == 0 {
-		return "", errors.New("no facts")
+		return "", "", errors.New("no facts")
 	}
 	if c[bundle] == "" {
-		return "", errors.New("does not compile")
+		return "", "", errors.New("does not compile")
 	}
-	return c[bundle], nil
+	return c[bundle], c["before "+bundle], nil
 }
 
 func TestVerify(t *testing.T) {
 	f := newFleet(t)
 	ctx := t.Context()
-	for n, bundle := range []string{"same", "other", "broken"} {
+	for n, bundle := range []string{"same", "other", "broken", "older"} {
 		must(t, f.Store.AddRelease(ctx, store.Release{Number: uint64(n + 1), Bundle: bundle}))
 	}
 	f.Log = slog.New(slog.DiscardHandler)
@@ -79,7 +79,7 @@ func TestVerify(t *testing.T) {
 	must(t, err)
 	h, err := f.Store.Host(ctx, a.id)
 	must(t, err)
-	f.Compiler = compiler{"same": h.Catalog, "other": "something else"}
+	f.Compiler = compiler{"same": h.Catalog, "other": "something else", "older": "without secrets", "before older": h.Catalog}
 	for _, c := range []struct {
 		release  uint64
 		expected string
@@ -91,6 +91,7 @@ func TestVerify(t *testing.T) {
 		{3, "", false, 1},
 		{2, "something else", true, 2},
 		{9, "", false, 2},
+		{4, h.Catalog, false, 2},
 	} {
 		if c.release != 1 {
 			_, err := a.deliver(ctx, start, a.report(c.release, outcome{"a": policies.Compliant}, start))
