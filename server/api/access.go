@@ -32,6 +32,10 @@ type Caller struct {
 	Name string
 	// Role is a person's; empty for hosts and strangers.
 	Role Access
+	// Session is the hash of the cookie by which a person came, and Account the name of the account
+	// that it is of; both are empty for tokens, and a link's session has no account.
+	Session string
+	Account string
 	// Local is true on the unix socket.
 	Local bool
 }

@@ -89,11 +89,12 @@ func (a *API) byPerson(r *http.Request) (Caller, error) {
 	if err != nil {
 		return Caller{}, nil
 	}
-	s, err := a.Store.Session(r.Context(), HashSecret(cookie.Value), a.Now())
+	hash := HashSecret(cookie.Value)
+	s, err := a.Store.Session(r.Context(), hash, a.Now())
 	if errors.Is(err, store.ErrNotFound) {
 		return Caller{}, nil
 	}
-	return Caller{Name: s.Name, Role: Access(s.Role)}, err
+	return Caller{Name: s.Name, Role: Access(s.Role), Session: hash, Account: s.Account}, err
 }
 
 func (a *API) byToken(ctx context.Context, secret string) (Caller, error) {

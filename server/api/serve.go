@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"plumb/server/people"
 )
 
 // serve turns a line of the table into a handler: who is it, may they, how often, how much;
@@ -37,6 +39,9 @@ func (a *API) guarded(r Route, c *gin.Context) (value any, err error) {
 		}
 	}()
 	harden(c.Writer.Header())
+	if err := sameSite(c.Request); err != nil {
+		return nil, err
+	}
 	caller, err := a.identify(c.Request)
 	if busy := a.limits.allow(caller, c.Request, a.Now()); busy != nil {
 		return nil, busy
@@ -52,12 +57,15 @@ func (a *API) guarded(r Route, c *gin.Context) (value any, err error) {
 }
 
 // harden sets what every answer carries, so that a page cannot be framed, sniffed or made
-// to load anything from elsewhere.
+// to load anything from elsewhere. No referrer is sent, for some addresses hold a code.
 func harden(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
+	h.Set("Strict-Transport-Security", "max-age=31536000")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 }
 
 func denied(c Caller, need Access) error {
@@ -104,6 +112,10 @@ func write(c *gin.Context, raw Raw, code int) {
 
 // refuse sends an error. What the caller could not have caused is logged, and only there.
 func (a *API) refuse(r Route, c *gin.Context, err error) {
+	if reason := people.Reason(err); reason != nil {
+		a.Log.Warn("cannot sign somebody in by the provider", "error", reason)
+	}
+	err = Refused(err)
 	code, p, known := problemOf(err)
 	if !known && c.Request.Context().Err() == nil {
 		a.Log.Error("request failed", "method", c.Request.Method, "route", r.Path, "error", err)
@@ -113,7 +125,7 @@ func (a *API) refuse(r Route, c *gin.Context, err error) {
 		c.Header("Retry-After", strconv.Itoa(int(max(own.After, time.Second)/time.Second)))
 	}
 	if r.Trouble != nil {
-		write(c, r.Trouble(code, p), code)
+		write(c, r.Trouble(c.Request, code, p), code)
 		return
 	}
 	body, _ := json.Marshal(p) // two strings always encode

@@ -192,3 +192,13 @@ func (s *Store) SecretSetting(ctx context.Context, key string, makeUp func() str
 	}
 	return s.Setting(ctx, key)
 }
+
+// HasLocalAccounts tells whether there is any account with a password.
+func (s *Store) HasLocalAccounts(ctx context.Context) (bool, error) {
+	var n int
+	err := s.r.QueryRowContext(ctx, `SELECT COUNT(*) FROM accounts WHERE issuer = ''`).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("cannot count accounts: %w", err)
+	}
+	return n > 0, nil
+}

@@ -27,6 +27,9 @@ var newPages = map[string]func(frame) any{
 	"changes":     func(f frame) any { return &changesPage{frame: f} },
 	"change":      func(f frame) any { return &changePage{frame: f} },
 	"signin":      func(f frame) any { return &signinPage{frame: f} },
+	"signin_link": func(f frame) any { return &signinLinkPage{frame: f} },
+	"welcome":     func(f frame) any { return &welcomePage{frame: f} },
+	"account":     func(f frame) any { return &accountPage{frame: f} },
 	"trouble":     func(f frame) any { return &troublePage{frame: f} },
 }
 

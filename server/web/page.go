@@ -15,7 +15,7 @@ var templates embed.FS
 
 // pageNames are the pages; each has a template file and a struct of its name.
 var pageNames = []string{"overview", "hosts", "host", "drift", "rings", "ring_hosts", "patches", "patch_hosts", "advisories", "advisory",
-	"changes", "change", "cycle", "signin", "trouble"}
+	"changes", "change", "cycle", "signin", "signin_link", "welcome", "account", "trouble"}
 
 // page is one parsed page.
 type page struct{ *template.Template }

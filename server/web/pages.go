@@ -7,6 +7,7 @@ import (
 
 	"plumb/agent/protocol"
 	"plumb/server/api"
+	"plumb/server/people"
 	"plumb/server/views"
 )
 
@@ -14,6 +15,8 @@ import (
 type Pages struct {
 	// Read returns the views that the pages show.
 	Read func() views.Reader
+	// People says who may sign in by themselves; without it only links of the administrator's work.
+	People *people.People
 	// Rollouts tells how changes stand in their rings; without it there are no boards.
 	Rollouts views.Glancer
 	// Nexts says what happens next to patches; without it that is left out.
@@ -41,8 +44,18 @@ func (p Pages) Routes() []api.Route {
 		{Path: "/changes/:number", Access: api.Viewer, Handle: s.change},
 		{Path: "/changes/:number/:cycle", Access: api.Viewer, Handle: s.cycle},
 
+		{Path: "/account", Access: api.Viewer, Handle: s.account},
+		{Path: "/account/password", Access: api.Viewer, Handle: s.changePassword, Method: http.MethodPost, Body: formBytes},
+		{Path: "/account/sessions/:id/end", Access: api.Viewer, Handle: s.endSession, Method: http.MethodPost, Body: formBytes},
+
 		{Path: "/signin", Access: api.Open, Handle: s.signInHelp},
-		{Path: "/signin/:code", Access: api.Open, Handle: s.signIn},
+		{Path: "/signin", Access: api.Open, Handle: s.signInByPassword, Method: http.MethodPost, Body: formBytes},
+		{Path: "/signin/oidc", Access: api.Open, Handle: s.goToProvider},
+		{Path: people.CallbackPath, Access: api.Open, Handle: s.comeFromProvider},
+		{Path: "/signin/:code", Access: api.Open, Handle: s.askFirst},
+		{Path: "/signin/:code", Access: api.Open, Handle: s.signIn, Method: http.MethodPost, Body: formBytes},
+		{Path: "/welcome/:code", Access: api.Open, Handle: s.welcome},
+		{Path: "/welcome/:code", Access: api.Open, Handle: s.accept, Method: http.MethodPost, Body: formBytes},
 		{Path: "/signout", Access: api.Open, Handle: s.signOut, Method: http.MethodPost},
 		{Path: "/static/:name", Access: api.Open, Handle: s.static},
 	}
@@ -81,9 +94,11 @@ type troublePage struct {
 }
 
 // trouble shows an error as a page. Whoever is not signed in learns how to, and no more.
-func (s *site) trouble(code int, p protocol.Problem) api.Raw {
+func (s *site) trouble(r *http.Request, code int, p protocol.Problem) api.Raw {
 	if code == http.StatusUnauthorized {
-		return s.must("signin", signinPage{frame: s.strange("Sign in"), Problem: p})
+		page := s.newSignin(r.Context(), s.strange("Sign in"), wantedBy(r))
+		page.Problem = p
+		return s.must("signin", page)
 	}
 	f := s.strange(sentence(p.Error))
 	f.Menu = true

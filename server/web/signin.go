@@ -1,27 +1,64 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"plumb/agent/protocol"
 	"plumb/server/api"
 	"plumb/server/store"
 )
 
-// sessionLife is how long a browser stays signed in: one long working day.
-const sessionLife = 12 * time.Hour
+// formBytes is the most that a form may hold.
+const formBytes = 16 << 10
 
-// signinPage tells how to sign in, and what went wrong with the last try.
+// signinPage shows the ways to sign in, and what went wrong with the last try.
 type signinPage struct {
 	frame
 	protocol.Problem
+	// Local is true when there are accounts with passwords.
+	Local bool
+	// Provider is what the OpenID provider is called; empty for none.
+	Provider string
+	// Name is what was written into the form, Next the page to go to after it.
+	Name string
+	Next string
+}
+
+// newSignin is the page for whoever wants to go to the address next.
+func (s *site) newSignin(ctx context.Context, f frame, next string) signinPage {
+	p := signinPage{frame: f, Next: next}
+	if s.People == nil {
+		return p
+	}
+	if s.People.Provider != nil {
+		p.Provider = s.People.Provider.Name()
+	}
+	// Without the database nobody gets in anyway; the page still says what to do.
+	p.Local, _ = s.People.HasLocal(ctx)
+	return p
 }
 
 func (s *site) signInHelp(c *api.Call) (any, error) {
-	return s.show("signin", signinPage{frame: s.frame(c, "Sign in", "")})
+	return s.show("signin", s.newSignin(c.Request.Context(), s.frame(c, "Sign in", ""), localPath(c.Query("next"))))
+}
+
+// signinLinkPage asks before a link is used that another site has led to.
+type signinLinkPage struct {
+	frame
+	Address string
+}
+
+// askFirst shows a page in place of a sign-in that another site began: it may be somebody
+// else's link, and what the person then does would be done in that name.
+func (s *site) askFirst(c *api.Call) (any, error) {
+	site := c.Request.Header.Get("Sec-Fetch-Site")
+	if site == "cross-site" || site == "same-site" {
+		return s.show("signin_link", signinLinkPage{s.frame(c, "Sign in", ""), "/signin/" + c.Param("code")})
+	}
+	return s.signIn(c)
 }
 
 // signIn turns a one-time code into a session. The code is used up by the first request
@@ -30,8 +67,7 @@ func (s *site) signIn(c *api.Call) (any, error) {
 	if strings.Contains(c.Request.Header.Get("Sec-Purpose"), "prefetch") {
 		return nil, &api.Error{Code: http.StatusForbidden, Text: "a sign-in link is not fetched ahead", Hint: "open it"}
 	}
-	ctx, st := c.Request.Context(), s.Read().Store
-	in, err := st.UseSignIn(ctx, api.HashSecret(c.Param("code")), c.Now)
+	in, err := s.Read().Store.UseSignIn(c.Request.Context(), api.HashSecret(c.Param("code")), c.Now)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, &api.Error{Code: http.StatusUnauthorized, Text: "this sign-in link does not work, or does not work any more",
 			Hint: "a link works once and for ten minutes"}
@@ -39,37 +75,17 @@ func (s *site) signIn(c *api.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	secret, ends := api.Secret(), c.Now.Add(sessionLife)
-	if err := st.AddAct(ctx, store.Act{At: c.Now, Who: in.Name, What: "sign in", Detail: "as " + in.Role}); err != nil {
-		return nil, err
-	}
-	err = st.CreateSession(ctx, store.Session{Hash: api.HashSecret(secret), Role: in.Role, Name: in.Name, Expires: ends})
+	cookie, err := s.open(c, arrival{name: in.Name, role: in.Role, how: "by a link"})
 	if err != nil {
 		return nil, err
 	}
-	return seeOther("/", session(secret, int(sessionLife/time.Second))), nil
+	return seeOther("/", cookie), nil
 }
 
 // signOut ends the session of the browser. No other site may do that to it.
 func (s *site) signOut(c *api.Call) (any, error) {
-	if err := http.NewCrossOriginProtection().Check(c.Request); err != nil {
-		return nil, &api.Error{Code: http.StatusForbidden, Text: "this request came from another site", Hint: "use the button on our own pages"}
+	if err := s.end(c); err != nil {
+		return nil, err
 	}
-	if cookie, err := c.Request.Cookie(api.SessionCookie); err == nil {
-		if err := s.Read().Store.DeleteSession(c.Request.Context(), api.HashSecret(cookie.Value)); err != nil {
-			return nil, err
-		}
-	}
-	return seeOther("/signin", session("", -1)), nil
-}
-
-// session is the cookie of a session; a life below 0 seconds takes it away.
-func session(secret string, life int) *http.Cookie {
-	return &http.Cookie{Name: api.SessionCookie, Value: secret, Path: "/", MaxAge: life,
-		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
-}
-
-func seeOther(address string, cookie *http.Cookie) api.Raw {
-	return api.Raw{Code: http.StatusSeeOther, Type: "text/plain; charset=utf-8",
-		Header: http.Header{"Location": {address}, "Set-Cookie": {cookie.String()}}}
+	return seeOther("/signin", gone(api.SessionCookie)), nil
 }
