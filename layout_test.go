@@ -40,9 +40,10 @@ var layers = map[string][]string{
 	"server/advisories": {"inventory", "policies", "modules/system"},
 	"server/patching":   {"inventory", "policies", "server/store", "server/rollout", "server/advisories"},
 	"server/kpi":        {"policies"},
+	"server/people":     {"server/store"},
 	"server/views":      {"inventory", "policies", "agent/protocol", "server/store", "server/rollout", "server/advisories", "server/patching", "server/kpi"},
-	"server/api":        {"inventory", "policies", "agent/protocol", "server/store", "server/fleet", "server/authority", "server/sshd", "server/rollout", "server/views", "server/advisories", "server/patching", "server/kpi", "server/alerts"},
-	"server/web":        {"inventory", "policies", "agent/protocol", "server/api", "server/store", "server/views"},
+	"server/api":        {"inventory", "policies", "agent/protocol", "server/store", "server/fleet", "server/authority", "server/sshd", "server/rollout", "server/views", "server/advisories", "server/patching", "server/kpi", "server/alerts", "server/people"},
+	"server/web":        {"inventory", "policies", "agent/protocol", "server/api", "server/store", "server/views", "server/people"},
 	"cmd/plumb":         {"inventory", "policies", "modules", "agent/protocol", "server"},
 	"cmd/plumb-agent":   {"inventory", "policies", "modules", "agent"},
 	"testenv":           {"inventory", "policies", "agent/protocol"},
@@ -65,6 +66,10 @@ var owners = map[string][]string{
 	"github.com/adhocore/gronx":           {"policies/calendar"},
 	"github.com/teambition/rrule-go":      {"policies/calendar"},
 	"github.com/chromedp/chromedp":        {"server/web", "testenv"},
+	"golang.org/x/crypto/argon2":          {"server/people"},
+	"github.com/coreos/go-oidc/v3":        {"server/people"},
+	"golang.org/x/oauth2":                 {"server/people"},
+	"github.com/go-jose/go-jose/v4":       {"server/people/standin"},
 }
 
 type pack struct {
