@@ -25,6 +25,7 @@ var steps = []string{
 	"0009_accounts.sql",
 	"0010_trend.sql",
 	"0011_flapping.sql",
+	"0012_briefs.sql",
 }
 
 // migrationLock makes servers that start at once on one PostgreSQL wait for each other.

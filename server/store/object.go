@@ -67,7 +67,10 @@ func (s *Store) PutObject(ctx context.Context, ref Ref, raw []byte, now time.Tim
 	return s.write(ctx, "store the object", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO objects (kind, digest, coding, content, stored) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (kind, digest) DO NOTHING`, ref.Kind, ref.Digest, coding, content, ms(now))
-		return err
+		if err != nil || ref.Kind != KindFacts {
+			return err
+		}
+		return putBrief(ctx, tx, ref.Digest, raw)
 	})
 }
 

@@ -1,0 +1,146 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"plumb/inventory"
+	"plumb/policies"
+)
+
+// Entry is what a list of all hosts says of one of them.
+type Entry struct {
+	ID   inventory.HostID
+	Name string
+	// Labels is the JSON of the labels; hosts often share it.
+	Labels   string
+	Status   policies.Status
+	Since    time.Time
+	Release  uint64
+	LastSeen time.Time
+	Revoked  bool
+	Mismatch bool
+	Audit    bool
+	// Paused and Expired are true while the host's administrator holds changes back, and after a
+	// run past its lease.
+	Paused  bool
+	Expired bool
+	// Flapping is true while the host leaves a resource alone for which somebody else fights.
+	Flapping bool
+	Problem  string
+	// OS is what the host calls its system, Words what can be looked for in its facts, in lower
+	// case. Both are empty while they are not known.
+	OS, Words string
+}
+
+const rollColumns = `h.id, h.name, h.labels, h.status, h.since, h.release, h.last_seen, h.revoked, h.mismatch, h.audit,
+	CASE h.paused WHEN '' THEN 0 ELSE 1 END, h.stale, h.problem, COALESCE(b.os, ''), COALESCE(b.words, '')`
+
+// Roll calls all hosts, revoked ones too, by name.
+func (s *Store) Roll(ctx context.Context) ([]Entry, error) {
+	flapping, err := s.flapping(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.r.QueryContext(ctx, `SELECT `+rollColumns+` FROM hosts h LEFT JOIN briefs b ON b.facts = h.facts ORDER BY h.name, h.id`)
+	all, err := list(rows, err, func(scan func(...any) error) (Entry, error) {
+		e, err := scanEntry(scan)
+		e.Flapping = flapping[e.ID]
+		return e, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot call all hosts: %w", err)
+	}
+	return all, nil
+}
+
+func scanEntry(scan func(...any) error) (Entry, error) {
+	var e Entry
+	var since, seen, revoked, mismatch, audit, paused, expired int64
+	err := scan(&e.ID, &e.Name, &e.Labels, &e.Status, &since, &e.Release, &seen, &revoked, &mismatch, &audit, &paused, &expired, &e.Problem, &e.OS, &e.Words)
+	e.Since, e.LastSeen = at(since), at(seen)
+	e.Revoked, e.Mismatch, e.Audit, e.Paused, e.Expired = revoked != 0, mismatch != 0, audit != 0, paused != 0, expired != 0
+	return e, err
+}
+
+func (s *Store) flapping(ctx context.Context) (map[inventory.HostID]bool, error) {
+	rows, err := s.r.QueryContext(ctx, `SELECT DISTINCT host FROM findings WHERE flapping = 1`)
+	ids, err := list(rows, err, func(scan func(...any) error) (id inventory.HostID, err error) { return id, scan(&id) })
+	if err != nil {
+		return nil, fmt.Errorf("cannot list what flaps: %w", err)
+	}
+	known := map[inventory.HostID]bool{}
+	for _, id := range ids {
+		known[id] = true
+	}
+	return known, nil
+}
+
+// MakeBriefs makes up to max briefs that facts of hosts lack, as those do that were stored by an
+// older program, and returns how many it made.
+func (s *Store) MakeBriefs(ctx context.Context, max int) (int, error) {
+	rows, err := s.r.QueryContext(ctx, `SELECT DISTINCT h.facts FROM hosts h JOIN objects o ON o.kind = 'facts' AND o.digest = h.facts
+		LEFT JOIN briefs b ON b.facts = h.facts WHERE b.facts IS NULL`+limit(max, standardPage))
+	digests, err := list(rows, err, func(scan func(...any) error) (d string, err error) { return d, scan(&d) })
+	if err != nil {
+		return 0, fmt.Errorf("cannot list facts: %w", err)
+	}
+	for _, digest := range digests {
+		raw, err := s.Object(ctx, Ref{Kind: KindFacts, Digest: digest})
+		if err != nil {
+			return 0, err
+		}
+		err = s.write(ctx, "store what facts say in brief", func(ctx context.Context, tx *sql.Tx) error { return putBrief(ctx, tx, digest, raw) })
+		if err != nil {
+			return 0, err
+		}
+	}
+	return len(digests), nil
+}
+
+func putBrief(ctx context.Context, tx *sql.Tx, digest string, raw []byte) error {
+	os, words := brief(raw)
+	_, err := tx.ExecContext(ctx, `INSERT INTO briefs (facts, os, words) VALUES ($1, $2, $3) ON CONFLICT (facts) DO NOTHING`, digest, os, words)
+	return err
+}
+
+const (
+	// maxOS and maxBrief bound what a host can make the server remember, in bytes.
+	maxOS    = 80
+	maxBrief = 800
+)
+
+// brief takes from facts what people look for. Packages and mounts are left out: they are most of
+// the text. What cannot be read says nothing.
+func brief(raw []byte) (os, words string) {
+	var f inventory.Facts
+	if json.Unmarshal(raw, &f) != nil {
+		return "", ""
+	}
+	if os = f.OS.Name; os == "" {
+		os = strings.TrimSpace(f.OS.ID + " " + f.OS.Version)
+	}
+	list := []string{os, f.OS.ID, f.OS.Codename, f.Kernel, f.Arch, f.Hostname, f.FQDN, f.Chassis, f.Virtual, f.PackageManager, f.Timezone}
+	for _, addresses := range f.Interfaces {
+		list = append(list, addresses...)
+	}
+	if custom, err := json.Marshal(f.Custom); err == nil && len(f.Custom) > 0 {
+		list = append(list, string(custom))
+	}
+	slices.Sort(list[11:])
+	list = slices.DeleteFunc(list, func(s string) bool { return s == "" })
+	return cut(os, maxOS), cut(strings.ToLower(strings.Join(list, "\n")), maxBrief)
+}
+
+// cut keeps the first bytes of a text, and whole characters.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "")
+}
