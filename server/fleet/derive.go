@@ -77,7 +77,8 @@ func later(a, b time.Time) time.Time {
 }
 
 func changed(a, b store.Host) bool {
-	return a.Release != b.Release || a.Catalog != b.Catalog || a.Facts != b.Facts || a.Result != b.Result || a.Found != b.Found
+	return a.Release != b.Release || a.Catalog != b.Catalog || a.Facts != b.Facts || a.Result != b.Result || a.Found != b.Found ||
+		a.Problem != b.Problem || a.Audit != b.Audit || a.Stale != b.Stale
 }
 
 type deriver struct {
@@ -201,6 +202,9 @@ func (d *deriver) newFailure(one entry, old store.Finding, was bool) bool {
 func (d *deriver) eventOf(kind string, one entry, old store.Finding) store.Event {
 	e := store.Event{Kind: kind, Address: one.Address, Cause: one.Cause, Status: one.Status, Before: old.Status,
 		Changes: one.Changes, Message: one.Message, By: printable(one.By, maxWord)}
+	if one.Cause == policies.Intentional {
+		e.FromCommit, e.ToCommit = one.From, one.To
+	}
 	if drifted(one.ResourceResult) && d.wasInOrder(one.Address) {
 		e.Checked = d.prev.Host.Ran
 	}
@@ -269,7 +273,7 @@ func (d *deriver) hostEvents() {
 func (d *deriver) add(e store.Event) {
 	r := d.next.Report
 	e.Host, e.Seq, e.At, e.Release, e.Commit = d.prev.Host.ID, r.Seq, d.at, r.Release, r.Commit
-	if d.prev.Host.Commit != r.Commit {
+	if e.ToCommit == "" && d.prev.Host.Commit != r.Commit {
 		e.FromCommit = d.prev.Host.Commit
 	}
 	d.step.Events = append(d.step.Events, e)

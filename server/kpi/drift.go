@@ -30,7 +30,7 @@ func (t *tally) drift(h Host) {
 		case drifts && ends(e):
 			delete(open, e.Address)
 			t.over(e, since)
-		case !drifts && corrective && e.Kind == "opened":
+		case !drifts && corrective && e.Kind == "opened" && e.Status != string(policies.Waived):
 			open[e.Address] = e.At
 			t.detected(e, good)
 		case !drifts && corrective && e.Kind == "repaired":

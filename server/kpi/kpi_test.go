@@ -141,6 +141,13 @@ func TestDrift(t *testing.T) {
 				event(80, "closed", "", "compliant"), event(90, "repaired", "initial", "repaired"), event(95, "repaired", "upstream", "repaired")},
 			want: want{detect: "none", repair: "none"},
 		},
+		"the end of a waiver, which is no drift": {
+			intervals: plain,
+			events: []Event{event(60, "opened", "corrective", "waived"), event(70, "changed", "reverted_waiver", "noncompliant"),
+				event(80, "repaired", "reverted_waiver", "repaired"), event(80, "closed", "reverted_waiver", "repaired"),
+				event(90, "repaired", "corrective", "repaired")},
+			want: want{episodes: 1, mended: 1, atOnce: 1, detect: "1: 30 30 30 30", repair: "1: 0 0 0 0"},
+		},
 		"patching is no drift": {
 			intervals: plain,
 			events:    []Event{{At: at(60), Kind: "repaired", Cause: "corrective", Status: "repaired", Address: "rollout.security"}},

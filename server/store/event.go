@@ -9,14 +9,14 @@ import (
 )
 
 const eventColumns = `e.id, e.host, h.name, e.seq, e.at, e.kind, e.address, e.cause, e.status, e.before, e.changes,
-	e.release, e.commit_id, e.from_commit, e.message, e.checked, e.writer`
+	e.release, e.commit_id, e.from_commit, e.message, e.checked, e.writer, e.to_commit`
 
 func scanEvent(scan func(...any) error) (Event, error) {
 	var e Event
 	var when, checked int64
 	var changes string
 	err := scan(&e.ID, &e.Host, &e.HostName, &e.Seq, &when, &e.Kind, &e.Address, &e.Cause, &e.Status, &e.Before, &changes,
-		&e.Release, &e.Commit, &e.FromCommit, &e.Message, &checked, &e.By)
+		&e.Release, &e.Commit, &e.FromCommit, &e.Message, &checked, &e.By, &e.ToCommit)
 	if err != nil {
 		return Event{}, err
 	}
@@ -72,9 +72,9 @@ func insertEvent(ctx context.Context, tx *sql.Tx, e Event) error {
 	if len(e.Changes) > 0 {
 		changes = encode(e.Changes)
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO events (host, seq, at, kind, address, cause, status, before, changes, release, commit_id, from_commit, message, checked, writer)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+	_, err := tx.ExecContext(ctx, `INSERT INTO events (host, seq, at, kind, address, cause, status, before, changes, release, commit_id, from_commit, message, checked, writer, to_commit)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 		string(e.Host), int64(e.Seq), ms(e.At), e.Kind, e.Address, string(e.Cause), string(e.Status), string(e.Before), changes,
-		int64(e.Release), e.Commit, e.FromCommit, e.Message, ms(e.Checked), e.By)
+		int64(e.Release), e.Commit, e.FromCommit, e.Message, ms(e.Checked), e.By, e.ToCommit)
 	return err
 }

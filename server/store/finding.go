@@ -79,9 +79,10 @@ func (filter FindingFilter) where() *where {
 	return w
 }
 
-// FindingsByAddress counts, for each address, the hosts on which it does not pass.
+// FindingsByAddress counts, for each address, the hosts on which it does not pass and nobody agreed
+// to that.
 func (s *Store) FindingsByAddress(ctx context.Context) (map[string]int, error) {
-	rows, err := s.r.QueryContext(ctx, `SELECT address, COUNT(*) FROM findings GROUP BY address`)
+	rows, err := s.r.QueryContext(ctx, `SELECT address, COUNT(*) FROM findings WHERE status <> $1 GROUP BY address`, string(policies.Waived))
 	return tally(rows, err)
 }
 

@@ -12,17 +12,18 @@ import (
 
 // The last check-in of the open interval is the host's own: a heartbeat then writes one row.
 const intervalColumns = `i.host, i.since, i.until, CASE i.until WHEN 0 THEN h.last_seen ELSE i.last_checkin END,
-	i.release, i.commit_id, i.catalog, i.facts, i.result, i.status, i.counts`
+	i.release, i.commit_id, i.catalog, i.facts, i.result, i.status, i.counts, i.problem, i.audit, i.expired`
 
 func scanInterval(scan func(...any) error) (Interval, error) {
 	var i Interval
-	var since, until, last int64
+	var since, until, last, audit, expired int64
 	var counts string
-	err := scan(&i.Host, &since, &until, &last, &i.Release, &i.Commit, &i.Catalog, &i.Facts, &i.Result, &i.Status, &counts)
+	err := scan(&i.Host, &since, &until, &last, &i.Release, &i.Commit, &i.Catalog, &i.Facts, &i.Result, &i.Status, &counts, &i.Problem, &audit, &expired)
 	if err != nil {
 		return Interval{}, err
 	}
 	i.Since, i.Until, i.LastCheckIn = at(since), at(until), at(last)
+	i.Audit, i.Expired = audit != 0, expired != 0
 	i.Counts = map[policies.Status]int{}
 	return i, decode(counts, &i.Counts)
 }
@@ -55,13 +56,14 @@ func (s *Store) IntervalAt(ctx context.Context, id inventory.HostID, t time.Time
 // interval is the interval that begins with the host as it is.
 func (h Host) interval() Interval {
 	return Interval{Host: h.ID, Since: h.Since, LastCheckIn: h.LastSeen, Release: h.Release, Commit: h.Commit,
-		Catalog: h.Catalog, Facts: h.Facts, Result: h.Result, Status: h.Status, Counts: h.Counts}
+		Catalog: h.Catalog, Facts: h.Facts, Result: h.Result, Status: h.Status, Counts: h.Counts,
+		Problem: h.Problem, Audit: h.Audit, Expired: h.Stale}
 }
 
 func insertInterval(ctx context.Context, tx *sql.Tx, i Interval) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO intervals (host, since, last_checkin, release, commit_id, catalog, facts, result, status, counts)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		string(i.Host), ms(i.Since), ms(i.LastCheckIn), int64(i.Release), i.Commit, i.Catalog, i.Facts, i.Result, string(i.Status), countsColumn(i.Counts))
+	_, err := tx.ExecContext(ctx, `INSERT INTO intervals (host, since, last_checkin, release, commit_id, catalog, facts, result, status, counts, problem, audit, expired)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		string(i.Host), ms(i.Since), ms(i.LastCheckIn), int64(i.Release), i.Commit, i.Catalog, i.Facts, i.Result, string(i.Status), countsColumn(i.Counts), i.Problem, bit(i.Audit), bit(i.Expired))
 	return err
 }
 

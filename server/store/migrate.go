@@ -26,6 +26,7 @@ var steps = []string{
 	"0010_trend.sql",
 	"0011_flapping.sql",
 	"0012_briefs.sql",
+	"0012_asof.sql",
 }
 
 // migrationLock makes servers that start at once on one PostgreSQL wait for each other.

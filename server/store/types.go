@@ -208,6 +208,10 @@ type Interval struct {
 	// Status is policies.Stale for a time of silence.
 	Status policies.Status
 	Counts map[policies.Status]int
+	// Problem, Audit and Expired are Problem, Audit and Stale of the host.
+	Problem string
+	Audit   bool
+	Expired bool
 }
 
 // The kinds of events.
@@ -248,10 +252,13 @@ type Event struct {
 	Status  policies.Status
 	Before  policies.Status
 	Changes []policies.Change
-	// Release and Commit are in force; FromCommit was before.
+	// Release and Commit are in force; FromCommit was before. For the cause intentional policy came
+	// to want this between FromCommit and ToCommit, which may be older than Commit: something waited
+	// for a window, or failed. They are equal when what changed was a fact.
 	Release    uint64
 	Commit     string
 	FromCommit string
+	ToCommit   string
 	Message    string
 	// By says who changed the resource, as far as the host's kernel told.
 	By string

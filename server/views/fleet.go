@@ -20,7 +20,7 @@ type Fleet struct {
 	// those whose newest release was refused, quarantined or did not compile.
 	Mismatch int `json:"mismatch"`
 	Problems int `json:"problems"`
-	// Findings counts the hosts for each resource that does not pass.
+	// Findings counts the hosts for each resource that does not pass and is not waived.
 	Findings map[string]int `json:"findings"`
 	Policy   Policy         `json:"policy"`
 	// Rollout is the newest release's way through the rings while it is on it.
@@ -30,7 +30,7 @@ type Fleet struct {
 
 // Fine tells whether nothing needs a person.
 func (f Fleet) Fine() bool {
-	good := f.Status[policies.Compliant] + f.Status[policies.Repaired] + f.Status[policies.NotApplicable]
+	good := f.Status[policies.Compliant] + f.Status[policies.Repaired] + f.Status[policies.NotApplicable] + f.Status[policies.Waived]
 	return f.Hosts == good && f.Mismatch == 0 && f.Problems == 0 && f.Policy.Problem == "" && !f.Halted()
 }
 

@@ -43,8 +43,10 @@ func StateWords(s policies.Status, f *policies.Flapping) string {
 	return Words(s)
 }
 
-// Fine tells whether a status needs nobody.
-func Fine(s policies.Status) bool { return s.Passing() || s == policies.NotApplicable }
+// Fine tells whether a status needs nobody: what is waived was agreed to.
+func Fine(s policies.Status) bool {
+	return s.Passing() || s == policies.NotApplicable || s == policies.Waived
+}
 
 // Short is the head of a commit or digest.
 func Short(hash string) string {

@@ -51,7 +51,7 @@ func (s *site) host(c *api.Call) (any, error) {
 		switch {
 		case r.Status == policies.Repaired:
 			p.Mended = append(p.Mended, r)
-		case !views.Fine(r.Status):
+		case !views.Fine(r.Status) || r.Status == policies.Waived:
 			p.Wrong = append(p.Wrong, wrong{Resource: r, Opened: opened[r.Address]})
 		}
 	}
