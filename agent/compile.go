@@ -12,6 +12,7 @@ import (
 	"plumb/inventory"
 	"plumb/policies"
 	"plumb/policies/bundle"
+	"plumb/policies/canon"
 	"plumb/policies/compiler"
 	"plumb/policies/lang"
 )
@@ -62,7 +63,7 @@ type Compiled struct {
 // Catalog reads the catalog as it is to be run, with its sensitive values.
 func (c Compiled) Catalog() (policies.Catalog, error) {
 	var catalog policies.Catalog
-	if err := json.Unmarshal(c.Raw, &catalog); err != nil {
+	if err := canon.Unmarshal(c.Raw, &catalog); err != nil {
 		return catalog, fmt.Errorf("cannot read the catalog: %w", err)
 	}
 	for i, one := range catalog.Resources {

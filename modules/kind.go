@@ -1,15 +1,15 @@
 package modules
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"plumb/modules/system"
 	"plumb/policies"
+	"plumb/policies/canon"
 )
 
 // Resource is one thing on a host that can be measured. Its implementation is a pointer to
@@ -92,13 +92,37 @@ type Kind struct {
 
 // Find returns the kind of that name among the resources or the checks.
 func Find(name string, check bool) (Kind, bool) {
-	for _, k := range Kinds() {
-		if k.Name == name && k.Check == check {
-			return k, true
-		}
-	}
-	return Kind{}, false
+	known, ok := index()[kindKey{name, check}]
+	return known.Kind, ok
 }
+
+// Secrets names the attributes of a kind whose values are always hidden.
+func Secrets(name string, check bool) []string { return index()[kindKey{name, check}].secrets }
+
+type kindKey struct {
+	name  string
+	check bool
+}
+
+type indexed struct {
+	Kind
+	secrets []string
+}
+
+// index is made once: each resource of each run is looked up in it.
+var index = sync.OnceValue(func() map[kindKey]indexed {
+	all := map[kindKey]indexed{}
+	for _, k := range Kinds() {
+		one := indexed{Kind: k}
+		for _, a := range k.Attributes() {
+			if a.Secret {
+				one.secrets = append(one.secrets, a.Name)
+			}
+		}
+		all[kindKey{k.Name, k.Check}] = one
+	}
+	return all
+})
 
 // Decode makes the resource of a catalog entry. An attribute that the kind does not have is
 // an error: an older agent must not silently ignore what a newer policy wants.
@@ -108,9 +132,7 @@ func Decode(r policies.Resource) (Resource, error) {
 		return nil, fmt.Errorf("%w: this agent does not know the kind %q: upgrade it", ErrUnknown, r.Kind)
 	}
 	one := kind.New()
-	dec := json.NewDecoder(bytes.NewReader(r.Attributes))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(one); err != nil {
+	if err := canon.UnmarshalStrict(r.Attributes, one); err != nil {
 		return nil, fmt.Errorf("cannot read the attributes of %s: %w", r.Address, err)
 	}
 	return one, nil

@@ -33,8 +33,9 @@ func internal() []Kind { return []Kind{patchKind()} }
 // want a value of at most 4 where a policy sets it to 3.
 func measured() []Kind {
 	var list []Kind
-	for _, k := range written() {
-		if !k.Check && !slices.ContainsFunc(written(), func(other Kind) bool { return other.Check && other.Name == k.Name }) {
+	all := written()
+	for _, k := range all {
+		if !k.Check && !slices.ContainsFunc(all, func(other Kind) bool { return other.Check && other.Name == k.Name }) {
 			k.Check, k.Rank = true, checkRank
 			k.Doc += " As a check it is only ever measured."
 			list = append(list, k)

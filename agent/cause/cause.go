@@ -15,6 +15,7 @@ import (
 
 	"plumb/inventory"
 	"plumb/policies"
+	"plumb/policies/canon"
 )
 
 // Entry is what is remembered of one resource.
@@ -53,7 +54,7 @@ const keyed = "hmac-sha256:"
 // called and what it is evidence for do not count: a line that moved is no new intention. With a
 // key the digest can only be made on this host: nobody can try out what a secret might be.
 func Wanted(r policies.Resource, key []byte) (string, error) {
-	raw, err := json.Marshal(struct {
+	raw, err := canon.Marshal(struct {
 		Kind       string
 		Check      bool
 		Mode       policies.Mode

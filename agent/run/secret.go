@@ -28,14 +28,7 @@ type secrets struct {
 
 // Secret names the attributes that policy or the kind calls secret.
 func Secret(res policies.Resource) []string {
-	names := slices.Clone(res.Sensitive)
-	if kind, ok := modules.Find(res.Kind, res.Check); ok {
-		for _, a := range kind.Attributes() {
-			if a.Secret {
-				names = append(names, a.Name)
-			}
-		}
-	}
+	names := slices.Concat(res.Sensitive, modules.Secrets(res.Kind, res.Check))
 	if slices.Contains(names, "source") { // it becomes the content
 		names = append(names, "content")
 	}

@@ -2,7 +2,6 @@ package compiler
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -33,23 +32,27 @@ func child(stdin io.Reader, stdout io.Writer) error {
 	if err := confine(head); err != nil {
 		return err
 	}
-	req, err := readRequest(r, head)
+	raw, err := readBundle(r, head)
 	if err != nil {
 		return err
 	}
-	res, err := answer(req)
+	tree, err := bundle.Unpack(raw)
 	if err != nil {
 		return err
-	}
-	return json.NewEncoder(stdout).Encode(res)
-}
-
-func answer(req Request) (Response, error) {
-	tree, err := bundle.Unpack(req.Bundle)
-	if err != nil {
-		return Response{}, err
 	}
 	config, problems := lang.Load(tree)
+	req, err := readQuestion(r)
+	if err != nil {
+		return err
+	}
+	res, err := answer(config, problems, req)
+	if err != nil {
+		return err
+	}
+	return writeReply(stdout, res)
+}
+
+func answer(config *lang.Config, problems []policies.Problem, req Request) (Response, error) {
 	res := Response{Problems: problems, Rollouts: []policies.Rollout{},
 		Windows: []calendar.Window{}, Freezes: []calendar.Freeze{}, Hosts: []Compiled{}}
 	if slices.ContainsFunc(problems, func(p policies.Problem) bool { return p.Severity == "error" }) {

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"time"
 
@@ -118,27 +119,89 @@ func (l Limits) filled() Limits {
 // Compile runs one child. An error means that there is no answer; mistakes in policies are
 // in the response.
 func (c Compiler) Compile(ctx context.Context, req Request) (Response, error) {
+	return c.Begin(ctx, req.Bundle).Ask(req)
+}
+
+// Begun is a child at work on a tree. It ends with its context, when nobody asks it.
+type Begun struct {
+	rest   chan [][]byte
+	answer chan outcome
+}
+
+type outcome struct {
+	raw []byte
+	err error
+}
+
+// Begin starts a child that loads the tree, while the caller finds out about the hosts.
+func (c Compiler) Begin(ctx context.Context, bundle []byte) *Begun {
+	b := &Begun{rest: make(chan [][]byte, 1), answer: make(chan outcome, 1)}
+	go func() {
+		raw, err := c.serve(ctx, bundle, b.rest)
+		b.answer <- outcome{raw, err}
+	}()
+	return b
+}
+
+func (c Compiler) serve(ctx context.Context, bundle []byte, rest <-chan [][]byte) ([]byte, error) {
 	limits := c.Limits.filled()
-	input, err := encode(req, limits)
+	input, err := encodeTree(bundle, limits)
 	if err != nil {
-		return Response{}, err
+		return nil, err
 	}
 	// The kernel kills the child when the thread that started it ends, so keep the thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	wall, cancel := context.WithTimeout(ctx, limits.Wall)
 	defer cancel()
-	answer, err := c.run(wall, input, limits)
-	if err != nil {
-		return Response{}, fmt.Errorf("cannot compile the policies: %w", err)
-	}
-	return decode(answer)
+	return c.run(wall, &feed{parts: input, rest: rest, done: wall.Done()}, limits)
 }
 
-func decode(answer []byte) (Response, error) {
-	var res Response
-	if err := json.Unmarshal(answer, &res); err != nil {
+// Ask asks about the hosts and the advisories of the request, whose bundle is not looked at, and
+// waits for the answer. It is called once.
+func (b *Begun) Ask(req Request) (Response, error) {
+	parts, err := encodeQuestion(req)
+	b.rest <- parts // nothing, when the request cannot be encoded: the child ends
+	out := <-b.answer
+	if err = errors.Join(err, out.err); err != nil {
+		return Response{}, fmt.Errorf("cannot compile the policies: %w", err)
+	}
+	res, err := readReply(out.raw)
+	if err != nil {
 		return Response{}, fmt.Errorf("cannot compile the policies: %w: its answer cannot be read: %w", ErrDied, err)
 	}
 	return res, nil
+}
+
+// feed is what the child reads: the tree, and the question when it is there.
+type feed struct {
+	parts [][]byte
+	rest  <-chan [][]byte
+	done  <-chan struct{}
+	asked bool
+}
+
+// Read waits for the question, and ends when nobody waits for the answer any more.
+func (f *feed) Read(p []byte) (int, error) {
+	for {
+		if len(f.parts) > 0 {
+			n := copy(p, f.parts[0])
+			if f.parts[0] = f.parts[0][n:]; len(f.parts[0]) == 0 {
+				f.parts = f.parts[1:]
+			}
+			if n > 0 {
+				return n, nil
+			}
+			continue
+		}
+		if f.asked {
+			return 0, io.EOF
+		}
+		select {
+		case f.parts = <-f.rest:
+			f.asked = true
+		case <-f.done:
+			return 0, io.EOF
+		}
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"plumb/inventory"
@@ -325,29 +326,83 @@ func TestUnprivilegedParent(t *testing.T) {
 		t.Errorf("namespaces() = %+v, want a network namespace only", attr)
 	}
 	// The way without namespaces is what a kernel that refuses them leaves.
-	input, err := encode(Request{Bundle: pack(t, bundle.Tree{})}, Limits{}.filled())
+	input, err := encodeTree(pack(t, bundle.Tree{}), Limits{}.filled())
 	if err != nil {
 		t.Fatal(err)
 	}
+	asked, err := encodeQuestion(Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := bytes.NewReader(bytes.Join(append(input, asked...), nil))
 	plain := &syscall.SysProcAttr{}
-	if _, err := (Compiler{}).start(t.Context(), input, Limits{}.filled(), plain); err != nil {
+	if _, err := (Compiler{}).start(t.Context(), whole, Limits{}.filled(), plain); err != nil {
 		t.Errorf("start() without namespaces = %v", err)
 	}
 }
 
 func FuzzRequest(f *testing.F) {
-	f.Add([]byte("{\"hosts\":2,\"bundle\":0}\n[]"))
-	f.Add([]byte("{\"hosts\":2,\"advisories\":13,\"bundle\":1}\n[][{\"id\":\"A\"}]x"))
-	f.Add([]byte("{\"hosts\":-1}\n"))
-	f.Add([]byte("{}"))
+	f.Add([]byte("{\"bundle\":0}\n{\"hosts\":2}\n[]"))
+	f.Add([]byte("{\"bundle\":1}\nx{\"hosts\":2,\"advisories\":13}\n[][{\"id\":\"A\"}]"))
+	f.Add([]byte("{\"bundle\":-1}\n"))
+	f.Add([]byte("{}\n{\"hosts\":-1}\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		r := bufio.NewReader(bytes.NewReader(raw))
 		head, err := readHeader(r)
-		if err != nil || head.Hosts > 1<<20 || head.Advisories > 1<<20 || head.Bundle > 1<<20 {
+		if err != nil || head.Bundle > 1<<20 {
 			return
 		}
-		if req, err := readRequest(r, head); err == nil && len(req.Bundle) != head.Bundle {
-			t.Errorf("readRequest() has %d bytes of bundle, want %d", len(req.Bundle), head.Bundle)
+		if tree, err := readBundle(r, head); err != nil || len(tree) != head.Bundle {
+			return
+		}
+		if req, err := readQuestion(r); err == nil && req.Bundle != nil {
+			t.Errorf("readQuestion() has a bundle of %d bytes", len(req.Bundle))
 		}
 	})
+}
+
+func TestReply(t *testing.T) {
+	one, two := Compiled{Catalog: []byte(`{"a":1}`), Digest: "1"}, Compiled{Catalog: []byte(`{"b":2}`), Digest: "2"}
+	res := Response{Policies: 3, Hosts: []Compiled{one, two, one}}
+	var out bytes.Buffer
+	if err := writeReply(&out, res); err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(out.Bytes(), one.Catalog); n != 1 {
+		t.Errorf("a catalog of two hosts is written %d times", n)
+	}
+	back, err := readReply(out.Bytes())
+	if diff := cmp.Diff(res, back); diff != "" || err != nil {
+		t.Errorf("readReply() (%v) (-want +got):\n%s", err, diff)
+	}
+	for n := range out.Len() {
+		if _, err := readReply(out.Bytes()[:n]); err == nil {
+			t.Errorf("readReply() takes the first %d of %d bytes", n, out.Len())
+		}
+	}
+}
+
+func FuzzReply(f *testing.F) {
+	f.Add([]byte("{\"hosts\":[{}],\"catalogs\":[2],\"of\":[0]}\n{}"))
+	f.Add([]byte("{\"hosts\":[{}],\"catalogs\":[-1],\"of\":[7]}\n"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		res, err := readReply(raw)
+		if err != nil {
+			return
+		}
+		var out bytes.Buffer
+		if err := writeReply(&out, res); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestBegunIsGivenUp starts a child that nobody asks: it has to end with its context.
+func TestBegunIsGivenUp(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	b := Compiler{}.Begin(ctx, pack(t, bundle.Tree{}))
+	cancel()
+	if out := <-b.answer; out.err == nil {
+		t.Error("Begin() has an answer that nobody asked for")
+	}
 }

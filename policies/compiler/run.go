@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -14,7 +15,7 @@ import (
 )
 
 // run starts the child in namespaces of its own, and without them where the kernel refuses.
-func (c Compiler) run(ctx context.Context, input [][]byte, limits Limits) ([]byte, error) {
+func (c Compiler) run(ctx context.Context, input io.Reader, limits Limits) ([]byte, error) {
 	answer, err := c.start(ctx, input, limits, namespaces())
 	if errors.Is(err, errNotStarted) && ctx.Err() == nil {
 		answer, err = c.start(ctx, input, limits, &syscall.SysProcAttr{})
@@ -36,12 +37,12 @@ func namespaces() *syscall.SysProcAttr {
 	}
 }
 
-func (c Compiler) start(ctx context.Context, input [][]byte, limits Limits, attr *syscall.SysProcAttr) ([]byte, error) {
+func (c Compiler) start(ctx context.Context, input io.Reader, limits Limits, attr *syscall.SysProcAttr) ([]byte, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, cmp.Or(c.Exe, "/proc/self/exe"), Argument)
 	cmd.Dir, cmd.Env = "/", []string{}
-	cmd.Stdin = bytes.NewReader(bytes.Join(input, nil))
+	cmd.Stdin = input
 	out, problems := &capped{most: maxAnswer, stop: cancel}, &capped{most: 8 << 10, stop: func() {}}
 	cmd.Stdout, cmd.Stderr = out, problems
 	attr.Setpgid, attr.Pdeathsig = true, syscall.SIGKILL

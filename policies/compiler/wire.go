@@ -13,19 +13,34 @@ import (
 	"plumb/policies/patch"
 )
 
-// header is the first line that the child reads. The hosts and the advisories as JSON and then
-// the bundle follow with the lengths that it names. The limits hold before anything else is read.
+// header is the first line that the child reads; the bundle follows with the length that it names.
+// The limits hold before anything else is read.
 type header struct {
 	Memory     int64 `json:"memory"`
 	CPUSeconds int64 `json:"cpu_seconds"`
-	Hosts      int   `json:"hosts"`
-	Advisories int   `json:"advisories"`
 	Bundle     int   `json:"bundle"`
+}
+
+// question is the line behind the bundle; the hosts and the advisories follow as JSON. The child
+// has loaded the tree when it reads it, for a caller may know the tree before it knows the hosts.
+type question struct {
+	Hosts      int `json:"hosts"`
+	Advisories int `json:"advisories"`
 	// Explain is Request.Explain.
 	Explain string `json:"explain,omitempty"`
 }
 
-func encode(req Request, limits Limits) ([][]byte, error) {
+// encodeTree returns what the child gets first.
+func encodeTree(bundle []byte, limits Limits) ([][]byte, error) {
+	head, err := json.Marshal(header{Memory: limits.Memory, CPUSeconds: wholeSeconds(limits.CPU), Bundle: len(bundle)})
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode the limits: %w", err)
+	}
+	return [][]byte{append(head, '\n'), bundle}, nil
+}
+
+// encodeQuestion returns what the child gets then.
+func encodeQuestion(req Request) ([][]byte, error) {
 	hosts := req.Hosts
 	if hosts == nil {
 		hosts = []lang.Input{}
@@ -38,11 +53,11 @@ func encode(req Request, limits Limits) ([][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode the advisories: %w", err)
 	}
-	head, err := json.Marshal(header{Memory: limits.Memory, CPUSeconds: wholeSeconds(limits.CPU), Hosts: len(list), Advisories: len(advisories), Bundle: len(req.Bundle), Explain: req.Explain})
+	head, err := json.Marshal(question{Hosts: len(list), Advisories: len(advisories), Explain: req.Explain})
 	if err != nil {
-		return nil, fmt.Errorf("cannot encode the limits: %w", err)
+		return nil, fmt.Errorf("cannot encode the question: %w", err)
 	}
-	return [][]byte{append(head, '\n'), list, advisories, req.Bundle}, nil
+	return [][]byte{append(head, '\n'), list, advisories}, nil
 }
 
 // shortened leaves out what an advisory affects: no policy reads it, and it is most of the text.
@@ -64,30 +79,52 @@ const (
 )
 
 func readHeader(r *bufio.Reader) (header, error) {
-	line, err := r.ReadBytes('\n')
-	if err != nil {
-		return header{}, fmt.Errorf("cannot read the request: %w", err)
-	}
 	var head header
-	if err := json.Unmarshal(line, &head); err != nil {
-		return header{}, fmt.Errorf("cannot read the request: %w", err)
+	if err := readLine(r, &head); err != nil {
+		return header{}, err
 	}
-	if !fits(head.Hosts, maxHosts) || !fits(head.Advisories, maxAdvisories) || !fits(head.Bundle, bundle.MaxBytes) {
-		return header{}, fmt.Errorf("the request is too large: %d bytes of hosts, %d of advisories, %d of policy", head.Hosts, head.Advisories, head.Bundle)
+	if !fits(head.Bundle, bundle.MaxBytes) {
+		return header{}, fmt.Errorf("the request is too large: %d bytes of policy", head.Bundle)
 	}
 	return head, nil
 }
 
+func readLine(r *bufio.Reader, into any) error {
+	line, err := r.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, into)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot read the request: %w", err)
+	}
+	return nil
+}
+
 func fits(n, most int) bool { return n >= 0 && n <= most }
 
-func readRequest(r io.Reader, head header) (Request, error) {
-	list, advisories, raw := make([]byte, head.Hosts), make([]byte, head.Advisories), make([]byte, head.Bundle)
-	for _, part := range [][]byte{list, advisories, raw} {
+func readBundle(r io.Reader, head header) ([]byte, error) {
+	raw := make([]byte, head.Bundle)
+	if _, err := io.ReadFull(r, raw); err != nil {
+		return nil, fmt.Errorf("cannot read the request: %w", err)
+	}
+	return raw, nil
+}
+
+func readQuestion(r *bufio.Reader) (Request, error) {
+	var head question
+	if err := readLine(r, &head); err != nil {
+		return Request{}, err
+	}
+	if !fits(head.Hosts, maxHosts) || !fits(head.Advisories, maxAdvisories) {
+		return Request{}, fmt.Errorf("the request is too large: %d bytes of hosts, %d of advisories", head.Hosts, head.Advisories)
+	}
+	list, advisories := make([]byte, head.Hosts), make([]byte, head.Advisories)
+	for _, part := range [][]byte{list, advisories} {
 		if _, err := io.ReadFull(r, part); err != nil {
 			return Request{}, fmt.Errorf("cannot read the request: %w", err)
 		}
 	}
-	req := Request{Bundle: raw, Explain: head.Explain}
+	req := Request{Explain: head.Explain}
 	if err := json.Unmarshal(list, &req.Hosts); err != nil {
 		return Request{}, fmt.Errorf("cannot read the hosts of the request: %w", err)
 	}

@@ -1,7 +1,6 @@
 package lang
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 
 	"plumb/inventory"
 	"plumb/modules"
+	"plumb/policies/canon"
 )
 
 // attributes evaluates what the kind itself takes, and lets the kind judge it.
@@ -164,16 +164,14 @@ func (r *run) treeDigest(i *instance, a modules.Attribute, one *named, all map[s
 
 // judge decodes the attributes as an agent does, and asks the kind what it makes of them.
 func (r *run) judge(i *instance, all map[string]json.RawMessage) {
-	raw, err := json.Marshal(all)
+	raw, err := canon.Marshal(all)
 	if err != nil {
 		r.report(failure(i.from.at, internalSummary, "The attributes cannot be encoded: "+err.Error()+"."))
 		return
 	}
 	i.Attributes = raw
 	typed := i.from.kind.New()
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(typed); err != nil {
+	if err := canon.UnmarshalStrict(raw, typed); err != nil {
 		r.report(i.undecodable(err))
 		return
 	}

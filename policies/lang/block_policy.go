@@ -50,11 +50,9 @@ func (l *loader) resource(p *policy, block *hcl.Block) {
 		l.report(l.unknownKind(block))
 		return
 	}
-	r.kind, r.own = kind, map[string]modules.Attribute{}
-	for _, a := range kind.Attributes() {
-		r.own[a.Name] = a
-	}
-	content, diags := block.Body.Content(resourceSchema(kind))
+	words := l.vocabulary(kind)
+	r.kind, r.own = kind, words.own
+	content, diags := block.Body.Content(words.schema)
 	l.report(diags...)
 	r.broken = diags.HasErrors()
 	for _, name := range sortedKeys(content.Attributes) {
@@ -91,10 +89,37 @@ var (
 	laterMeta = []string{"on_remove"}
 )
 
-func resourceSchema(kind modules.Kind) *hcl.BodySchema {
+// word names a kind.
+type word struct {
+	name  string
+	check bool
+}
+
+// vocabulary is what a block of one kind may say.
+type vocabulary struct {
+	own    map[string]modules.Attribute
+	schema *hcl.BodySchema
+}
+
+// vocabulary is worked out once for each kind: a tree may have ten thousand blocks of one.
+func (l *loader) vocabulary(kind modules.Kind) vocabulary {
+	at := word{kind.Name, kind.Check}
+	words, ok := l.kinds[at]
+	if !ok {
+		words.own = map[string]modules.Attribute{}
+		for _, a := range kind.Attributes() {
+			words.own[a.Name] = a
+		}
+		words.schema = resourceSchema(kind.Attributes())
+		l.kinds[at] = words
+	}
+	return words
+}
+
+func resourceSchema(attributes []modules.Attribute) *hcl.BodySchema {
 	schema := &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "retry"}, {Type: "confirm"}}}
 	own := map[string]bool{}
-	for _, a := range kind.Attributes() {
+	for _, a := range attributes {
 		own[a.Name] = true
 		schema.Attributes = append(schema.Attributes, hcl.AttributeSchema{Name: a.Name, Required: a.Required && a.Name != "name"})
 	}

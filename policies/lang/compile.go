@@ -12,6 +12,7 @@ import (
 	"plumb/inventory"
 	"plumb/modules"
 	"plumb/policies"
+	"plumb/policies/canon"
 	"plumb/policies/patch"
 )
 
@@ -71,7 +72,7 @@ func Digest(c policies.Catalog) (raw []byte, digest string, err error) {
 	if c.Resources == nil {
 		c.Resources = []policies.Resource{}
 	}
-	if raw, err = json.Marshal(c); err != nil {
+	if raw, err = canon.Marshal(c); err != nil {
 		return nil, "", fmt.Errorf("cannot encode the catalog: %w", err)
 	}
 	return raw, inventory.Digest(raw), nil
@@ -188,8 +189,15 @@ func (r *run) policy(p *policy) {
 }
 
 func (r *run) resource(one *resource, now standing) {
+	if one.settled && !r.static {
+		r.again(one, now)
+		return
+	}
 	if now.applicable {
-		r.expand(one, now)
+		made, diags := len(r.instances), len(r.diags)
+		if r.expand(one, now); r.static {
+			r.keep(one, made, diags)
+		}
 		return
 	}
 	// What does not apply may read facts that this host lacks.

@@ -29,6 +29,7 @@ type Config struct {
 	freezes   map[string]*freeze
 	baselines map[string]*baseline
 	slas      map[string]*sla
+	constants map[string]bool // locals that were looked at, see [Config.constantLocal]
 	waivers   map[string]*waiver
 }
 
@@ -90,6 +91,8 @@ type resource struct {
 	retry   map[string]hclsyntax.Expression
 	windows []string
 	broken  bool // its block has mistakes, so the kind need not judge it
+	settled bool // it says the same on every host: made are its instances
+	made    []*instance
 	at      hcl.Range
 }
 
@@ -153,7 +156,7 @@ func (c *Config) isKind(name string) bool {
 }
 
 func newConfig(tree bundle.Tree, kinds []modules.Kind) *Config {
-	return &Config{tree: maps.Clone(tree), kinds: kinds, files: map[string]*hcl.File{}, variables: map[string]*variable{},
+	return &Config{constants: map[string]bool{}, tree: maps.Clone(tree), kinds: kinds, files: map[string]*hcl.File{}, variables: map[string]*variable{},
 		locals: map[string]*named{}, values: map[string]*named{}, hosts: map[string]*host{}, groups: map[string]*group{}, policies: map[string]*policy{},
 		windows: map[string]*window{}, freezes: map[string]*freeze{},
 		baselines: map[string]*baseline{}, slas: map[string]*sla{}, waivers: map[string]*waiver{}}

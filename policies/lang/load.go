@@ -27,7 +27,7 @@ func load(tree bundle.Tree, kinds []modules.Kind) (c *Config, problems []policie
 			problems = []policies.Problem{internalProblem(r)}
 		}
 	}()
-	l := &loader{cfg: c}
+	l := &loader{cfg: c, kinds: map[word]vocabulary{}, parsed: parseAll(tree)}
 	for _, name := range sortedKeys(tree) {
 		if isConfig(name) {
 			l.file(name)
@@ -81,6 +81,8 @@ func isConfig(name string) bool {
 type loader struct {
 	cfg    *Config
 	diags  hcl.Diagnostics
+	kinds  map[word]vocabulary
+	parsed map[string]parsed
 	unread bool // a file could not be parsed: what it declares is not known
 
 	ringGroups []named     // groups that rings name
@@ -93,7 +95,7 @@ type loader struct {
 func (l *loader) report(diags ...*hcl.Diagnostic) { l.diags = append(l.diags, diags...) }
 
 func (l *loader) file(name string) {
-	file, diags := parse(l.cfg.tree[name], name)
+	file, diags := l.parsed[name].file, l.parsed[name].diags
 	l.report(diags...)
 	if diags.HasErrors() {
 		l.unread = true
@@ -101,14 +103,9 @@ func (l *loader) file(name string) {
 	if file == nil {
 		return
 	}
-	l.cfg.files[name] = file
-	if diags.HasErrors() {
-		return
+	if l.cfg.files[name] = file; !diags.HasErrors() {
+		l.body(file.Body)
 	}
-	if body, ok := file.Body.(*hclsyntax.Body); ok {
-		bind(body)
-	}
-	l.body(file.Body)
 }
 
 // parse refuses what is past the limits before a parser sees it.

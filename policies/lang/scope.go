@@ -29,6 +29,7 @@ type scope struct {
 	funcs     map[string]function.Function
 	inner     map[string]function.Function
 	templates map[string]hclsyntax.Expression
+	mentions  map[hclsyntax.Expression][]hcl.Traversal // what expressions name
 	diags     hcl.Diagnostics
 }
 
@@ -37,7 +38,7 @@ type names map[string]cty.Value
 
 func newScope(c *Config, in Input, static bool) *scope {
 	s := &scope{cfg: c, in: in, static: static, known: map[string]cty.Value{}, reads: map[string]bool{},
-		budget: newBudget(), templates: map[string]hclsyntax.Expression{}}
+		budget: newBudget(), templates: map[string]hclsyntax.Expression{}, mentions: map[hclsyntax.Expression][]hcl.Traversal{}}
 	s.funcs = s.functions()
 	if static {
 		s.fact, s.host = unknownFacts(), unknownHost()
@@ -59,6 +60,9 @@ func (s *scope) failed() bool { return s.diags.HasErrors() }
 // eval returns the value of an expression that stands in a file of the folder. What is wrong
 // is reported, and the value is unknown then.
 func (s *scope) eval(e hclsyntax.Expression, extra names) cty.Value {
+	if v, ok := literal(e); ok {
+		return v
+	}
 	v, diags := s.try(e, extra)
 	s.report(diags...)
 	if diags.HasErrors() {
@@ -87,7 +91,7 @@ func (s *scope) context(e hclsyntax.Expression, extra names) (*hcl.EvalContext, 
 	vars := map[string]cty.Value{budgetName: cty.CapsuleVal(budgetType, s.budget)}
 	members := map[string]map[string]cty.Value{}
 	var diags hcl.Diagnostics
-	for _, t := range e.Variables() {
+	for _, t := range s.variables(e) {
 		root := t.RootName()
 		if v, ok := extra[root]; ok {
 			vars[root] = v
@@ -112,6 +116,16 @@ func (s *scope) context(e hclsyntax.Expression, extra names) (*hcl.EvalContext, 
 		vars[root] = cty.ObjectVal(values)
 	}
 	return &hcl.EvalContext{Variables: vars, Functions: s.funcs}, diags
+}
+
+// variables are those of the expression, which is asked once for each of its instances.
+func (s *scope) variables(e hclsyntax.Expression) []hcl.Traversal {
+	all, ok := s.mentions[e]
+	if !ok {
+		all = e.Variables()
+		s.mentions[e] = all
+	}
+	return all
 }
 
 // member puts one variable, local or group into the object of its root.
