@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"plumb/server/alerts"
+	"plumb/server/people"
 )
 
 // Config is what an administrator may say about a server. The zero value of each field has a
@@ -33,6 +34,8 @@ type Config struct {
 	Prometheus string `json:"prometheus"`
 	// Alerts says who is told when something needs a person.
 	Alerts alerts.Config `json:"alerts"`
+	// OIDC says where people sign in who have an account elsewhere.
+	OIDC people.Config `json:"oidc"`
 	// Upstream is a repository elsewhere to follow; the server then takes no push.
 	Upstream Upstream `json:"upstream"`
 }
@@ -88,6 +91,9 @@ func (c Config) check() error {
 	}
 	if c.Interval < 0 || c.Interval > 24*60*60 {
 		return fmt.Errorf("an interval of %d seconds is not usable: choose 1 to 86400", c.Interval)
+	}
+	if err := c.OIDC.Check(); err != nil {
+		return err
 	}
 	return c.Alerts.Check()
 }

@@ -139,7 +139,12 @@ func (s *Server) assemble(version string, at api.Addresses) error {
 	s.fleet.Patches = s.rollout.Grants
 	s.desk = &release.Desk{Repo: s.repo, Store: s.store, Authority: s.keys, Compiler: compiler.Compiler{}, Upstream: s.config.Upstream.follow(), Now: s.now, Log: s.log}
 	s.desk.Plan, s.desk.Released = s.rollout.Plan, s.released
+	persons, err := s.newPeople(at)
+	if err != nil {
+		return err
+	}
 	s.api = &api.API{
+		People:   persons,
 		Rollouts: s.rollout, Patches: s.patches, Alerts: s.alerts,
 		Store: s.store, Fleet: s.fleet, Authority: s.keys, Policy: policy{s.desk, s.config.Upstream},
 		Log: s.log, Now: s.now, Addresses: at, Release: version,
@@ -147,7 +152,7 @@ func (s *Server) assemble(version string, at api.Addresses) error {
 	s.ssh = &sshd.Server{HostKey: s.keys.SSHHostKey(), Authors: s.author, Hosts: s.host, Git: s.git, Handler: s.api.Handler(api.SSHDoor), Log: s.log}
 	s.api.Explain = s.explain
 	s.api.Drop, s.api.DropAuthor = s.ssh.Drop, s.ssh.DropAuthor
-	s.api.Start(web.Pages{Read: s.api.Views, Rollouts: s.rollout, Nexts: s.api.PatchNexts, Version: version}.Routes()...)
+	s.api.Start(web.Pages{Read: s.api.Views, People: persons, Rollouts: s.rollout, Nexts: s.api.PatchNexts, Version: version}.Routes()...)
 	return nil
 }
 

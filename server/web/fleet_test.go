@@ -11,6 +11,7 @@ import (
 
 	"plumb/inventory"
 	"plumb/policies"
+	"plumb/server/people"
 	"plumb/server/rollout"
 	"plumb/server/store"
 	"plumb/server/views"
@@ -25,6 +26,8 @@ type fleet struct {
 	store  *store.Store
 	policy views.Policy
 	stored map[string]bool
+	// persons are made when they are asked for.
+	persons *people.People
 	// driver is set where the engine of rollouts takes part.
 	driver *rollout.Driver
 	// glancer takes the driver's place on pages.

@@ -48,7 +48,7 @@ func (s *site) signInHelp(c *api.Call) (any, error) {
 // signinLinkPage asks before a link is used that another site has led to.
 type signinLinkPage struct {
 	frame
-	Address string
+	Code string
 }
 
 // askFirst shows a page in place of a sign-in that another site began: it may be somebody
@@ -56,7 +56,7 @@ type signinLinkPage struct {
 func (s *site) askFirst(c *api.Call) (any, error) {
 	site := c.Request.Header.Get("Sec-Fetch-Site")
 	if site == "cross-site" || site == "same-site" {
-		return s.show("signin_link", signinLinkPage{s.frame(c, "Sign in", ""), "/signin/" + c.Param("code")})
+		return s.show("signin_link", signinLinkPage{s.frame(c, "Sign in", ""), c.Param("code")})
 	}
 	return s.signIn(c)
 }

@@ -28,15 +28,23 @@ func fields(c *api.Call) error {
 	return &api.Error{Code: http.StatusBadRequest, Text: "the form cannot be read", Hint: "go back and try again"}
 }
 
+func errEmptyForm() error {
+	return &api.Error{Code: http.StatusBadRequest, Text: "the form is not filled in", Hint: "write your name and your password"}
+}
+
 func (s *site) signInByPassword(c *api.Call) (any, error) {
 	if err := fields(c); err != nil {
 		return nil, err
 	}
 	page := s.newSignin(c.Request.Context(), s.strange("Sign in"), localPath(c.Request.PostFormValue("next")))
 	page.Name = c.Request.PostFormValue("name")
+	again := func(p protocol.Problem) any { page.Problem = p; return page }
+	if page.Name == "" || c.Request.PostFormValue("password") == "" {
+		return s.refuse("signin", errEmptyForm(), again)
+	}
 	account, mark, err := s.People.SignIn(c.Request.Context(), s.try(c, page.Name, "password"))
 	if err != nil {
-		return s.refuse("signin", err, func(p protocol.Problem) any { page.Problem = p; return page })
+		return s.refuse("signin", err, again)
 	}
 	cookie, err := s.open(c, arrival{name: account.Name, role: account.Role, account: &account, how: "with a password"})
 	if err != nil {

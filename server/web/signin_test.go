@@ -97,7 +97,7 @@ func TestSignOut(t *testing.T) {
 }
 
 // open are the only addresses that answer to strangers.
-var open = map[string]bool{"/signin": true, "/signin/:code": true, "/signout": true, "/static/:name": true}
+var open = map[string]bool{"/signin": true, "/signin/:code": true, "/signin/oidc": true, "/signin/oidc/callback": true, "/welcome/:code": true, "/signout": true, "/static/:name": true}
 
 func TestNothingIsReadableWithoutSigningIn(t *testing.T) {
 	f := newFleet(t)

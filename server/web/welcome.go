@@ -14,7 +14,7 @@ type welcomePage struct {
 	protocol.Problem
 	Account string
 	Role    api.Access
-	Address string
+	Code    string
 	Least   int
 }
 
@@ -33,7 +33,7 @@ func (s *site) welcomeOf(c *api.Call) (welcomePage, error) {
 	if err != nil {
 		return welcomePage{}, err
 	}
-	return welcomePage{frame: s.strange("Set your password"), Account: a.Name, Role: api.Access(a.Role), Address: "/welcome/" + c.Param("code"), Least: people.LeastPassword}, nil
+	return welcomePage{frame: s.strange("Set your password"), Account: a.Name, Role: api.Access(a.Role), Code: c.Param("code"), Least: people.LeastPassword}, nil
 }
 
 // accept sets the password and signs the person in.
