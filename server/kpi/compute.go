@@ -37,10 +37,11 @@ type tally struct {
 	detect     []time.Duration
 	repair     []time.Duration
 	counted    Incidents
+	course     []Slice
 }
 
 func begin(q Query, changes []Change) *tally {
-	t := &tally{Query: q, releases: map[uint64]*journey{}, cycles: map[string][]*journey{}}
+	t := &tally{Query: q, course: q.slices(), releases: map[uint64]*journey{}, cycles: map[string][]*journey{}}
 	for _, c := range changes {
 		if c.Made.After(q.AsOf) {
 			continue
@@ -63,7 +64,7 @@ func begin(q Query, changes []Change) *tally {
 
 func (t *tally) figures() Figures {
 	f := Figures{From: t.From, To: t.To, AsOf: t.AsOf, Hosts: t.hosts, Drift: t.episodes, Incidents: t.counted,
-		Executions: t.executions, List: []Record{}}
+		Executions: t.executions, List: []Record{}, Course: t.course}
 	f.Executions.Success = rate(f.Executions.Converged, f.Executions.Converged+f.Executions.Failed)
 	t.changeFigures(&f)
 	f.Drift.Detect, f.Drift.Repair = spread(t.detect), spread(t.repair)
@@ -84,6 +85,7 @@ func (t *tally) changeFigures(f *Figures) {
 		if r.Outcome == Open || t.in(r.Closed) {
 			f.List = append(f.List, r)
 			f.Changes.count(r, j, t.AsOf)
+			t.slice(r.Closed).count(r)
 		}
 		if r.Outcome == Succeeded && t.in(r.Closed) {
 			lead, lead95 = j.leads(lead, lead95, t.AsOf)
@@ -101,6 +103,15 @@ func (t *tally) changeFigures(f *Figures) {
 		f.Frequency.PerWeek = &perWeek
 	}
 	slices.SortStableFunc(f.List, func(a, b Record) int { return a.Made.Compare(b.Made) })
+}
+
+func (s *Slice) count(r Record) {
+	switch r.Outcome {
+	case Succeeded:
+		s.Succeeded++
+	case Failed:
+		s.Failed++
+	}
 }
 
 func (c *Changes) count(r Record, j *journey, asOf time.Time) {

@@ -62,6 +62,7 @@ func (t *tally) detected(e Event, good []time.Time) {
 		return
 	}
 	t.episodes.Episodes++
+	t.slice(at).Detected++
 	if !e.Checked.IsZero() {
 		t.detect = append(t.detect, at.Sub(e.Checked))
 		return
@@ -80,6 +81,7 @@ func (t *tally) over(e Event, since time.Time) {
 		return
 	}
 	t.episodes.Mended++
+	t.slice(e.At).Mended++
 	t.repair = append(t.repair, e.At.Sub(since))
 }
 

@@ -27,6 +27,42 @@ type Figures struct {
 	Incidents Incidents `json:"incidents"`
 	// List has each change that was counted or is open, in order of its making.
 	List []Record `json:"list"`
+	// Course has the counts of each slice of the period, where the query asks for slices.
+	Course []Slice `json:"course,omitempty"`
+}
+
+// Slice is what was counted in one part of the period. The slices of a period add up to its counts.
+type Slice struct {
+	// At is when it begins.
+	At time.Time `json:"at"`
+	// Succeeded and Failed are changes that ended in it, Detected and Mended episodes of drift.
+	Succeeded int `json:"succeeded"`
+	Failed    int `json:"failed"`
+	Detected  int `json:"detected"`
+	Mended    int `json:"mended"`
+}
+
+// mostSlices bounds them.
+const mostSlices = 500
+
+// slices are those of the period, the last one perhaps shorter.
+func (q Query) slices() []Slice {
+	var list []Slice
+	for at := q.From; q.Step > 0 && at.Before(q.To) && len(list) < mostSlices; at = at.Add(q.Step) {
+		list = append(list, Slice{At: at})
+	}
+	return list
+}
+
+// slice is the one that an instant of the period lies in. What lies in none is counted in one that
+// nobody sees.
+func (t *tally) slice(at time.Time) *Slice {
+	if t.Step > 0 && t.in(at) {
+		if i := int(at.Sub(t.From) / t.Step); i < len(t.course) {
+			return &t.course[i]
+		}
+	}
+	return &Slice{}
 }
 
 // Rate is a share, with what it is a share of. Without anything to count there is none.

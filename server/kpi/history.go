@@ -14,6 +14,8 @@ type Query struct {
 	AsOf time.Time
 	// Policy, when set, narrows drift to the resources of one policy.
 	Policy string
+	// Step, when set, also cuts the period into slices of that length, for drawing.
+	Step time.Duration
 }
 
 // in tells whether an instant lies in the period.
