@@ -47,6 +47,9 @@ func (f EventFilter) where() *where {
 	if f.Address != "" {
 		w.and(`e.address = ?`, f.Address)
 	}
+	if f.Policy != "" { // the sign after the point sorts behind it
+		w.and(`e.address > ? AND e.address < ?`, "policy."+f.Policy+".", "policy."+f.Policy+"/")
+	}
 	in(w, `e.kind`, f.Kinds)
 	in(w, `e.cause`, f.Causes)
 	if f.Release != 0 {

@@ -268,8 +268,10 @@ type Event struct {
 type EventFilter struct {
 	Host    inventory.HostID
 	Address string
-	Kinds   []string
-	Causes  []policies.Cause
+	// Policy selects the events of the resources of one policy.
+	Policy string
+	Kinds  []string
+	Causes []policies.Cause
 	// Release, when not 0, is the release in force; Own leaves out the drift that was mended
 	// while it was, which is not its doing.
 	Release uint64
