@@ -23,12 +23,12 @@ type Entry struct {
 	Since    time.Time
 	Release  uint64
 	LastSeen time.Time
-	Revoked  bool
+	Revoked  time.Time
 	Mismatch bool
 	Audit    bool
-	// Paused and Expired are true while the host's administrator holds changes back, and after a
-	// run past its lease.
-	Paused  bool
+	// Paused is the JSON of the pause while the host's administrator holds changes back; Expired is
+	// true after a run past its lease.
+	Paused  string
 	Expired bool
 	// Flapping is true while the host leaves a resource alone for which somebody else fights.
 	Flapping bool
@@ -39,7 +39,7 @@ type Entry struct {
 }
 
 const rollColumns = `h.id, h.name, h.labels, h.status, h.since, h.release, h.last_seen, h.revoked, h.mismatch, h.audit,
-	CASE h.paused WHEN '' THEN 0 ELSE 1 END, h.stale, h.problem, COALESCE(b.os, ''), COALESCE(b.words, '')`
+	h.paused, h.stale, h.problem, COALESCE(b.os, ''), COALESCE(b.words, '')`
 
 // Roll calls all hosts, revoked ones too, by name.
 func (s *Store) Roll(ctx context.Context) ([]Entry, error) {
@@ -61,10 +61,10 @@ func (s *Store) Roll(ctx context.Context) ([]Entry, error) {
 
 func scanEntry(scan func(...any) error) (Entry, error) {
 	var e Entry
-	var since, seen, revoked, mismatch, audit, paused, expired int64
-	err := scan(&e.ID, &e.Name, &e.Labels, &e.Status, &since, &e.Release, &seen, &revoked, &mismatch, &audit, &paused, &expired, &e.Problem, &e.OS, &e.Words)
-	e.Since, e.LastSeen = at(since), at(seen)
-	e.Revoked, e.Mismatch, e.Audit, e.Paused, e.Expired = revoked != 0, mismatch != 0, audit != 0, paused != 0, expired != 0
+	var since, seen, revoked, mismatch, audit, expired int64
+	err := scan(&e.ID, &e.Name, &e.Labels, &e.Status, &since, &e.Release, &seen, &revoked, &mismatch, &audit, &e.Paused, &expired, &e.Problem, &e.OS, &e.Words)
+	e.Since, e.LastSeen, e.Revoked = at(since), at(seen), at(revoked)
+	e.Mismatch, e.Audit, e.Expired = mismatch != 0, audit != 0, expired != 0
 	return e, err
 }
 

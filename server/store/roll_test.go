@@ -26,7 +26,7 @@ func TestRoll(t *testing.T) {
 		must(t, s.Revoke(ctx, "id-web2", "ada", start))
 		all, err := s.Roll(ctx)
 		must(t, err)
-		if len(all) != 2 || !all[1].Revoked {
+		if len(all) != 2 || all[1].Revoked.IsZero() {
 			t.Fatalf("Roll() = %+v, want both hosts, the second revoked", all)
 		}
 		got := all[0]
