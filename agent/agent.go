@@ -136,12 +136,12 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 	if runner.Key, err = a.Dir.DigestKey(); err != nil {
 		return ran{}, errors.Join(err, journal.Close())
 	}
-	if _, err := a.Dir.Load(j.folder+"/memory.json", &runner.Memory); err != nil {
+	if _, err := a.Dir.Load(memoryOf(j.folder), &runner.Memory); err != nil {
 		a.Log.Warn("the memory of the last run is lost", "error", err) // causes start anew, no more
 	}
 	result, err := runner.Run(ctx, catalog, j.comp.Digest, j.started)
 	if err == nil {
-		err = a.Dir.Save(j.folder+"/memory.json", runner.Memory)
+		err = a.Dir.Save(memoryOf(j.folder), runner.Memory)
 	}
 	if err != nil {
 		return ran{}, errors.Join(err, journal.Close())

@@ -1,5 +1,10 @@
 package policies
 
+import (
+	"fmt"
+	"strings"
+)
+
 // Status is how one resource stands on one host.
 type Status string
 
@@ -69,6 +74,24 @@ const (
 	// RevertedWaiver is what a waiver had let be: it ended, or was taken back.
 	RevertedWaiver Cause = "reverted_waiver"
 )
+
+// Causes lists them.
+var Causes = []Cause{Initial, Intentional, Corrective, Upstream, RevertedWaiver}
+
+// Words says why something had to change, with the commits between which policy came to want it
+// where that is why: intentional (8a1f22c0 → 91fb407e).
+func (c Cause) Words(from, to string) string {
+	text := strings.ReplaceAll(string(c), "_", " ")
+	switch {
+	case c != Intentional || to == "":
+		return text
+	case from == to:
+		return text + " (a fact changed)"
+	case from == "":
+		return fmt.Sprintf("%s (%.8s)", text, to)
+	}
+	return fmt.Sprintf("%s (%.8s → %.8s)", text, from, to)
+}
 
 // Mode says whether a resource is mended or only measured.
 type Mode string

@@ -126,7 +126,7 @@ func (a *app) summary(last agent.Last) {
 func printResource(w io.Writer, one policies.ResourceResult) {
 	fmt.Fprintf(w, "%-13s %s", one.Status, one.Address)
 	if one.Cause != "" {
-		fmt.Fprintf(w, " (%s)", one.Cause)
+		fmt.Fprintf(w, " (%s)", one.Cause.Words(one.From, one.To))
 	}
 	if one.Refreshed {
 		fmt.Fprint(w, " and refreshed")

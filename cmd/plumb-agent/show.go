@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"plumb/agent"
+	"plumb/agent/cause"
 	"plumb/agent/protocol"
 	"plumb/agent/run"
 	"plumb/agent/spool"
@@ -166,7 +167,25 @@ func (a *app) why(args []string) error {
 			hint: "write the whole address, as status and apply show it"}
 	}
 	a.explain(last, *res)
+	left, err := one.Remembered(last, res.Address)
+	if err != nil {
+		return err
+	}
+	a.tellPast(left)
 	return nil
+}
+
+// tellPast lists the newest changes of a resource, the newest first.
+func (a *app) tellPast(left cause.Entry) {
+	if len(left.Changed) > 0 {
+		fmt.Fprintln(a.stdout, "changed")
+	}
+	for _, past := range slices.Backward(left.Changed) {
+		fmt.Fprintf(a.stdout, "  %s %s (%s)\n", past.At.Local().Format(time.RFC3339), past.Status, past.Cause.Words(past.From, past.To))
+		for _, c := range past.Changes {
+			printChange(a.stdout, c)
+		}
+	}
 }
 
 func (a *app) explain(last agent.Last, res policies.Resource) {
@@ -181,13 +200,46 @@ func (a *app) explain(last agent.Last, res policies.Resource) {
 	if len(res.Notify) > 0 {
 		fmt.Fprintf(a.stdout, "\n  notifies %v", res.Notify)
 	}
+	for _, text := range exceptions(last.Catalog, res, time.Now()) {
+		fmt.Fprintf(a.stdout, "\n  %s", text)
+	}
+	for _, o := range openings(last, time.Now()) {
+		if slices.Contains(res.Window, o.Name) {
+			fmt.Fprintf(a.stdout, "\n  window %s", o.words())
+		}
+	}
 	fmt.Fprintf(a.stdout, "\n  wanted %s\n", shown(res))
 	for _, one := range last.Result.Resources {
 		if one.Address == res.Address {
-			fmt.Fprintf(a.stdout, "last run at %s\n", last.Finished.Local().Format(time.RFC3339))
+			fmt.Fprintf(a.stdout, "last run at %s%s\n", last.Finished.Local().Format(time.RFC3339), releaseOf(last))
 			printResource(a.stdout, one)
 		}
 	}
+}
+
+func releaseOf(last agent.Last) string {
+	if last.Release == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", release %d (%.8s)", last.Release, last.Commit)
+}
+
+// exceptions says what was agreed about a resource, and whether that holds.
+func exceptions(c policies.Catalog, res policies.Resource, now time.Time) []string {
+	var list []string
+	for _, name := range res.Waivers {
+		w, ok := c.Waivers[name]
+		switch {
+		case !ok:
+		case w.Holds(now):
+			list = append(list, w.String())
+		case now.Before(w.From):
+			list = append(list, "from "+w.From.UTC().Format(time.RFC3339)+" on "+w.String())
+		default:
+			list = append(list, "no longer "+w.String())
+		}
+	}
+	return list
 }
 
 // shown is the attributes of a resource without its secrets.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"plumb/policies"
 	"plumb/server/kpi"
 	"plumb/server/views"
 )
@@ -33,14 +34,25 @@ func (t *terminal) printChangeList(changes []views.ChangeRecord) {
 		return
 	}
 	now := time.Now()
-	rows := [][]string{{"CHANGE", "MADE", "COMMIT", "PHASE", "REACHED", "CHANGED", "FAILED", "REFUSED", "SUBJECT"}}
+	rows := [][]string{{"CHANGE", "MADE", "COMMIT", "PHASE", "REACHED", "CHANGED", "FAILED", "REFUSED", "CAUSES", "SUBJECT"}}
 	for _, c := range changes {
 		rows = append(rows, []string{
 			c.ID, ago(&c.Made, now), dash(views.Short(c.Commit)), strings.ReplaceAll(c.Phase, "_", " "), fmt.Sprintf("%d of %d", c.Reached, c.Hosts),
-			fmt.Sprint(c.Changed), fmt.Sprint(c.Failed), fmt.Sprint(c.Refused), c.Subject,
+			fmt.Sprint(c.Changed), fmt.Sprint(c.Failed), fmt.Sprint(c.Refused), dash(causeCounts(c.Causes)), c.Subject,
 		})
 	}
 	t.table(rows)
+}
+
+// causeCounts says why how much was changed: 12 intentional, 3 corrective.
+func causeCounts(causes map[policies.Cause]int) string {
+	var parts []string
+	for _, one := range policies.Causes {
+		if n := causes[one]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, one.Words("", "")))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 func changeCommand(t *terminal) *cobra.Command {
@@ -68,6 +80,9 @@ func (t *terminal) printChange(c views.ChangeRecord) {
 	if c.Cycle == nil {
 		t.say("commit %s by %s, released %s, signed by %s", views.Short(c.Commit), c.Author, c.Made.Format(changeTime), c.Signer)
 		t.say("runs on %d of %s; changed %d, failed on %d, refused by %d", c.Reached, hosts(c.Hosts), c.Changed, c.Failed, c.Refused)
+		if words := causeCounts(c.Causes); words != "" {
+			t.say("repairs while it was in force: %s", words)
+		}
 	}
 	t.printCourse(c)
 	if c.Cycle != nil {

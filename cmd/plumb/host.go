@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
@@ -13,17 +14,19 @@ import (
 
 func hostCommand(t *terminal) *cobra.Command {
 	var history bool
+	var asOf string
 	cmd := &cobra.Command{
 		Use:   "host NAME",
 		Short: "Show one host: what is wrong, since when, from which line of policy",
-		Long:  "Shows one host. Exits with 2 when a resource of it does not pass.",
-		Args:  cobra.ExactArgs(1),
+		Long: `Shows one host, or how it stood at --as-of, a date (2026-11-21, midnight in UTC) or RFC 3339
+(2026-11-21T18:00:00Z). Exits with 2 when a resource of it does not pass and is not waived.`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			print := t.printHost
 			if history {
 				print = func(d views.Detail) { t.printEvents(d.Events) }
 			}
-			d, err := get(cmd.Context(), t, "/v1/hosts/"+url.PathEscape(args[0]), print)
+			d, err := get(cmd.Context(), t, asOfPath("/v1/hosts/"+url.PathEscape(args[0]), asOf), print)
 			if err == nil && !views.Fine(d.Status) {
 				return errDiffers
 			}
@@ -31,22 +34,38 @@ func hostCommand(t *terminal) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&history, "history", false, "what happened to it, the newest first")
+	cmd.Flags().StringVar(&asOf, "as-of", "", "how it stood at this instant")
 	return cmd
 }
 
 func (t *terminal) printHost(d views.Detail) {
 	now := time.Now()
+	if d.AsOf != nil {
+		now = *d.AsOf
+	}
+	t.printAsOf(d.AsOf, d.Unknown)
 	t.say("%s is %s since %s", d.Name, views.Words(d.Status), ago(d.Since, now))
-	t.say("release %s, commit %s, last seen %s, %d reports", releaseWord(d.Release), views.Short(d.Commit), ago(d.LastSeen, now), d.Reports)
+	t.say("release %s, commit %s%s", releaseWord(d.Release), views.Short(d.Commit), contact(d, now))
 	if n := d.Host.Note(); n != "" {
 		t.say("%s", n)
 	}
 	t.say("%s", countResources(d.Resources))
 	for _, r := range d.Resources {
-		if !views.Fine(r.Status) || r.Status == policies.Repaired {
+		if !views.Fine(r.Status) || r.Status == policies.Repaired || r.Status == policies.Waived || r.Message != "" {
 			t.printResource(r)
 		}
 	}
+}
+
+// contact says when the host was last heard of, as far as that is known.
+func contact(d views.Detail, now time.Time) string {
+	switch {
+	case d.AsOf == nil:
+		return fmt.Sprintf(", last seen %s, %d reports", ago(d.LastSeen, now), d.Reports)
+	case d.LastSeen != nil:
+		return ", last seen " + ago(d.LastSeen, now)
+	}
+	return ""
 }
 
 func countResources(rows []views.Resource) string {
@@ -61,7 +80,7 @@ func countResources(rows []views.Resource) string {
 }
 
 func (t *terminal) printResource(r views.Resource) {
-	t.say("\n%s: %s%s", r.Address, views.StateWords(r.Status, r.Flapping), causeWords(r.Cause))
+	t.say("\n%s: %s%s", r.Address, views.StateWords(r.Status, r.Flapping), causeWords(r.Cause, r.From, r.To))
 	if r.Source.File != "" {
 		t.say("  declared at %s:%d", r.Source.File, r.Source.Line)
 	}
@@ -74,11 +93,11 @@ func (t *terminal) printResource(r views.Resource) {
 	t.printChanges(r.Changes)
 }
 
-func causeWords(c policies.Cause) string {
+func causeWords(c policies.Cause, from, to string) string {
 	if c == "" {
 		return ""
 	}
-	return " (" + string(c) + ")"
+	return " (" + c.Words(from, to) + ")"
 }
 
 func (t *terminal) printChanges(changes []policies.Change) {
@@ -97,7 +116,7 @@ func (t *terminal) printEvents(events []views.Event) {
 	}
 	rows := [][]string{{"WHEN (UTC)", "HOST", "WHAT", "CAUSE", "RESOURCE", "DETAIL"}}
 	for _, e := range events {
-		rows = append(rows, []string{e.At.Format("2006-01-02 15:04:05"), e.Host, e.Kind, dash(string(e.Cause)), dash(e.Address), detail(e)})
+		rows = append(rows, []string{e.At.Format("2006-01-02 15:04:05"), e.Host, e.Kind, dash(e.Cause.Words(e.From, e.To)), dash(e.Address), detail(e)})
 	}
 	t.table(rows)
 }

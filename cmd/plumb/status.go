@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,27 +15,48 @@ import (
 )
 
 func statusCommand(t *terminal) *cobra.Command {
-	return &cobra.Command{
+	var asOf string
+	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Are we fine? Hosts by status, what is wrong, which release is out",
-		Long:  "Shows how the whole fleet stands. Exits with 2 when something needs a person.",
-		Args:  cobra.NoArgs,
+		Long: `Shows how the whole fleet stands, or how it stood at --as-of, a date (2026-11-21, midnight in
+UTC) or RFC 3339 (2026-11-21T18:00:00Z). Exits with 2 when something needs a person.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			fleet, err := get(cmd.Context(), t, "/v1/status", t.printFleet)
+			fleet, err := get(cmd.Context(), t, asOfPath("/v1/status", asOf), t.printFleet)
 			if err == nil && !fleet.Fine() {
 				return errDiffers
 			}
 			return err
 		},
 	}
+	cmd.Flags().StringVar(&asOf, "as-of", "", "how it stood at this instant")
+	return cmd
+}
+
+func asOfPath(path, asOf string) string {
+	query := url.Values{}
+	setIf(query, "as_of", asOf)
+	if len(query) == 0 {
+		return path
+	}
+	return path + "?" + query.Encode()
+}
+
+// printAsOf says what a past answer is about, and what it cannot tell.
+func (t *terminal) printAsOf(asOf *time.Time, unknown string) {
+	if asOf != nil {
+		t.say("as of %s; not known of then: %s", asOf.UTC().Format("2006-01-02 15:04:05 MST"), unknown)
+	}
 }
 
 func (t *terminal) printFleet(f views.Fleet) {
+	t.printAsOf(f.AsOf, f.Unknown)
 	t.say("%s", countHosts(f))
 	if f.Policy.Release == 0 {
 		t.say("no release yet: push a policy to main")
 	} else {
-		t.say("release %d, commit %s, %s", f.Policy.Release, views.Short(f.Policy.Commit), f.Policy.Words())
+		t.say("release %d, commit %s%s", f.Policy.Release, views.Short(f.Policy.Commit), policyWords(f))
 	}
 	if r := f.Rollout; r != nil {
 		t.say("its rollout is %s in ring %s; `plumb rollout show` tells what it waits for", strings.ReplaceAll(r.Phase, "_", " "), r.Ring)
@@ -48,6 +71,14 @@ func (t *terminal) printFleet(f views.Fleet) {
 		t.say("%s refused or could not use the newest release; `plumb hosts` names them", hosts(f.Problems))
 	}
 	t.printWorst(f.Findings)
+}
+
+// policyWords says who signs releases; of the past that is not known.
+func policyWords(f views.Fleet) string {
+	if f.AsOf != nil {
+		return ""
+	}
+	return ", " + f.Policy.Words()
 }
 
 // countHosts is the one line that matters: "3 hosts: 2 compliant, 1 stale".

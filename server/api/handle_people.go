@@ -15,7 +15,27 @@ func (a *API) Views() views.Reader {
 	return views.Reader{Store: a.Store, Policy: a.Policy.Status, Live: a.live, Memory: &a.memory}
 }
 
-func (a *API) status(c *Call) (any, error) { return a.Views().Fleet(c.Request.Context(), c.Now) }
+// status returns how the fleet stands, or with as_of how it stood.
+func (a *API) status(c *Call) (any, error) {
+	t, err := c.past()
+	if err != nil {
+		return nil, err
+	}
+	if t.IsZero() {
+		return a.Views().Fleet(c.Request.Context(), c.Now)
+	}
+	return a.Views().FleetAt(c.Request.Context(), t)
+}
+
+// past is the instant that as_of asks about, zero when it asks about none. Nothing is known of
+// what is still to come, so it is now at the latest.
+func (c *Call) past() (time.Time, error) {
+	t, err := c.time("as_of", time.Time{})
+	if t.After(c.Now) {
+		t = c.Now
+	}
+	return t, err
+}
 
 func (a *API) hosts(c *Call) (any, error) {
 	f, err := HostFilter(c)
@@ -57,7 +77,15 @@ func (c *Call) number(name string, otherwise int) (int, error) {
 }
 
 func (a *API) host(c *Call) (any, error) {
-	d, err := a.Views().Detail(c.Request.Context(), c.Param("name"))
+	t, err := c.past()
+	if err != nil {
+		return nil, err
+	}
+	if t.IsZero() {
+		d, err := a.Views().Detail(c.Request.Context(), c.Param("name"))
+		return d, unknownHost(err, c.Param("name"))
+	}
+	d, err := a.Views().DetailAt(c.Request.Context(), c.Param("name"), t)
 	return d, unknownHost(err, c.Param("name"))
 }
 
@@ -72,18 +100,6 @@ func (a *API) revokeHost(c *Call) (any, error) {
 	}
 	a.Drop(h.ID)
 	return nil, a.record(c, "revoke host", name)
-}
-
-func (a *API) drift(c *Call) (any, error) {
-	f := store.FindingFilter{Address: c.Query("address"), Control: c.Query("control"), Status: policies.Status(c.Query("status"))}
-	if name := c.Query("host"); name != "" {
-		h, err := a.Store.HostByName(c.Request.Context(), name)
-		if err != nil {
-			return nil, unknownHost(err, name)
-		}
-		f.Host = h.ID
-	}
-	return a.Views().Drift(c.Request.Context(), f)
 }
 
 func (a *API) releases(c *Call) (any, error) {

@@ -235,7 +235,7 @@ func (d *deriver) finding(one entry, old store.Finding, was bool) store.Finding 
 		since = old.Since
 	}
 	r := one.declared
-	return store.Finding{Address: one.Address, Status: one.Status, Since: since, Mode: one.Mode, Cause: one.Cause,
+	return store.Finding{Address: one.Address, Status: one.Status, Since: since, Mode: one.Mode, Cause: one.Cause, From: one.From, To: one.To,
 		Changes: one.Changes, Message: one.Message, Policy: r.Policy, Severity: r.Severity, Controls: r.Controls, Source: r.Source,
 		By: printable(one.By, maxWord), Flapping: bounded(one.Flapping)}
 }

@@ -18,6 +18,8 @@ type detail struct {
 	Policy   string            `json:"policy"`
 	Controls []string          `json:"controls"`
 	Source   policies.Position `json:"source"`
+	From     string            `json:"from,omitempty"`
+	To       string            `json:"to,omitempty"`
 	By       string            `json:"by,omitempty"`
 
 	Flapping *policies.Flapping `json:"flapping,omitempty"`
@@ -25,7 +27,7 @@ type detail struct {
 
 func (f Finding) detail() string {
 	return encode(detail{Mode: f.Mode, Cause: f.Cause, Changes: f.Changes, Message: f.Message,
-		Policy: f.Policy, Controls: f.Controls, Source: f.Source, By: f.By, Flapping: f.Flapping})
+		Policy: f.Policy, Controls: f.Controls, Source: f.Source, By: f.By, From: f.From, To: f.To, Flapping: f.Flapping})
 }
 
 const findingColumns = `f.host, h.name, f.address, f.status, f.since, f.severity, f.detail`
@@ -42,7 +44,7 @@ func scanFinding(scan func(...any) error) (Finding, error) {
 		return Finding{}, err
 	}
 	f.Since, f.Mode, f.Cause, f.Message, f.Policy, f.Source = at(since), d.Mode, d.Cause, d.Message, d.Policy, d.Source
-	f.By, f.Flapping = d.By, d.Flapping
+	f.By, f.From, f.To, f.Flapping = d.By, d.From, d.To, d.Flapping
 	f.Changes, f.Controls = append([]policies.Change{}, d.Changes...), append([]string{}, d.Controls...)
 	return f, nil
 }
@@ -72,6 +74,12 @@ func (filter FindingFilter) where() *where {
 	}
 	if filter.Control != "" {
 		w.and(`EXISTS (SELECT 1 FROM finding_controls c WHERE c.control = ? AND c.host = f.host AND c.address = f.address)`, filter.Control)
+	if filter.Policy != "" { // the sign after the point sorts behind it
+		w.and(`f.address > ? AND f.address < ?`, "policy."+filter.Policy+".", "policy."+filter.Policy+"/")
+	}
+	if !filter.Since.IsZero() {
+		w.and(`f.since >= ?`, ms(filter.Since))
+	}
 	}
 	if filter.After != nil {
 		w.and(`(f.host, f.address) > (?, ?)`, string(filter.After.Host), filter.After.Address)

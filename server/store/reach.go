@@ -38,3 +38,17 @@ func (s *Store) Reach(ctx context.Context, release uint64) (Reach, error) {
 	}
 	return r, rows.Err()
 }
+
+// RepairsByCause counts, for each cause, the repairs that were made while a release was in force.
+func (s *Store) RepairsByCause(ctx context.Context, release uint64) (map[policies.Cause]int, error) {
+	rows, err := s.r.QueryContext(ctx, `SELECT cause, COUNT(*) FROM events WHERE release = $1 AND kind = $2 GROUP BY cause`, int64(release), EventRepaired)
+	counts, err := tally(rows, err)
+	if err != nil {
+		return nil, fmt.Errorf("cannot count the repairs of release %d: %w", release, err)
+	}
+	causes := map[policies.Cause]int{}
+	for cause, n := range counts {
+		causes[policies.Cause(cause)] = n
+	}
+	return causes, nil
+}

@@ -291,9 +291,11 @@ type Finding struct {
 	Address  string
 	Status   policies.Status
 	// Since is when it stopped passing.
-	Since    time.Time
-	Mode     policies.Mode
-	Cause    policies.Cause
+	Since time.Time
+	Mode  policies.Mode
+	Cause policies.Cause
+	// From and To are the commits between which policy came to want it, for the cause intentional.
+	From, To string
 	Changes  []policies.Change
 	Message  string
 	Policy   string
@@ -314,6 +316,9 @@ type FindingFilter struct {
 	Control string
 	// After is the last finding of the page before; Limit the most to return, 0 for 1,000.
 	After *Finding
+	// Policy selects the resources of one policy; Since those that stopped passing then or later.
+	Policy string
+	Since  time.Time
 	Limit int
 }
 

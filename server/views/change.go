@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"plumb/policies"
 	"plumb/server/store"
 )
 
@@ -65,6 +66,8 @@ type Change struct {
 	Changed int `json:"changed"`
 	Failed  int `json:"failed"`
 	Refused int `json:"refused"`
+	// Causes counts by cause the repairs that were made while it was in force, drift among them.
+	Causes map[policies.Cause]int `json:"causes,omitempty"`
 	// Events are what it did, host by host; only in the record of one change.
 	Events []Event `json:"events,omitempty"`
 }
@@ -118,8 +121,12 @@ func (r Reader) record(ctx context.Context, one Release, hosts int) (Change, err
 	if err != nil {
 		return Change{}, err
 	}
+	causes, err := r.Store.RepairsByCause(ctx, one.Number)
+	if err != nil {
+		return Change{}, err
+	}
 	return Change{
-		Release: one, Hosts: hosts, Reached: reach.Hosts, Changed: reach.Events[store.EventRepaired],
+		Causes: causes, Release: one, Hosts: hosts, Reached: reach.Hosts, Changed: reach.Events[store.EventRepaired],
 		Failed: reach.Events[store.EventFailed], Refused: reach.Events[store.EventRefused],
 	}, nil
 }

@@ -26,6 +26,9 @@ type Fleet struct {
 	// Rollout is the newest release's way through the rings while it is on it.
 	Rollout *RolloutBrief `json:"rollout,omitempty"`
 	At      time.Time     `json:"at"`
+	// AsOf is the past instant that was asked about, and Unknown names what nobody wrote down then.
+	AsOf    *time.Time `json:"as_of,omitempty"`
+	Unknown string     `json:"unknown,omitempty"`
 }
 
 // Fine tells whether nothing needs a person.

@@ -91,15 +91,21 @@ type Detail struct {
 	Events []Event `json:"events"`
 	// Facts is what its agent found out, as it was sent.
 	Facts json.RawMessage `json:"facts,omitempty"`
+	// AsOf is the past instant that was asked about, and Unknown names what nobody wrote down then.
+	AsOf    *time.Time `json:"as_of,omitempty"`
+	Unknown string     `json:"unknown,omitempty"`
 }
 
 // Resource is one resource of a host: what was wanted, where it says so, how it stands.
 type Resource struct {
-	Address  string            `json:"address"`
-	Title    string            `json:"title,omitempty"`
-	Status   policies.Status   `json:"status"`
-	Mode     policies.Mode     `json:"mode"`
-	Cause    policies.Cause    `json:"cause,omitempty"`
+	Address string          `json:"address"`
+	Title   string          `json:"title,omitempty"`
+	Status  policies.Status `json:"status"`
+	Mode    policies.Mode   `json:"mode"`
+	Cause   policies.Cause  `json:"cause,omitempty"`
+	// From and To are the commits between which policy came to want it, for the cause intentional.
+	From     string            `json:"from,omitempty"`
+	To       string            `json:"to,omitempty"`
 	Severity string            `json:"severity,omitempty"`
 	Controls []string          `json:"controls"`
 	Changes  []policies.Change `json:"changes"`
@@ -188,7 +194,7 @@ func join(catalog policies.Catalog, result policies.Result) []Resource {
 
 func resourceView(want policies.Resource, one policies.ResourceResult) Resource {
 	return Resource{
-		Address: want.Address, Title: want.Title, Status: one.Status, Mode: one.Mode, Cause: one.Cause,
+		Address: want.Address, Title: want.Title, Status: one.Status, Mode: one.Mode, Cause: one.Cause, From: one.From, To: one.To,
 		Severity: want.Severity, Controls: list(want.Controls), Changes: list(one.Changes),
 		Message: one.Message, Source: want.Source, By: one.By, Flapping: one.Flapping,
 	}

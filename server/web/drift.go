@@ -34,7 +34,7 @@ func (s *site) drift(c *api.Call) (any, error) {
 		return nil, err
 	}
 	p := driftPage{frame: s.frame(c, "Drift", "/drift"), Query: query(c, "host", "address", "status", "control")}
-	if p.Drift, err = s.Read().Drift(ctx, f); err != nil {
+	if p.Drift, err = s.Read().Drift(ctx, views.DriftFilter{FindingFilter: f}); err != nil {
 		return nil, err
 	}
 	p.page(f)

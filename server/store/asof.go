@@ -1,0 +1,105 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"plumb/inventory"
+	"plumb/policies"
+)
+
+// Past is how the fleet stood at an instant. Nothing of it changes when later rows are added, but
+// for reports that were under way at that instant.
+type Past struct {
+	// Total counts the hosts that were enrolled, Revoked those that had been.
+	Total, Revoked int
+	// Status counts hosts by status, Problems those whose newest run was refused or did not compile.
+	Status   map[policies.Status]int
+	Problems int
+	// Alike groups the hosts by what they should be and what was found, by digests. Those of which
+	// nothing was found then stand with what was found before.
+	Alike []Alike
+}
+
+// Alike counts hosts of the same catalog and result.
+type Alike struct {
+	Catalog, Result string
+	Hosts           int
+}
+
+// lasts selects the intervals that lasted at an instant: one for each host that was enrolled.
+const lasts = `i.since <= $1 AND (i.until = 0 OR i.until > $1)`
+
+// PastAt returns how the fleet stood at an instant.
+func (s *Store) PastAt(ctx context.Context, t time.Time) (Past, error) {
+	p := Past{Status: map[policies.Status]int{}, Alike: []Alike{}}
+	err := s.r.QueryRowContext(ctx, `SELECT COUNT(CASE WHEN revoked = 0 OR revoked > $1 THEN 1 END), COUNT(CASE WHEN revoked <> 0 AND revoked <= $1 THEN 1 END)
+		FROM hosts WHERE enrolled <= $1`, ms(t)).Scan(&p.Total, &p.Revoked)
+	if err != nil {
+		return p, fmt.Errorf("cannot count the hosts of %s: %w", t.Format(time.RFC3339), err)
+	}
+	type row struct {
+		status      policies.Status
+		n, problems int
+	}
+	rows, err := s.r.QueryContext(ctx, `SELECT i.status, COUNT(*), COUNT(CASE WHEN i.problem <> '' THEN 1 END) FROM intervals i WHERE `+lasts+` GROUP BY i.status`, ms(t))
+	counts, err := list(rows, err, func(scan func(...any) error) (r row, err error) { return r, scan(&r.status, &r.n, &r.problems) })
+	for _, r := range counts {
+		p.Status[r.status] = r.n
+		p.Problems += r.problems
+	}
+	if err == nil {
+		p.Alike, err = s.alikeAt(ctx, t)
+	}
+	if err != nil {
+		return p, fmt.Errorf("cannot tell how hosts stood at %s: %w", t.Format(time.RFC3339), err)
+	}
+	return p, nil
+}
+
+// alikeAt groups hosts. A run that found nothing leaves what was wrong before as it is.
+func (s *Store) alikeAt(ctx context.Context, t time.Time) ([]Alike, error) {
+	rows, err := s.r.QueryContext(ctx, `SELECT f.catalog, f.result, COUNT(*) FROM intervals i JOIN intervals f ON f.id =
+			CASE WHEN i.catalog <> '' THEN i.id ELSE (SELECT b.id FROM intervals b WHERE b.host = i.host AND b.catalog <> '' AND b.since <= i.since AND b.id <= i.id
+				ORDER BY b.since DESC, b.id DESC LIMIT 1) END
+		WHERE `+lasts+` GROUP BY f.catalog, f.result ORDER BY f.catalog, f.result`, ms(t))
+	return list(rows, err, func(scan func(...any) error) (a Alike, err error) { return a, scan(&a.Catalog, &a.Result, &a.Hosts) })
+}
+
+// HostAt returns the host that had the name at an instant, or the one that had it last, and the
+// interval that lasted then, or the last one: ErrNotFound when there was none. Fields of the host
+// that only its newest report or call tells are as they are now.
+func (s *Store) HostAt(ctx context.Context, name string, t time.Time) (Host, Interval, error) {
+	h, err := s.host(ctx, `WHERE name = $1 AND enrolled <= $2
+		ORDER BY CASE WHEN revoked = 0 OR revoked > $2 THEN 0 ELSE 1 END, revoked DESC LIMIT 1`, name, ms(t))
+	if err != nil {
+		return Host{}, Interval{}, err
+	}
+	i, err := scanInterval(s.r.QueryRowContext(ctx, `SELECT `+intervalColumns+` FROM intervals i JOIN hosts h ON h.id = i.host
+		WHERE i.host = $1 AND i.since <= $2 ORDER BY i.since DESC, i.id DESC LIMIT 1`, string(h.ID), ms(t)).Scan)
+	if err != nil {
+		return Host{}, Interval{}, fmt.Errorf("cannot read the interval at %s: %w", t.Format(time.RFC3339), found(err))
+	}
+	return h, i, nil
+}
+
+// EventsEnd is the ID of the first event of a host, in order of storing, that happened after an
+// instant: what comes before it was known then. It is 0 when there is none.
+func (s *Store) EventsEnd(ctx context.Context, id inventory.HostID, t time.Time) (int64, error) {
+	var end int64
+	err := s.r.QueryRowContext(ctx, `SELECT COALESCE(MIN(id), 0) FROM events WHERE host = $1 AND at > $2`, string(id), ms(t)).Scan(&end)
+	if err != nil {
+		return 0, fmt.Errorf("cannot find the events of %s: %w", t.Format(time.RFC3339), err)
+	}
+	return end, nil
+}
+
+// ReleaseAt returns the newest release of an instant: ErrNotFound before the first.
+func (s *Store) ReleaseAt(ctx context.Context, t time.Time) (Release, error) {
+	r, err := scanRelease(s.r.QueryRowContext(ctx, `SELECT `+releaseColumns+` FROM releases WHERE made <= $1 ORDER BY number DESC LIMIT 1`, ms(t)).Scan)
+	if err != nil {
+		return Release{}, fmt.Errorf("cannot read the newest release of %s: %w", t.Format(time.RFC3339), found(err))
+	}
+	return r, nil
+}

@@ -1,0 +1,101 @@
+package views
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"plumb/policies"
+	"plumb/server/store"
+)
+
+// What is not in the rows of the past, by the names of its fields.
+const (
+	unknownOfFleet = "mismatch, policy.mode, policy.signers, policy.commit, policy.upstream, policy.problem, rollout"
+	unknownOfHost  = "agent, mismatch, paused, ran, reports, verified"
+)
+
+// FleetAt returns how the fleet stood at an instant. What nobody wrote down is left out, and
+// named in Unknown.
+func (r Reader) FleetAt(ctx context.Context, t time.Time) (Fleet, error) {
+	past, err := r.Store.PastAt(ctx, t)
+	if err != nil {
+		return Fleet{}, err
+	}
+	release, err := r.Store.ReleaseAt(ctx, t)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return Fleet{}, err
+	}
+	f := Fleet{Hosts: past.Total, Revoked: past.Revoked, Status: orEmpty(past.Status), Problems: past.Problems, Findings: map[string]int{},
+		Policy: Policy{Signers: []string{}, Commit: release.Commit, Release: release.Number}, At: t.UTC(), AsOf: stamp(t), Unknown: unknownOfFleet}
+	for _, alike := range past.Alike {
+		rows, err := r.rows(ctx, alike.Catalog, alike.Result)
+		if err != nil {
+			return Fleet{}, err
+		}
+		for _, one := range rows {
+			if open(one.Status) {
+				f.Findings[one.Address] += alike.Hosts
+			}
+		}
+	}
+	return f, nil
+}
+
+// open tells whether a resource with the status does not pass and is not waived.
+func open(s policies.Status) bool { return s.InScope() && !s.Passing() && s != policies.Waived }
+
+// rows puts a stored catalog beside a stored result. One that is not for the catalog answers nothing.
+func (r Reader) rows(ctx context.Context, catalog, result string) ([]Resource, error) {
+	var wanted policies.Catalog
+	var answer policies.Result
+	if err := r.decode(ctx, store.KindCatalog, catalog, &wanted); err != nil {
+		return nil, fmt.Errorf("cannot read the catalog %.12s: %w", catalog, err)
+	}
+	if err := r.decode(ctx, store.KindResult, result, &answer); err != nil {
+		return nil, fmt.Errorf("cannot read the result %.12s: %w", result, err)
+	}
+	if answer.Catalog != catalog {
+		answer.Resources = nil
+	}
+	return join(wanted, answer), nil
+}
+
+// DetailAt returns a host as it was at an instant: store.ErrNotFound when nobody had the name yet.
+func (r Reader) DetailAt(ctx context.Context, name string, t time.Time) (Detail, error) {
+	h, i, err := r.Store.HostAt(ctx, name, t)
+	if err != nil {
+		return Detail{}, fmt.Errorf("cannot find the host %q as of %s: %w", name, t.UTC().Format(time.RFC3339), err)
+	}
+	d := Detail{Host: hostView(was(h, i, t)), AsOf: stamp(t), Unknown: unknownOfHost}
+	if d.LastSeen == nil {
+		d.Unknown += ", last_seen"
+	}
+	then := store.Host{Host: h.Host, Catalog: i.Catalog, Result: i.Result}
+	if d.Resources, err = r.resources(ctx, then); err != nil {
+		return Detail{}, err
+	}
+	end, err := r.Store.EventsEnd(ctx, h.ID, t)
+	if err != nil {
+		return Detail{}, err
+	}
+	if d.Events, err = r.Events(ctx, store.EventFilter{Host: h.ID, Before: end, Limit: 200}); err != nil {
+		return Detail{}, err
+	}
+	d.Facts, err = r.object(ctx, store.KindFacts, i.Facts)
+	return d, err
+}
+
+// was is the host with what its interval tells, and without what it does not.
+func was(h store.Host, i store.Interval, t time.Time) store.Host {
+	then := store.Host{Host: h.Host, Enrolled: h.Enrolled, Since: i.Since, Status: i.Status, Counts: i.Counts, Release: i.Release, Commit: i.Commit,
+		Problem: i.Problem, Audit: i.Audit, Stale: i.Expired}
+	if !h.Revoked.IsZero() && !h.Revoked.After(t) {
+		then.Revoked = h.Revoked
+	}
+	if !i.LastCheckIn.After(t) { // no call came between it and then
+		then.LastSeen = i.LastCheckIn
+	}
+	return then
+}
