@@ -48,7 +48,7 @@ func parseMode(text string) (uint32, bool) {
 // the catalog may be about to make it.
 func (o ownership) differences(ctx context.Context, sys *system.System, e system.Entry) ([]policies.Change, error) {
 	var changes []policies.Change
-	differs := func(attribute, wanted, found string, id int, ask func(context.Context, string) (int, error)) error {
+	differs := func(attribute, wanted string, found func(int) string, id int, ask func(context.Context, string) (int, error)) error {
 		if wanted == "" {
 			return nil
 		}
@@ -57,14 +57,14 @@ func (o ownership) differences(ctx context.Context, sys *system.System, e system
 			return err
 		}
 		if err != nil || want != id {
-			changes = append(changes, policies.Change{Attribute: attribute, Before: found, After: wanted})
+			changes = append(changes, policies.Change{Attribute: attribute, Before: found(id), After: wanted})
 		}
 		return nil
 	}
-	if err := differs("owner", o.owner, sys.UserName(e.UID), e.UID, sys.UserID); err != nil {
+	if err := differs("owner", o.owner, sys.UserName, e.UID, sys.UserID); err != nil {
 		return nil, err
 	}
-	if err := differs("group", o.group, sys.GroupName(e.GID), e.GID, sys.GroupID); err != nil {
+	if err := differs("group", o.group, sys.GroupName, e.GID, sys.GroupID); err != nil {
 		return nil, err
 	}
 	return append(changes, o.modeDifference(e)...), nil

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 )
 
 // ErrNoDpkg means that there is no dpkg database below the root: not a Debian-like host.
@@ -117,10 +116,9 @@ func (d *Dpkg) label(p Package) string {
 
 // dpkgMemory keeps the database of a run; its zero value has not read it yet.
 type dpkgMemory struct {
-	mu       sync.Mutex
-	read     *Dpkg
-	modified time.Time // of the status file, when it was read
-	inode    uint64
+	mu   sync.Mutex
+	read *Dpkg
+	seen stamp // of the status file, before it was read
 }
 
 // Dpkg reads dpkg's database, and again only when its status file has been replaced. The
@@ -128,18 +126,15 @@ type dpkgMemory struct {
 func (s *System) Dpkg() (*Dpkg, error) {
 	s.dpkg.mu.Lock()
 	defer s.dpkg.mu.Unlock()
-	now, err := s.Files().StatFollow(dpkgDir + "/status")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	if s.dpkg.read != nil && now.inode == s.dpkg.inode && now.Modified.Equal(s.dpkg.modified) {
+	now := s.stampOf(dpkgDir + "/status")
+	if s.dpkg.read != nil && now == s.dpkg.seen {
 		return s.dpkg.read, nil
 	}
 	d, err := readDpkg(s)
 	if err != nil {
 		return nil, err
 	}
-	s.dpkg.read, s.dpkg.inode, s.dpkg.modified = d, now.inode, now.Modified
+	s.dpkg.read, s.dpkg.seen = d, now
 	return d, nil
 }
 

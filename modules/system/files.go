@@ -3,10 +3,10 @@ package system
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"sort"
 	"strconv"
 	"time"
@@ -18,8 +18,9 @@ import (
 // it: every path is walked folder by folder on open descriptors, and a symbolic link is
 // followed only when nobody but root (or the user who runs this) could have put it there.
 type Files struct {
-	root string
-	euid uint32
+	root   string
+	euid   uint32
+	trails *trails // nil keeps nothing open
 }
 
 // Files returns the files below the root of the host.
@@ -28,7 +29,7 @@ func (s *System) Files() Files {
 	if root == "" {
 		root = "/"
 	}
-	return Files{root: root, euid: uint32(os.Geteuid())}
+	return Files{root: root, euid: uint32(os.Geteuid()), trails: &s.trails}
 }
 
 // Entry is one name in a folder, as lstat tells it.
@@ -177,31 +178,56 @@ var (
 
 // open opens the very inode that find found, so nothing can be swapped in between.
 func (s *spot) open() (*os.File, error) {
-	if s.target < 0 {
-		return nil, fs.ErrNotExist
-	}
-	if s.st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, ErrNotFile
-	}
-	fd, err := unix.Open(descriptor(s.target), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	fd, err := s.openFD()
 	if err != nil {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), s.path()), nil
 }
 
+func (s *spot) openFD() (int, error) {
+	if s.target < 0 {
+		return -1, fs.ErrNotExist
+	}
+	if s.st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return -1, ErrNotFile
+	}
+	return unix.Open(descriptor(s.target), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+}
+
 func (s *spot) read(limit int64) ([]byte, error) {
-	file, err := s.open()
+	fd, err := s.openFD()
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	raw, err := io.ReadAll(io.LimitReader(file, limit+1))
+	defer unix.Close(fd)
+	raw, err := readAll(fd, s.st.Size, limit+1)
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(raw)) > limit {
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
+	}
+	return raw, nil
+}
+
+// readAll reads up to most bytes. Files of the kernel say that they are empty, or have a page.
+func readAll(fd int, size, most int64) ([]byte, error) {
+	raw := make([]byte, 0, max(512, min(size+1, most)))
+	for int64(len(raw)) < most {
+		if len(raw) == cap(raw) {
+			raw = slices.Grow(raw, len(raw))
+		}
+		n, err := unix.Read(fd, raw[len(raw):min(int64(cap(raw)), most)])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if raw = raw[:len(raw)+n]; n == 0 || int64(len(raw)) == size && n > 0 && len(raw) < cap(raw) {
+			return raw, nil // a whole file, and there was room for more
+		}
 	}
 	return raw, nil
 }

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxAccounts bounds /etc/passwd and /etc/group, in bytes.
@@ -32,10 +35,9 @@ type ownerMemory struct {
 }
 
 type accountTable struct {
-	modified time.Time
-	inode    uint64
-	byName   map[string]account
-	byID     map[int]string
+	seen   stamp
+	byName map[string]account
+	byID   map[int]string
 }
 
 // UserID returns the number of a user given by name or number, [ErrNoAccount] when the
@@ -111,23 +113,38 @@ func (s *System) accountTable(table string) (accountTable, error) {
 	if table == "group" {
 		kept = &s.owners.groups
 	}
-	e, err := s.Files().StatFollow("/etc/" + table)
+	now := s.stampOf("/etc/" + table)
+	if kept.byName != nil && kept.seen == now {
+		return *kept, nil
+	}
+	raw, err := s.Files().Read("/etc/"+table, maxAccounts)
 	if errors.Is(err, fs.ErrNotExist) {
 		return accountTable{}, nil
 	}
 	if err != nil {
 		return accountTable{}, err
 	}
-	if kept.byName != nil && kept.inode == e.inode && kept.modified.Equal(e.Modified) {
-		return *kept, nil
-	}
-	raw, err := s.Files().Read("/etc/"+table, maxAccounts)
-	if err != nil {
-		return accountTable{}, err
-	}
 	*kept = parseAccounts(string(raw))
-	kept.inode, kept.modified = e.inode, e.Modified
+	kept.seen = now
 	return *kept, nil
+}
+
+// stamp tells one state of a file from another.
+type stamp struct {
+	device, inode uint64
+	size          int64
+	modified      unix.Timespec
+	changed       unix.Timespec
+}
+
+// stampOf looks at a file by one call of the kernel, whoever made the links on its way: it only
+// says whether the file has to be read again, as it was read before. It is zero for no file.
+func (s *System) stampOf(name string) stamp {
+	var st unix.Stat_t
+	if err := unix.Stat(path.Join(s.Files().root, name), &st); err != nil {
+		return stamp{}
+	}
+	return stamp{uint64(st.Dev), st.Ino, st.Size, st.Mtim, st.Ctim}
 }
 
 // parseAccounts reads /etc/passwd or /etc/group. The first line of a name or number

@@ -20,6 +20,10 @@ const maxLinks = 40
 type spot struct {
 	files Files
 	stack []folder
+	// spare are folders of a trail, the next ones on the way if it is the same.
+	spare []folder
+	// linked is true when a link was followed, so that the stack is not the path.
+	linked bool
 	// name is empty when the path led to the folder on top of the stack itself.
 	name   string
 	target int
@@ -29,8 +33,9 @@ type spot struct {
 // folder is one open folder on the way. What it says of others holds for the way down to
 // it: whoever can rename a folder rules over everything below.
 type folder struct {
-	fd   int
-	name string
+	fd            int
+	name          string
+	device, inode uint64
 	// owners are the users, but trusted ones, who own a folder on the way.
 	owners []uint32
 	// open is true when a group or everybody may swap entries of a folder on the way.
@@ -59,11 +64,11 @@ func (d folder) ruledBy(uid uint32) bool {
 // find walks to the path. The last name need not exist (target is then -1); every other
 // must be a folder or a trusted link to one. follow says what to do with a link at the end.
 func (f Files) find(name string, follow bool) (*spot, error) {
-	if !strings.HasPrefix(name, "/") || strings.ContainsRune(name, 0) || slices.Contains(strings.Split(name, "/"), "..") {
+	if !strings.HasPrefix(name, "/") || strings.IndexByte(name, 0) >= 0 || strings.Contains(name, "..") && slices.Contains(strings.Split(name, "/"), "..") {
 		return nil, fmt.Errorf("%q is not an absolute path without \"..\"", name)
 	}
 	s := &spot{files: f, target: -1}
-	if err := s.enter(unix.AT_FDCWD, f.root, ""); err != nil {
+	if err := s.begin(); err != nil {
 		return nil, err
 	}
 	if err := s.walk(parts(name), follow); err != nil {
@@ -98,6 +103,8 @@ func (s *spot) walk(rest []string, follow bool) error {
 		if links++; links > maxLinks {
 			return unix.ELOOP
 		}
+		s.linked = true
+		s.forget()
 		if strings.HasPrefix(target, "/") {
 			s.restart()
 		}
@@ -108,6 +115,9 @@ func (s *spot) walk(rest []string, follow bool) error {
 
 // step goes into one name of the top folder. It returns the text of a link to follow.
 func (s *spot) step(name string, last, follow bool) (string, error) {
+	if !last && s.again(name) {
+		return "", nil
+	}
 	parent := s.top()
 	fd, st, err := pathFD(parent.fd, name)
 	if errors.Is(err, fs.ErrNotExist) && last {
@@ -172,7 +182,7 @@ func (s *spot) enter(at int, name, as string) error {
 }
 
 func (s *spot) push(fd int, st unix.Stat_t, name string) {
-	d := folder{fd: fd, name: name, shared: st.Mode&0o022 != 0}
+	d := folder{fd: fd, name: name, device: uint64(st.Dev), inode: st.Ino, shared: st.Mode&0o022 != 0}
 	if len(s.stack) > 0 {
 		d.owners, d.open = slices.Clone(s.top().owners), s.top().open
 	}
@@ -198,21 +208,23 @@ func (s *spot) restart() {
 }
 
 func (s *spot) close() {
-	for _, d := range s.stack {
-		unix.Close(d.fd)
-	}
 	if s.target >= 0 {
 		unix.Close(s.target)
 	}
+	s.end()
 }
 
 // folderPath is where the top folder really is, below the root.
 func (s *spot) folderPath() string {
-	full := "/"
-	for _, d := range s.stack {
-		full = path.Join(full, d.name)
+	var full strings.Builder
+	for _, d := range s.stack[1:] {
+		full.WriteString("/")
+		full.WriteString(d.name)
 	}
-	return full
+	if full.Len() == 0 {
+		return "/"
+	}
+	return full.String()
 }
 
 func (s *spot) path() string { return path.Join(s.folderPath(), s.name) }

@@ -39,6 +39,7 @@ type System struct {
 	// Now is the host's clock for what depends on the time; nil is time.Now.
 	Now func() time.Time
 
+	trails trails
 	owners ownerMemory
 	dpkg   dpkgMemory
 	apt    aptMemory

@@ -15,14 +15,14 @@ var templates embed.FS
 
 // pageNames are the pages; each has a template file and a struct of its name.
 var pageNames = []string{"overview", "hosts", "host", "drift", "rings", "ring_hosts", "patches", "patch_hosts", "advisories", "advisory",
-	"changes", "change", "cycle", "signin", "signin_link", "welcome", "account", "trouble"}
+	"changes", "change", "cycle", "policies", "policy", "controls", "standing", "alerts", "kpis", "events", "signin", "signin_link", "welcome", "account", "trouble"}
 
 // page is one parsed page.
 type page struct{ *template.Template }
 
 // parsePages reads every template. The text is built in, so that only a mistake of ours fails.
 func parsePages() map[string]page {
-	shared := template.Must(template.New("layout").Funcs(functions()).ParseFS(templates, "templates/layout.tmpl", "templates/parts.tmpl"))
+	shared := template.Must(template.New("layout").Funcs(functions()).ParseFS(templates, "templates/layout.tmpl", "templates/parts.tmpl", "templates/chart.tmpl"))
 	pages := map[string]page{}
 	for _, name := range pageNames {
 		own := template.Must(shared.Clone())

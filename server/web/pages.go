@@ -33,6 +33,10 @@ func (p Pages) Routes() []api.Route {
 		{Path: "/", Access: api.Viewer, Handle: s.overview},
 		{Path: "/hosts", Access: api.Viewer, Handle: s.hosts},
 		{Path: "/hosts/:name", Access: api.Viewer, Handle: s.host},
+		{Path: "/policies", Access: api.Viewer, Handle: s.policies},
+		{Path: "/policies/:name", Access: api.Viewer, Handle: s.policyPage},
+		{Path: "/controls", Access: api.Viewer, Handle: s.controls},
+		{Path: "/standing", Access: api.Viewer, Handle: s.standing},
 		{Path: "/drift", Access: api.Viewer, Handle: s.drift},
 		{Path: "/rings", Access: api.Viewer, Handle: s.rings},
 		{Path: "/rings/hosts", Access: api.Viewer, Handle: s.ringHosts},
@@ -43,6 +47,9 @@ func (p Pages) Routes() []api.Route {
 		{Path: "/changes", Access: api.Viewer, Handle: s.changes},
 		{Path: "/changes/:number", Access: api.Viewer, Handle: s.change},
 		{Path: "/changes/:number/:cycle", Access: api.Viewer, Handle: s.cycle},
+		{Path: "/alerts", Access: api.Viewer, Handle: s.alerts},
+		{Path: "/kpis", Access: api.Viewer, Handle: s.kpis},
+		{Path: "/events", Access: api.Viewer, Handle: s.events},
 
 		{Path: "/account", Access: api.Viewer, Handle: s.account},
 		{Path: "/account/password", Access: api.Viewer, Handle: s.changePassword, Method: http.MethodPost, Body: formBytes},
@@ -79,6 +86,11 @@ type site struct {
 	records memo[[]views.ChangeRecord]
 	ones    memos[views.ChangeRecord]
 	cycles  memos[cycleRecord]
+	// standings, trends, figures and month are how the fleet stands, stood and fared.
+	standings memo[views.Compliance]
+	trends    memos[views.Trend]
+	figures   memos[views.KPIs]
+	month     slow[views.KPIs]
 }
 
 func newSite(p Pages) *site {
