@@ -90,6 +90,9 @@ func TestKilledWriterLeavesOldOrNew(t *testing.T) {
 			for _, p := range thin(points, 50) {
 				outcome[killAt(t, strace, writer, p)]++
 			}
+			for i := 0; writer == "plumb" && os.Getenv("PLUMB_SOAK") == "1" && i < 10_000; i++ {
+				outcome[killAt(t, strace, writer, points[i%len(points)])]++
+			}
 			t.Logf("%d points: %v", len(points), outcome)
 			if writer != "naive" && (outcome["torn"] > 0 || outcome["old"] == 0 || outcome["new"] == 0) {
 				t.Errorf("outcomes = %v, want old and new and nothing torn", outcome)
