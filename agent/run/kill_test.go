@@ -77,6 +77,9 @@ func TestNotificationSurvivesAKill(t *testing.T) {
 		time.Sleep(time.Duration(15+rand.Intn(40)) * time.Millisecond) // a real process has real time
 		cmd.Process.Kill()
 		cmd.Wait()
+		if end := cmd.ProcessState.String(); end != "signal: killed" {
+			t.Fatalf("the agent was not killed but ended with %s", end)
+		}
 		text, _ := os.ReadFile(filepath.Join(dir, "a"))
 		raw, _ := os.ReadFile(trace)
 		owed := strings.LastIndex(string(raw), "apply a") > strings.LastIndex(string(raw), "refresh z")

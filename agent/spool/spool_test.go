@@ -301,13 +301,16 @@ func killOne(t *testing.T, dir string) []string {
 	time.Sleep(time.Duration(10+rand.Intn(60)) * time.Millisecond) // a real process has real time
 	cmd.Process.Kill()
 	cmd.Wait()
+	if end := cmd.ProcessState.String(); end != "signal: killed" {
+		t.Fatalf("the agent was not killed but ended with %s", end)
+	}
 	return strings.Fields(out.String())
 }
 
 func TestExactlyOnceUnderKill(t *testing.T) {
 	kills := 20
 	if os.Getenv("PLUMB_SOAK") == "1" {
-		kills = 2000
+		kills = 5000
 	}
 	dir := t.TempDir()
 	safe := map[string]bool{}
