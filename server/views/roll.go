@@ -188,7 +188,7 @@ func (row *rollRow) states() []string {
 	for _, one := range []struct {
 		word string
 		is   bool
-	}{{"audit", row.Audit}, {"expired", row.Expired}, {"flapping", row.Flapping}, {"mismatch", row.Mismatch}, {"paused", row.paused != nil}, {"problem", row.Problem != ""}} {
+	}{{"audit", row.Audit}, {"expired", row.Expired}, {"flapping", row.Flapping}, {"mismatch", row.Mismatch}, {"paused", row.paused != nil}, {"problem", row.Problem != ""}, {"revoked", !row.Revoked.IsZero()}} {
 		if one.is {
 			list = append(list, one.word)
 		}

@@ -15,7 +15,7 @@ type RollFilter struct {
 	Text string
 	// Choices has the wanted value of facets, by name.
 	Choices map[string]string
-	// Revoked adds the hosts that were revoked.
+	// Revoked adds the hosts that were revoked, as does the choice of that state.
 	Revoked bool
 	// Sort is name, status (the worst first), since (what changed last first) or seen (the longest
 	// silent first); anything else is name.
@@ -103,7 +103,7 @@ const (
 )
 
 func (roll *Roll) search(f RollFilter) search {
-	s := search{words: strings.Fields(strings.ToLower(f.Text)), revoked: f.Revoked, choices: len(f.Choices), wanted: make([]int32, len(roll.facets))}
+	s := search{words: strings.Fields(strings.ToLower(f.Text)), revoked: f.Revoked || f.Choices[FacetState] == "revoked", choices: len(f.Choices), wanted: make([]int32, len(roll.facets))}
 	for i, one := range roll.facets {
 		s.wanted[i] = anything
 		if value, chosen := f.Choices[one.name]; chosen {

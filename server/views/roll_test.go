@@ -46,7 +46,7 @@ func someEntries(t *rapid.T) ([]store.Entry, map[string]map[string]string) {
 // saysOf is what a host says to each facet, worked out the slow way.
 func saysOf(e store.Entry, rings map[string]map[string]string) map[string][]string {
 	all := map[string][]string{FacetStatus: {string(e.Status)}}
-	for word, is := range map[string]bool{"mismatch": e.Mismatch, "audit": e.Audit, "flapping": e.Flapping} {
+	for word, is := range map[string]bool{"mismatch": e.Mismatch, "audit": e.Audit, "flapping": e.Flapping, "revoked": !e.Revoked.IsZero()} {
 		if is {
 			all[FacetState] = append(all[FacetState], word)
 		}
@@ -70,7 +70,7 @@ func saysOf(e store.Entry, rings map[string]map[string]string) map[string][]stri
 }
 
 func selects(f RollFilter, e store.Entry, rings map[string]map[string]string, but string) bool {
-	if !e.Revoked.IsZero() && !f.Revoked {
+	if !e.Revoked.IsZero() && !f.Revoked && f.Choices[FacetState] != "revoked" {
 		return false
 	}
 	text := strings.ToLower(e.Name + "\n" + strings.NewReplacer(`"`, "", `:`, "=", ",", "\n", "{", "", "}", "").Replace(e.Labels) + "\n" + e.Words)
@@ -95,7 +95,7 @@ func TestRollAgreesWithBruteForce(t *testing.T) {
 		roll := newRoll(entries, rings, rollStart)
 		f := RollFilter{Text: rapid.SampledFrom([]string{"", "h1", "WEB", "6.1 amd", "ams 1"}).Draw(t, "text"), Choices: map[string]string{},
 			Revoked: rapid.Bool().Draw(t, "with revoked"), Sort: rapid.SampledFrom([]string{"", "name", "status", "since", "seen"}).Draw(t, "sort")}
-		for name, values := range map[string][]string{FacetStatus: {"error", "stale", "zebra"}, FacetState: {"audit", "flapping"}, FacetRelease: {"1"}, FacetOS: {"SLES 15"},
+		for name, values := range map[string][]string{FacetStatus: {"error", "stale", "zebra"}, FacetState: {"audit", "flapping", "revoked"}, FacetRelease: {"1"}, FacetOS: {"SLES 15"},
 			FacetLabel + "role": {"web", "db"}, FacetLabel + "none": {"x"}, FacetRing + "releases": {"canary"}} {
 			if rapid.IntRange(0, 3).Draw(t, "choose "+name) == 0 {
 				f.Choices[name] = rapid.SampledFrom(values).Draw(t, name)

@@ -148,7 +148,7 @@ func (f *fleet) happened(h store.Host, result policies.Result, at time.Time) ([]
 	var findings []store.Finding
 	for _, one := range result.Resources {
 		e := store.Event{At: at, Address: one.Address, Cause: one.Cause, Status: one.Status, Changes: one.Changes,
-			Release: h.Release, Commit: h.Commit, Message: one.Message, Before: policies.Compliant}
+			Release: h.Release, Commit: h.Commit, Message: one.Message, Before: policies.Compliant, By: one.By}
 		switch {
 		case one.Status == policies.Repaired:
 			e.Kind = store.EventRepaired
@@ -163,7 +163,7 @@ func (f *fleet) happened(h store.Host, result policies.Result, at time.Time) ([]
 		want := someCatalog().Find(one.Address)
 		if !views.Fine(one.Status) {
 			findings = append(findings, store.Finding{Address: one.Address, Status: one.Status, Since: at, Mode: one.Mode, Cause: one.Cause,
-				Changes: one.Changes, Message: one.Message, Severity: want.Severity, Controls: want.Controls, Source: want.Source})
+				Changes: one.Changes, Message: one.Message, Severity: want.Severity, Controls: want.Controls, Source: want.Source, By: one.By, Flapping: one.Flapping})
 		}
 	}
 	if h.Problem != "" {
@@ -197,7 +197,7 @@ func someCatalog() policies.Catalog {
 func someFacts() inventory.Facts {
 	f := inventory.Facts{
 		OS:     inventory.OS{Kernel: "linux", Family: "debian", ID: "debian", Version: "12", Codename: "bookworm", Name: "Debian GNU/Linux 12 (bookworm)"},
-		Kernel: "6.1.0-56-amd64", Arch: "amd64", Hostname: "web1", CPUs: 4, MemoryMB: 7936, Timezone: "Etc/UTC",
+		Kernel: "6.1.0-56-amd64", Arch: "amd64", Hostname: "machine", CPUs: 4, MemoryMB: 7936, Timezone: "Etc/UTC",
 		Packages:   map[string]string{},
 		Interfaces: map[string][]string{"eth0": {"192.0.2.17/24", "2001:db8::17/64"}},
 		Mounts:     map[string]inventory.Mount{"/": {Device: "/dev/vda1", Type: "ext4", Options: []string{"rw", "relatime"}}},

@@ -6,66 +6,138 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
+	"time"
 
 	"plumb/server/api"
-	"plumb/server/store"
 	"plumb/server/views"
 )
 
-// hostsPage lists hosts by name, a page at a time.
+// hostsPage lists hosts, a page at a time, beside what tells them apart.
 type hostsPage struct {
 	frame
-	// Query is the filter as it was asked for.
-	Query url.Values
+	// Text is what was searched for.
+	Text  string
 	Hosts []views.Host
-	// Summary says how many there are, as far as that is known.
+	// Summary says how many there are and which of them are shown.
 	Summary string
+	// Age is how old the list is, where that is worth a word.
+	Age string
+	// Chips are the filters in force, Facets those that can be added, More those that few need.
+	Chips        []chip
+	Facets, More []facet
+	// Heads are the heads of the columns, which sort.
+	Heads []head
+	// Kept are the filters that a search keeps.
+	Kept []pair
+	// Clear is the address without any filter.
+	Clear string
 	// First and Next are the addresses of those pages; empty where this is one of them.
 	First, Next string
-	// Filtered is true when not all hosts were asked for.
-	Filtered bool
 }
+
+// chip is a filter in force; Link is the page without it.
+type chip struct{ Words, Link string }
+
+// pair is a name and a value of the address.
+type pair struct{ Name, Value string }
+
+// head is the head of a column; Sorted is ascending or descending where the list is sorted by it.
+type head struct{ Words, Link, Sorted string }
 
 const hostsShown = 100
 
+// maxSearch is how long a search may be, in bytes.
+const maxSearch = 200
+
 func (s *site) hosts(c *api.Call) (any, error) {
-	f, err := hostFilter(c)
+	f, q, err := hostFilter(c)
 	if err != nil {
 		return nil, err
 	}
-	f.Limit = hostsShown + 1
-	rows, err := s.Read().Hosts(c.Request.Context(), f)
+	roll, err := s.roll(c.Request.Context(), c.Now)
 	if err != nil {
 		return nil, err
 	}
-	p := hostsPage{frame: s.frame(c, "Hosts", "/hosts"), Query: query(c, "q", "status", "label", "release", "mismatch", "problem", "revoked")}
-	p.Filtered = len(p.Query) > 0
+	found := roll.Page(f)
+	p := hostsPage{frame: s.frame(c, "Hosts", "/hosts"), Text: f.Text, Hosts: found.Hosts, Clear: link("/hosts", sorted(q), "")}
+	p.Chips, p.Heads, p.Kept = chips(q), heads(q), kept(q)
+	p.Facets, p.More = facets(found.Facets, q)
+	p.Summary = hostSummary(found)
+	if age := c.Now.Sub(roll.At); age >= 10*time.Second {
+		p.Age = views.Ago(age)
+	}
 	if f.After != "" {
-		p.First = link("/hosts", p.Query, "")
+		p.First = link("/hosts", q, "")
 	}
-	if len(rows) > hostsShown {
-		rows = rows[:hostsShown]
-		p.Next = link("/hosts", p.Query, rows[hostsShown-1].Name)
-	}
-	p.Hosts = rows
-	p.Summary, err = s.hostSummary(c.Request.Context(), f, p)
-	if err != nil {
-		return nil, err
+	if found.Next != "" {
+		p.Next = link("/hosts", q, found.Next)
 	}
 	return s.show("hosts", p)
 }
 
-// hostFilter reads the API's own filter and what only the pages' links ask for.
-func hostFilter(c *api.Call) (store.HostFilter, error) {
-	f, err := api.HostFilter(c)
-	if err != nil {
-		return f, err
+// roll is the list of all hosts as of some seconds ago at most.
+func (s *site) roll(ctx context.Context, now time.Time) (*views.Roll, error) {
+	roll, _, err := s.rolls.of(ctx, now, func(ctx context.Context) (*views.Roll, error) { return s.Read().Roll(ctx, s.Rollouts, now) })
+	return roll, err
+}
+
+// hostFilter reads the filter, and what of the address says the same.
+func hostFilter(c *api.Call) (views.RollFilter, url.Values, error) {
+	q := query(c, "q", "status", "state", "release", "os", "ring", "label", "revoked", "sort")
+	for _, old := range []string{"mismatch", "problem"} {
+		if c.Query(old) != "" {
+			q.Set("state", old)
+		}
 	}
-	f.Mismatch, f.Problem = c.Query("mismatch") != "", c.Query("problem") != ""
-	if text := c.Query("release"); text != "" {
-		f.Release, err = releaseNumber(text)
+	f := views.RollFilter{Text: q.Get("q"), Choices: map[string]string{}, Revoked: q.Has("revoked"), Sort: q.Get("sort"), After: c.Query("after"), Limit: hostsShown}
+	if len(f.Text) > maxSearch {
+		return f, q, &api.Error{Code: http.StatusBadRequest, Text: "the search is too long", Hint: "a few letters of a name are enough"}
 	}
-	return f, err
+	for name, values := range q {
+		for _, value := range values {
+			if err := choose(f.Choices, name, value); err != nil {
+				return f, q, err
+			}
+		}
+	}
+	return f, q, nil
+}
+
+// choose adds what a parameter asks for to the choices.
+func choose(choices map[string]string, name, value string) error {
+	switch name {
+	case "status", "state", "os":
+		choices[name] = value
+	case "release":
+		_, err := releaseNumber(value)
+		choices[views.FacetRelease] = value
+		return err
+	case "ring":
+		rollout, ring, ok := strings.Cut(value, "/")
+		if !ok {
+			return &api.Error{Code: http.StatusBadRequest, Text: fmt.Sprintf("the ring filter %q has no /", value), Hint: "write ring=releases/canary"}
+		}
+		choices[views.FacetRing+rollout] = ring
+	case "label":
+		key, text, ok := strings.Cut(value, "=")
+		if !ok {
+			return &api.Error{Code: http.StatusBadRequest, Text: fmt.Sprintf("the label filter %q has no =", value), Hint: "write label=role=web"}
+		}
+		choices[views.FacetLabel+key] = text
+	}
+	return nil
+}
+
+// parameter is how the address says a choice.
+func parameter(facet, value string) pair {
+	if rollout, ok := strings.CutPrefix(facet, views.FacetRing); ok {
+		return pair{"ring", rollout + "/" + value}
+	}
+	if key, ok := strings.CutPrefix(facet, views.FacetLabel); ok {
+		return pair{"label", key + "=" + value}
+	}
+	return pair{facet, value}
 }
 
 func releaseNumber(text string) (uint64, error) {
@@ -105,31 +177,15 @@ func link(path string, q url.Values, after string) string {
 }
 
 // hostSummary says how many there are, and on one page of many which these are.
-func (s *site) hostSummary(ctx context.Context, f store.HostFilter, p hostsPage) (string, error) {
+func hostSummary(p views.RollPage) string {
 	shown := len(p.Hosts)
 	switch {
+	case p.Total == 0:
+		return "No hosts"
 	case shown == 0:
-		return "No hosts", nil
-	case p.First == "" && p.Next == "":
-		return hosts(shown), nil
+		return "No more hosts of " + hosts(p.Total)
+	case shown == p.Total:
+		return hosts(shown)
 	}
-	span := fmt.Sprintf(", from %s to %s", p.Hosts[0].Name, p.Hosts[shown-1].Name)
-	total, err := s.hostTotal(ctx, f, p.Query)
-	if err != nil || total == 0 {
-		return hosts(shown) + span, err
-	}
-	return views.Number(shown) + " of " + hosts(total) + span, nil
-}
-
-// hostTotal counts the hosts of all pages where that is cheap: without a filter, or by
-// status alone. Elsewhere it is 0.
-func (s *site) hostTotal(ctx context.Context, f store.HostFilter, q url.Values) (int, error) {
-	if len(q) > 1 || len(q) == 1 && f.Status == "" {
-		return 0, nil
-	}
-	counts, err := s.Read().Store.FleetCounts(ctx)
-	if err != nil || f.Status == "" {
-		return counts.Total, err
-	}
-	return counts.Status[f.Status], nil
+	return fmt.Sprintf("%s of %s, from %s to %s", views.Number(shown), hosts(p.Total), p.Hosts[0].Name, p.Hosts[shown-1].Name)
 }

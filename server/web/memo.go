@@ -13,6 +13,8 @@ type memo[T any] struct {
 	mu    sync.Mutex
 	at    time.Time
 	value T
+	// took is how long it took to find it out.
+	took time.Duration
 	// looking is true while somebody finds it out anew.
 	looking bool
 }
@@ -22,6 +24,9 @@ const (
 	memoFresh = 5 * time.Second
 	// memoStale is the age up to which it is shown while a newer one is found out.
 	memoStale = time.Minute
+	// memoRest is how many times as long as it took a value is kept at least, so that a large
+	// fleet is not looked at all the time.
+	memoRest = 20
 	// memoPatience bounds how long that may take.
 	memoPatience = 5 * time.Minute
 )
@@ -32,7 +37,7 @@ func (m *memo[T]) of(ctx context.Context, now time.Time, find func(context.Conte
 	defer m.mu.Unlock()
 	age := now.Sub(m.at)
 	switch known := !m.at.IsZero() && age >= 0; {
-	case known && age < memoFresh:
+	case known && age < max(memoFresh, min(memoRest*m.took, memoStale)):
 		return m.value, m.at, nil
 	case known && age < memoStale:
 		if !m.looking {
@@ -41,9 +46,10 @@ func (m *memo[T]) of(ctx context.Context, now time.Time, find func(context.Conte
 		}
 		return m.value, m.at, nil
 	}
+	begun := time.Now()
 	value, err := find(ctx)
 	if err == nil {
-		m.value, m.at = value, now
+		m.value, m.at, m.took = value, now, time.Since(begun)
 	}
 	return value, now, err
 }
@@ -53,11 +59,12 @@ func (m *memo[T]) of(ctx context.Context, now time.Time, find func(context.Conte
 func (m *memo[T]) again(ctx context.Context, now time.Time, find func(context.Context) (T, error)) {
 	ctx, stop := context.WithTimeout(ctx, memoPatience)
 	defer stop()
+	begun := time.Now()
 	value, err := find(ctx)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.looking = false; err == nil && now.After(m.at) {
-		m.value, m.at = value, now
+		m.value, m.at, m.took = value, now, time.Since(begun)
 	}
 }
 

@@ -83,6 +83,7 @@ type site struct {
 	// patched and notices are what takes long to find out.
 	patched memo[patching]
 	notices memo[[]*views.AdvisoryRow]
+	rolls   memo[*views.Roll]
 	records memo[[]views.ChangeRecord]
 	ones    memos[views.ChangeRecord]
 	cycles  memos[cycleRecord]

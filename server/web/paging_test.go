@@ -29,7 +29,7 @@ func TestPaging(t *testing.T) {
 	}{
 		"hosts":            {"/hosts", 5, "100 of 403 hosts, from host000 to host099"},
 		"hosts by status":  {"/hosts?status=noncompliant", 5, "100 of 403 hosts, from host000 to host099"},
-		"hosts by name":    {"/hosts?q=host", 5, "100 hosts, from host000 to host099"},
+		"hosts by name":    {"/hosts?q=host", 5, "100 of 403 hosts, from host000 to host099"},
 		"drift":            {"/drift", 3, "403 differences from policy in 1 resource."},
 		"drift by address": {"/drift?status=noncompliant", 3, "200 differences from policy shown."},
 	}

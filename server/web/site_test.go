@@ -98,7 +98,7 @@ func saidByPages() map[string]said {
 			"Trial mode: this server&#39;s own key signs releases", `<title>compliant: 13</title>`, "Keep time with chrony",
 			`href="/drift?address=policy.ssh_baseline.sshd_directive.limits%5b%22MaxAuthTries%22%5d">4</a>`, `href="/hosts?release=3">`}},
 		"hosts":              {"/hosts", 200, []string{"20 hosts", `href="/hosts/web01.example.org"`, "ALARM: compiled another catalog than the server", "role=web"}},
-		"hosts by status":    {"/hosts?status=stale", 200, []string{">1 host ", "cache1.example.org", `value="stale" selected`}},
+		"hosts by status":    {"/hosts?status=stale", 200, []string{">1 host ", "cache1.example.org", `aria-current="true"><span class="word">stale`}},
 		"hosts by name":      {"/hosts?q=web1", 200, []string{">2 hosts ", "web10.example.org", "web11.example.org", `value="web1"`}},
 		"hosts by label":     {"/hosts?label=role%3Ddb", 200, []string{">3 hosts "}},
 		"hosts by release":   {"/hosts?release=2", 200, []string{">1 host ", "cache1.example.org", `type="hidden" name="release" value="2"`}},
