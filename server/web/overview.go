@@ -2,12 +2,15 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 
+	"plumb/policies"
 	"plumb/server/api"
+	"plumb/server/store"
 	"plumb/server/views"
 )
 
@@ -24,53 +27,155 @@ type overviewPage struct {
 	More  int
 	// Changes are the newest, the newest first.
 	Changes []views.Change
-	// Stuck are rollouts that wait for a person.
-	Stuck []board
+	// Stuck are rollouts that wait for a person, Moving those that are under way.
+	Stuck, Moving []board
+	// Trend is how the fleet stood, Periods how far back one may look.
+	Trend   chart
+	Periods []choice
+	// Policies and Frameworks are how the fleet stands with them, MorePolicies counts those left out.
+	Policies     []policyRow
+	MorePolicies int
+	Frameworks   []framework
+	// Tiles are figures of the last 30 days.
+	Tiles []figure
 }
 
 // Fine tells whether nothing needs a person.
 func (p overviewPage) Fine() bool { return p.Fleet.Fine() && len(p.Stuck) == 0 }
 
+// Silent counts the hosts that no longer call, Never those that have not reported yet.
+func (p overviewPage) Silent() int { return p.Fleet.Status[policies.Stale] }
+
+// Never counts the hosts that have not reported yet.
+func (p overviewPage) Never() int { return p.Fleet.Status[policies.Unknown] }
+
 const (
-	worstShown   = 10
-	changesShown = 5
+	worstShown    = 10
+	reasonsShown  = 3
+	changesShown  = 4
+	policiesShown = 8
 )
 
 func (s *site) overview(c *api.Call) (any, error) {
 	ctx, read := c.Request.Context(), s.Read()
-	fleet, err := read.Fleet(ctx, c.Now)
+	period, err := api.TrendPeriod(c)
 	if err != nil {
 		return nil, err
 	}
-	changes, err := read.Changes(ctx, changesShown)
+	p := overviewPage{frame: s.frame(c, "Overview", "/")}
+	if p.Fleet, err = read.Fleet(ctx, c.Now); err != nil {
+		return nil, err
+	}
+	if p.Changes, err = read.Changes(ctx, changesShown); err != nil {
+		return nil, err
+	}
+	if err = s.underWay(c, &p); err != nil {
+		return nil, err
+	}
+	p.Verdict, p.Bar = verdict(p.Fleet, p.Stuck), bar(p.Fleet.Status)
+	all := sortWorst(p.Fleet.Findings)
+	p.Worst = all[:min(len(all), reasonsShown)]
+	p.More = len(all) - len(p.Worst)
+	if p.Fleet.Hosts > 0 {
+		err = s.standTo(c, &p, period)
+	}
 	if err != nil {
 		return nil, err
 	}
-	stuck, err := s.stuck(c)
-	if err != nil {
-		return nil, err
-	}
-	all := sortWorst(fleet.Findings)
-	shown := all[:min(len(all), worstShown)]
-	return s.show("overview", overviewPage{
-		frame: s.frame(c, "Overview", "/"), Fleet: fleet, Verdict: verdict(fleet, stuck), Bar: bar(fleet.Status),
-		Worst: shown, More: len(all) - len(shown), Changes: changes, Stuck: stuck,
-	})
+	return s.show("overview", p)
 }
 
-// stuck returns the rollouts that wait for a person.
-func (s *site) stuck(c *api.Call) ([]board, error) {
-	boards, err := s.Read().Boards(c.Request.Context(), s.Rollouts, c.Now)
+// standTo adds how the fleet stands with its policies, stood before, and fared.
+func (s *site) standTo(c *api.Call, p *overviewPage, period string) error {
+	read, now := s.Read(), c.Now
+	trend, _, err := s.trends.named(period).of(c.Request.Context(), now, func(ctx context.Context) (views.Trend, error) { return read.Trend(ctx, period, now) })
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var stuck []board
-	for _, b := range boards {
-		if own := newBoard(b); own.Stuck() {
-			stuck = append(stuck, own)
+	p.Trend, p.Periods = newTrend(trend), periodChoices(period)
+	all, err := s.compliance(c)
+	if err != nil {
+		return err
+	}
+	rows := policyRows(all.Policies)
+	p.Policies, p.Frameworks = rows[:min(len(rows), policiesShown)], frameworks(all.Frameworks)
+	p.MorePolicies = len(rows) - len(p.Policies)
+	alerts, err := read.Alerts(c.Request.Context(), store.EpisodeFilter{Open: true})
+	if err != nil {
+		return err
+	}
+	p.Tiles = append(p.Tiles, figure{Name: "Open alerts", Value: views.Number(len(alerts)), Of: alertWords(alerts), Link: "/alerts", Bad: len(alerts) > 0})
+	f := views.KPIFilter{}
+	f.To, f.AsOf, f.From = now.UTC(), now.UTC(), now.UTC().AddDate(0, 0, -30)
+	figures, known := s.month.soon(c.Request.Context(), now, func(ctx context.Context) (views.KPIs, error) { return read.KPIs(ctx, f) })
+	p.Tiles = append(p.Tiles, monthTiles(figures, known)...)
+	return nil
+}
+
+// alertWords say how bad open alerts are.
+func alertWords(list []views.Alert) string {
+	severe := 0
+	for _, a := range list {
+		if a.Severity == "critical" || a.Severity == "high" {
+			severe++
 		}
 	}
-	return stuck, nil
+	switch {
+	case len(list) == 0:
+		return "nothing needs anybody"
+	case severe == 0:
+		return "none critical or high"
+	}
+	return views.Number(severe) + " critical or high"
+}
+
+// monthTiles are the figures that people ask for first. While they are being worked out they say so.
+func monthTiles(k views.KPIs, known bool) []figure {
+	const soon = "being counted"
+	tiles := []figure{
+		{Name: "Change success", Value: rateWords(k.Changes.Success.Share), Of: fmt.Sprintf("of %s in 30 days", views.Count(k.Changes.Success.Of, "change")), Link: "/kpis#figures-0"},
+		{Name: "Drift found within", Value: secondsWords(k.Drift.Detect.Mean), Of: "MTTD, at most, in 30 days", Link: "/kpis#figures-1"},
+		{Name: "Drift mended within", Value: secondsWords(k.Drift.Repair.Mean), Of: "MTTR, in 30 days", Link: "/kpis#figures-1"},
+	}
+	late, slas := 0, len(k.SLAs)
+	for _, one := range k.SLAs {
+		late += one.Overdue
+	}
+	if slas > 0 || !known {
+		tiles = append(tiles, figure{Name: "Updates late", Value: views.Number(late), Of: "hosts and advisories past a patch SLA", Link: "/patches#slas", Bad: late > 0})
+	}
+	for i := range tiles {
+		if !known {
+			tiles[i].Value, tiles[i].Bad = soon, false
+		}
+	}
+	return tiles
+}
+
+func periodChoices(chosen string) []choice {
+	var list []choice
+	for _, period := range views.Periods() {
+		address := "/?period=" + period + "#trend"
+		list = append(list, choice{Words: period, Link: address, Chosen: period == chosen})
+	}
+	return list
+}
+
+// underWay adds the rollouts that wait for a person, and those that go on by themselves.
+func (s *site) underWay(c *api.Call, p *overviewPage) error {
+	boards, err := s.Read().Boards(c.Request.Context(), s.Rollouts, c.Now)
+	if err != nil {
+		return err
+	}
+	for _, b := range boards {
+		own := newBoard(b)
+		if own.Stuck() {
+			p.Stuck = append(p.Stuck, own)
+		} else if b.Moving {
+			p.Moving = append(p.Moving, own)
+		}
+	}
+	return nil
 }
 
 // verdict says whether we are fine, and if not, the first thing that a person should know.
