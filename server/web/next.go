@@ -14,7 +14,7 @@ const mostNext = 2000
 func localPath(wanted string) string {
 	u, err := url.Parse(wanted)
 	switch {
-	case err != nil, len(wanted) > mostNext, strings.ContainsFunc(wanted, isOdd):
+	case err != nil, !strings.HasPrefix(wanted, "/"), len(wanted) > mostNext, strings.ContainsFunc(wanted, isOdd):
 	case u.Scheme != "", u.Host != "", u.User != nil, u.Opaque != "", !strings.HasPrefix(u.Path, "/"), strings.Contains(u.Path, "//"), strings.Contains(u.Path, "\\"):
 	case !isPage(u.Path):
 	default:

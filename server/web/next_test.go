@@ -46,7 +46,7 @@ func TestLocalPath(t *testing.T) {
 }
 
 func FuzzLocalPath(f *testing.F) {
-	for _, seed := range []string{"/hosts?q=a", "//evil.example.org", "/\\evil", "/%2Fevil", "https://evil", "/./\\/evil", "/..//evil", "/a/../..//evil", "/\u2028/evil", "/%09/evil"} {
+	for _, seed := range []string{"/hosts?q=a", "//evil.example.org", "/\\evil", "/%2Fevil", "https://evil", "/./\\/evil", "/..//evil", "/a/../..//evil", "%2F0", "/\u2028/evil", "/%09/evil"} {
 		f.Add(seed)
 	}
 	home, err := url.Parse("https://plumb.example.org:7443/signin")

@@ -13,7 +13,10 @@ import (
 )
 
 // provide gives the fleet a made-up provider.
-func (f *fleet) provide() *standin.Provider {
+func (f *fleet) provide() *standin.Provider { return f.provideFor("https://plumb.example.org") }
+
+// provideFor is provide for pages at the address.
+func (f *fleet) provideFor(pages string) *standin.Provider {
 	f.t.Helper()
 	now := func() time.Time { return start }
 	away := standin.New("plumb", "", now)
@@ -23,7 +26,7 @@ func (f *fleet) provide() *standin.Provider {
 	away.Issuer = server.URL
 	var err error
 	f.people().Provider, err = people.NewProvider(people.Config{Issuer: server.URL, Name: "Example & Sons", ClientID: "plumb",
-		Roles: map[string]string{"plumb-auditors": "auditor", "plumb-viewers": "viewer"}}, "https://plumb.example.org", now)
+		Roles: map[string]string{"plumb-auditors": "auditor", "plumb-viewers": "viewer"}}, pages, now)
 	must(f.t, err)
 	return away
 }
