@@ -68,9 +68,12 @@ func harden(h http.Header) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 }
 
+// NotSignedIn is what strangers are told who ask for something.
+const NotSignedIn = "nobody is signed in"
+
 func denied(c Caller, need Access) error {
 	if c.Role == "" && c.Host == "" {
-		return &Error{Code: http.StatusUnauthorized, Text: "nobody is signed in",
+		return &Error{Code: http.StatusUnauthorized, Text: NotSignedIn,
 			Hint: "use the sign-in link of `plumb web`, or an API token in PLUMB_TOKEN"}
 	}
 	return &Error{Code: http.StatusForbidden, Text: fmt.Sprintf("this needs the access %q", need),

@@ -21,8 +21,9 @@ type accountPage struct {
 	Changed  time.Time
 	Sessions []sessionRow
 	// Done is what was just done, to be confirmed.
-	Done  string
-	Least int
+	Done string
+	// Least is how many characters a password has at the least, Hours how long a session lives.
+	Least, Hours int
 }
 
 // sessionRow is one browser in which the person is signed in.
@@ -30,7 +31,6 @@ type sessionRow struct {
 	ID      string
 	Browser string
 	Since   time.Time
-	Until   time.Time
 	// Own is true for the browser that shows the page.
 	Own bool
 }
@@ -45,7 +45,7 @@ func (s *site) account(c *api.Call) (any, error) {
 }
 
 func (s *site) accountOf(c *api.Call) (accountPage, error) {
-	page := accountPage{frame: s.frame(c, "Your account", "/account"), How: "an API token", Least: people.LeastPassword}
+	page := accountPage{frame: s.frame(c, "Your account", "/account"), How: "an API token", Least: people.LeastPassword, Hours: int(sessionLife / time.Hour)}
 	ctx, st := c.Request.Context(), s.Read().Store
 	if c.Caller.Session == "" {
 		return page, nil
@@ -63,7 +63,7 @@ func (s *site) accountOf(c *api.Call) (accountPage, error) {
 	}
 	sessions, err := st.SessionsOf(ctx, personOf(c), c.Now)
 	for _, one := range sessions {
-		page.Sessions = append(page.Sessions, sessionRow{ID: one.Hash[:min(len(one.Hash), store.SessionPrefix)], Browser: one.Browser, Since: one.Created, Until: one.Expires, Own: one.Hash == c.Caller.Session})
+		page.Sessions = append(page.Sessions, sessionRow{ID: one.Hash[:min(len(one.Hash), store.SessionPrefix)], Browser: one.Browser, Since: one.Created, Own: one.Hash == c.Caller.Session})
 	}
 	return page, err
 }

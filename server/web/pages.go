@@ -110,7 +110,9 @@ type troublePage struct {
 func (s *site) trouble(r *http.Request, code int, p protocol.Problem) api.Raw {
 	if code == http.StatusUnauthorized {
 		page := s.newSignin(r.Context(), s.strange("Sign in"), wantedBy(r))
-		page.Problem = p
+		if page.Problem = p; p.Error == api.NotSignedIn {
+			page.Problem, page.Nobody = protocol.Problem{}, true
+		}
 		return s.must("signin", page)
 	}
 	f := s.strange(sentence(p.Error))

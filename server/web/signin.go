@@ -18,6 +18,8 @@ const formBytes = 16 << 10
 type signinPage struct {
 	frame
 	protocol.Problem
+	// Nobody is true when the page stands in for one that only people who are signed in see.
+	Nobody bool
 	// Local is true when there are accounts with passwords.
 	Local bool
 	// Provider is what the OpenID provider is called; empty for none.
