@@ -62,3 +62,24 @@ func (w Waiver) String() string {
 	}
 	return text
 }
+
+// Aged returns what is wrong by the clock with waivers that are granted now: one without a From must not
+// be longer than the others, and one that is over is of no use.
+func Aged(list []Waiver, now time.Time) []Problem {
+	var problems []Problem
+	for _, w := range list {
+		p := Problem{File: w.Source.File, Line: w.Source.Line, Column: 1}
+		switch {
+		case w.TooLong(now):
+			p.Severity, p.Summary = "error", "Waiver too long"
+			p.Detail = fmt.Sprintf("The waiver %q ends in more than 365 days. Let it end earlier, and grant it anew then, so that somebody looks at it again.", w.Name)
+		case !now.Before(w.Expires):
+			p.Severity, p.Summary = "warning", "Waiver is over"
+			p.Detail = fmt.Sprintf("The waiver %q ended at %s, so it has no effect. Take the block out.", w.Name, w.Expires.UTC().Format(time.RFC3339))
+		default:
+			continue
+		}
+		problems = append(problems, p)
+	}
+	return problems
+}

@@ -27,7 +27,7 @@ Exit codes: 0 fine, 1 could not, 2 differs from what is wanted.`,
 		serverCommand(t), tokenCommand(t), accountCommand(t), authorCommand(t), revokeCommand(t),
 		statusCommand(t), hostsCommand(t), hostCommand(t), explainCommand(t), driftCommand(t),
 		changesCommand(t), changeCommand(t), releaseCommand(t), rolloutCommand(t), freezeCommand(t), unfreezeCommand(t),
-		windowCommand(t), patchCommand(t), kpiCommand(t), alertCommand(t), webCommand(t), versionCommand(t),
+		windowCommand(t), waiverCommand(t), patchCommand(t), kpiCommand(t), alertCommand(t), webCommand(t), versionCommand(t),
 	)
 	return root
 }

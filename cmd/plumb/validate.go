@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,7 +35,7 @@ func validateCommand(t *terminal) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return t.printProblems(res.Problems)
+			return t.printProblems(append(res.Problems, policies.Aged(res.Waivers, time.Now())...))
 		},
 	}
 }

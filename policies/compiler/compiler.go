@@ -51,6 +51,8 @@ type Response struct {
 	// Windows and Freezes are those of the tree, by name.
 	Windows []calendar.Window `json:"windows"`
 	Freezes []calendar.Freeze `json:"freezes"`
+	// Waivers are those of the tree, by name.
+	Waivers []policies.Waiver `json:"waivers"`
 	// Emergencies names, for each rollout with an emergency lane, those of the advisories asked
 	// for that cannot wait, sorted.
 	Emergencies map[string][]string `json:"emergencies,omitempty"`

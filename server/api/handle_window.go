@@ -41,3 +41,12 @@ func (a *API) plans(c *Call) (views.Plans, error) {
 	}
 	return a.Policy.Plans(c.Request.Context())
 }
+
+// waivers lists the exceptions of the newest release, and what has come of them.
+func (a *API) waivers(c *Call) (any, error) {
+	plans, err := a.Policy.Plans(c.Request.Context())
+	if err != nil {
+		return nil, err
+	}
+	return a.Views().Waivers(c.Request.Context(), plans, c.Now)
+}

@@ -75,6 +75,7 @@ func (a *API) viewRoutes() []Route {
 		{"GET", "/v1/windows", Viewer, a.windows, 0, nil},
 		{"GET", "/v1/windows.ics", Viewer, a.windowsFeed, 0, nil},
 		{"GET", "/v1/kpis", Viewer, a.kpis, 0, nil},
+		{"GET", "/v1/waivers", Viewer, a.waivers, 0, nil},
 	}
 }
 

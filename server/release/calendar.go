@@ -5,17 +5,19 @@ import (
 	"errors"
 	"fmt"
 
+	"plumb/policies"
 	"plumb/policies/calendar"
 	"plumb/policies/compiler"
 	"plumb/server/store"
 )
 
-// Calendar is what the newest release says about when change may start.
+// Calendar is what the newest release says about when change may start, and what may stay as it is.
 type Calendar struct {
 	// Release is its number, 0 before the first.
 	Release uint64
 	Windows []calendar.Window
 	Freezes []calendar.Freeze
+	Waivers []policies.Waiver
 }
 
 // Calendar reads the windows and freezes of the newest release, once for each.
@@ -38,7 +40,7 @@ func (d *Desk) Calendar(ctx context.Context) (Calendar, error) {
 	if err != nil {
 		return Calendar{}, err
 	}
-	fresh := Calendar{Release: r.Number, Windows: res.Windows, Freezes: res.Freezes}
+	fresh := Calendar{Release: r.Number, Windows: res.Windows, Freezes: res.Freezes, Waivers: res.Waivers}
 	d.calendar.Store(&fresh)
 	return fresh, nil
 }

@@ -58,6 +58,7 @@ func (d *Desk) compileSome(ctx context.Context, v *verdict, hosts []store.Host) 
 		return err
 	}
 	v.add(res.Problems)
+	v.add(policies.Aged(res.Waivers, d.Now()))
 	v.rollouts = res.Rollouts
 	if len(res.Hosts) > 0 && len(res.Hosts) != len(hosts) {
 		return fmt.Errorf("cannot compile the policies: %d hosts were asked for and %d answered", len(hosts), len(res.Hosts))

@@ -42,13 +42,15 @@ type Opening struct {
 	Frozen string `json:"frozen,omitempty"`
 }
 
-// Plans is where a calendar comes from: windows and freezes of a release, or of one host.
+// Plans is where a calendar comes from: windows and freezes of a release, or of one host. Waivers are
+// only those of a release.
 type Plans struct {
 	Release  uint64
 	Host     string
 	Timezone string
 	Windows  []calendar.Window
 	Freezes  []calendar.Freeze
+	Waivers  []policies.Waiver
 }
 
 // Floating tells whether the times are those of each host's own clock.
