@@ -1,11 +1,13 @@
 package api
 
 import (
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 
 	"plumb/agent/protocol"
 	"plumb/server/store"
@@ -37,34 +39,43 @@ func (a *API) checkIn(c *Call) (any, error) {
 }
 
 func (a *API) putObject(c *Call) (any, error) {
-	raw, err := c.inflated(protocol.MaxObject)
+	raw, gzipped, err := c.inflated(protocol.MaxObject)
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.Fleet.PutObject(c.Request.Context(), c.Caller.Host, c.Param("digest"), raw, c.Now)
+	return nil, a.Fleet.PutPacked(c.Request.Context(), c.Caller.Host, c.Param("digest"), raw, gzipped, c.Now)
 }
 
-// inflated reads a body that may be compressed. The cap is on what comes out, so that a
-// small body cannot become a large one in memory.
-func (c *Call) inflated(most int64) ([]byte, error) {
+// inflated reads a body, and returns also how it came when it was compressed. The cap is on what
+// comes out, so that a small body cannot become a large one in memory.
+func (c *Call) inflated(most int64) (raw, gzipped []byte, err error) {
 	body := io.Reader(c.Request.Body)
 	if c.Request.Header.Get("Content-Encoding") == "gzip" {
-		z, err := gzip.NewReader(body)
-		if err != nil {
-			return nil, badRequest("the body is not gzip", "")
+		var came bytes.Buffer
+		z, _ := inflaters.Get().(*gzip.Reader)
+		if z == nil {
+			z = &gzip.Reader{}
+		}
+		defer inflaters.Put(z)
+		if err := z.Reset(io.TeeReader(body, &came)); err != nil {
+			return nil, nil, badRequest("the body is not gzip", "")
 		}
 		body = z
+		defer func() { gzipped = came.Bytes() }()
 	}
-	raw, err := io.ReadAll(io.LimitReader(body, most+1))
+	raw, err = io.ReadAll(io.LimitReader(body, most+1))
 	var large *http.MaxBytesError
 	if errors.As(err, &large) || int64(len(raw)) > most {
-		return nil, &Error{Code: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf("an object may have %d bytes at most", most)}
+		return nil, nil, &Error{Code: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf("an object may have %d bytes at most", most)}
 	}
 	if err != nil {
-		return nil, badRequest("cannot read the body: "+err.Error(), "")
+		return nil, nil, badRequest("cannot read the body: "+err.Error(), "")
 	}
-	return raw, nil
+	return raw, nil, nil
 }
+
+// inflaters are readers for gzip that wait to be used again: each has large tables.
+var inflaters sync.Pool
 
 func (a *API) tag(c *Call) (any, error) {
 	return a.immutable(c, store.KindTag, "application/octet-stream")

@@ -50,11 +50,14 @@ func load[T any](ctx context.Context, f *Fleet, ref store.Ref) (none T, err erro
 	if v, ok := f.objects.get(ref); ok {
 		return v.(T), nil
 	}
+	if p := f.inbox.get(ref); p != nil {
+		return p.value.(T), nil
+	}
 	raw, err := f.Store.Object(ctx, ref)
 	if err != nil {
 		return none, err
 	}
-	v, err := decodeObject(ref.Kind, raw)
+	v, err := f.decode(ref.Kind, raw)
 	if err != nil {
 		return none, fmt.Errorf("cannot read the stored %s %.12s: %w", ref.Kind, ref.Digest, err)
 	}

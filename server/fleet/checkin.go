@@ -24,7 +24,7 @@ func (f *Fleet) CheckIn(ctx context.Context, id inventory.HostID, in protocol.Ch
 		return protocol.Answer{}, err
 	}
 	beat := store.Heartbeat{Agent: in.Agent, Counter: in.Counter, Floor: in.Floor, Paused: in.Paused}
-	if err := f.Store.Seen(ctx, id, beat, now); err != nil {
+	if err := f.Store.Heard(ctx, h, beat, now); err != nil {
 		return protocol.Answer{}, err
 	}
 	answer := protocol.Answer{Epoch: h.Epoch, Accepted: h.Seq, Want: []string{}, Interval: int(f.interval().Seconds())}
@@ -34,6 +34,9 @@ func (f *Fleet) CheckIn(ctx context.Context, id inventory.HostID, in protocol.Ch
 		}
 	}
 	f.lives.hear(id, h.Name, in.Patching, now)
+	if len(answer.Want) > 0 {
+		return answer, nil // it checks in again when it has sent that, and gets its lease then
+	}
 	answer.Lease, err = f.lease(ctx, h, in, now)
 	return answer, err
 }
@@ -58,9 +61,12 @@ func (f *Fleet) take(ctx context.Context, h store.Host, reports []policies.Repor
 // one that names an object which nobody has sent yet.
 func (f *Fleet) takeOnce(ctx context.Context, h store.Host, reports []policies.Report, answer *protocol.Answer, now time.Time) error {
 	epoch := reports[0].Epoch
-	accepted, err := f.Store.Accepted(ctx, h.ID, epoch)
-	if err != nil {
-		return err
+	accepted := h.Seq
+	if epoch != h.Epoch {
+		var err error
+		if accepted, err = f.Store.Accepted(ctx, h.ID, epoch); err != nil {
+			return err
+		}
 	}
 	answer.Epoch, answer.Accepted, answer.Want = epoch, accepted, []string{}
 	fresh := following(reports, accepted)
@@ -73,7 +79,8 @@ func (f *Fleet) takeOnce(ctx context.Context, h store.Host, reports []policies.R
 	}
 	ready := untilMissing(fresh, missing)
 	if ready == 0 {
-		return f.ask(ctx, h, missing, answer, now)
+		f.ask(h, missing, answer, now)
+		return nil
 	}
 	steps, err := f.steps(ctx, h, fresh[:ready], now)
 	if err != nil {
@@ -83,9 +90,12 @@ func (f *Fleet) takeOnce(ctx context.Context, h store.Host, reports []policies.R
 		return err
 	}
 	answer.Accepted = fresh[ready-1].Seq
+	f.settle(steps)
+	f.inbox.done(h.ID)
 	f.lives.forget(h.ID)
 	f.tell()
-	return f.ask(ctx, h, missing, answer, now) // after Accept, which forgets what was asked for
+	f.ask(h, missing, answer, now)
+	return nil
 }
 
 // following returns the reports that come right after the stored one, without a gap.
@@ -101,17 +111,26 @@ func following(reports []policies.Report, accepted uint64) []policies.Report {
 }
 
 // ask lists the objects that are missing in answer.Want.
-func (f *Fleet) ask(ctx context.Context, h store.Host, missing []store.Ref, answer *protocol.Answer, now time.Time) error {
+func (f *Fleet) ask(h store.Host, missing []store.Ref, answer *protocol.Answer, now time.Time) {
 	if len(missing) == 0 {
-		return nil
+		return
 	}
-	if err := f.Store.Want(ctx, h.ID, missing, now); err != nil {
-		return err
-	}
+	f.inbox.ask(h.ID, missing, now)
 	for _, ref := range missing {
 		answer.Want = append(answer.Want, ref.Digest)
 	}
-	return nil
+}
+
+// settle notes that objects are on the disk now, with the reports that name them.
+func (f *Fleet) settle(steps []store.Step) {
+	for _, step := range steps {
+		for _, o := range step.Objects {
+			if p := f.inbox.get(o.Ref); p != nil {
+				f.objects.put(o.Ref, p.value)
+				f.inbox.stored(o.Ref)
+			}
+		}
+	}
 }
 
 // untilMissing is how many reports from the first on lack nothing.
@@ -124,13 +143,14 @@ func untilMissing(reports []policies.Report, missing []store.Ref) int {
 	return len(reports)
 }
 
-// unknown returns the objects, each once, that this process has not seen in the store before.
+// unknown returns the objects, each once, that this process has neither seen in the store before nor
+// holds for it.
 func (f *Fleet) unknown(reports []policies.Report) []store.Ref {
 	seen := map[store.Ref]bool{}
 	list := []store.Ref{}
 	for _, r := range reports {
 		for _, ref := range refs(r) {
-			if !seen[ref] && !f.objects.has(ref) {
+			if !seen[ref] && !f.objects.has(ref) && f.inbox.get(ref) == nil {
 				list = append(list, ref)
 			}
 			seen[ref] = true
@@ -164,12 +184,20 @@ func (f *Fleet) lease(ctx context.Context, h store.Host, in protocol.CheckIn, no
 	if f.Patches != nil {
 		patches = f.Patches(h)
 	}
-	return f.Authority.SignLease(protocol.Lease{
+	said := protocol.Lease{
 		Host: h.ID, Counter: max(in.Counter+1, h.Counter+1, uint64(now.UnixMilli())),
 		Release: release.Number, Tag: release.Tag, Bundle: release.Bundle,
 		Issued: now.UTC(), Expires: now.Add(f.expires()).UTC(),
 		Freeze: f.Frozen != nil && f.Frozen(), Patches: patches,
-	})
+	}
+	if text, known := f.leases.again(said, in.Counter, now); known {
+		return text, nil
+	}
+	text, err := f.Authority.SignLease(said)
+	if err == nil {
+		f.leases.keep(said, text, now)
+	}
+	return text, err
 }
 
 func (f *Fleet) assigned(ctx context.Context, h store.Host) (store.Release, error) {

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -132,12 +133,21 @@ func TestPutObjectRefuses(t *testing.T) {
 	a := f.enrol(t, "web1")
 	bad := []byte(`{"catalog":"","resources":[{"address":"a","status":"missing","mode":"audit"}]}`)
 	digest := inventory.Digest(bad)
-	wantRefused(t, f.PutObject(ctx, a.id, digest, bad, start))
-	must(t, f.Store.Want(ctx, a.id, []store.Ref{{Kind: store.KindResult, Digest: digest}}, start))
+	wantNotAsked(t, f.PutObject(ctx, a.id, digest, bad, start))
+	f.inbox.ask(a.id, []store.Ref{{Kind: store.KindResult, Digest: digest}}, start)
 	wantRefused(t, f.PutObject(ctx, a.id, digest, []byte(`{}`), start))
 	wantRefused(t, f.PutObject(ctx, a.id, digest, bad, start))
 	other := f.enrol(t, "web2")
-	wantRefused(t, f.PutObject(ctx, other.id, digest, bad, start))
+	wantNotAsked(t, f.PutObject(ctx, other.id, digest, bad, start))
+}
+
+// wantNotAsked wants an error after which a host checks in and tries again: it must not take what it
+// has for lost.
+func wantNotAsked(t *testing.T, err error) {
+	t.Helper()
+	if !errors.Is(err, errNotAsked) || !errors.Is(err, store.ErrConflict) {
+		t.Fatalf("got error %v, want errNotAsked with store.ErrConflict", err)
+	}
 }
 
 func TestResultOfAnotherCatalogIsNoAnswer(t *testing.T) {

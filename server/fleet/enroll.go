@@ -117,7 +117,7 @@ func (f *Fleet) certify(h store.Host, csr string, now time.Time) (protocol.Enrol
 
 // host returns a host that may call.
 func (f *Fleet) host(ctx context.Context, id inventory.HostID) (store.Host, error) {
-	h, err := f.Store.Host(ctx, id)
+	h, err := f.Store.Caller(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || (err == nil && !h.Revoked.IsZero()) {
 		return store.Host{}, refuse("this host is not enrolled here, or was revoked", "enrol it anew with `plumb-agent enroll`")
 	}

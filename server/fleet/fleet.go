@@ -37,8 +37,14 @@ type Fleet struct {
 
 	objects cache
 	lives   lives
-	once    sync.Once
-	stored  chan struct{} // see reports
+
+	inbox     inbox
+	leases    leases
+	standings standings
+	elements  elements
+
+	once   sync.Once
+	stored chan struct{} // see reports
 }
 
 // What holds when nobody says otherwise.

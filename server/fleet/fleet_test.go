@@ -131,8 +131,7 @@ func (a *agent) deliver(ctx context.Context, now time.Time, reports ...policies.
 		}
 		for _, digest := range answer.Want {
 			err := a.fleet.PutObject(ctx, a.id, digest, a.objects[digest], now)
-			var refused *ErrRefused
-			if errors.As(err, &refused) && refused.Message == notAsked {
+			if errors.Is(err, errNotAsked) {
 				continue // a delivery beside this one was faster
 			}
 			if err != nil {

@@ -21,26 +21,36 @@ const (
 	maxAddress   = 1024
 )
 
-const notAsked = "this object was not asked for"
+// errNotAsked comes with store.ErrConflict, so that the host checks in and tries again: a server that
+// has just started knows nothing of what the one before it asked for.
+var errNotAsked = errors.New("this object was not asked for")
 
-// PutObject stores an object that this host was asked for. Nothing in it is looked at before
-// its digest is right, and nothing is stored that could not be read back.
+// PutObject takes an object that this host was asked for. Nothing in it is looked at before
+// its digest is right, and nothing is taken that could not be read back.
 func (f *Fleet) PutObject(ctx context.Context, id inventory.HostID, digest string, body []byte, now time.Time) error {
-	kind, err := f.Store.Wanted(ctx, id, digest)
-	if errors.Is(err, store.ErrNotFound) {
-		return refuse(notAsked, "check in first; the answer lists what is wanted")
-	}
-	if err != nil {
-		return err
+	return f.PutPacked(ctx, id, digest, body, nil, now)
+}
+
+// PutPacked is PutObject for a body that came compressed by gzip, as it came; nil when it did not.
+func (f *Fleet) PutPacked(ctx context.Context, id inventory.HostID, digest string, body, gzipped []byte, now time.Time) error {
+	kind := f.inbox.wanted(id, digest)
+	if kind == "" {
+		return fmt.Errorf("%w: %w", errNotAsked, store.ErrConflict)
 	}
 	if inventory.Digest(body) != digest {
 		return refuse("the object does not match its digest", "send it again")
 	}
-	v, err := decodeObject(kind, body)
+	v, err := f.decode(kind, body)
 	if err != nil {
 		return refuse(fmt.Sprintf("the %s cannot be accepted: %s", kind, err), updateAgent)
 	}
 	ref := store.Ref{Kind: kind, Digest: digest}
+	if kind == store.KindResult {
+		held, err := f.hold(ref, v, body, gzipped, now)
+		if held || err != nil {
+			return err
+		}
+	}
 	if err := f.Store.PutObject(ctx, ref, body, now); err != nil {
 		return err
 	}
@@ -48,13 +58,30 @@ func (f *Fleet) PutObject(ctx context.Context, id inventory.HostID, digest strin
 	return nil
 }
 
+// hold keeps a result until its report comes, and tells whether there was room for it.
+func (f *Fleet) hold(ref store.Ref, v any, body, gzipped []byte, now time.Time) (bool, error) {
+	packed, err := store.Pack(ref, body, gzipped)
+	if err != nil {
+		return false, err
+	}
+	return f.inbox.put(&parcel{Object: packed, value: v, size: len(body), at: now}), nil
+}
+
+// decode is decodeObject with what was learned of results before.
+func (f *Fleet) decode(kind string, raw []byte) (any, error) {
+	return decodeWith(&f.elements, kind, raw)
+}
+
 // decodeObject reads what a host calls facts, a catalog or a result. Fields that we do not
 // know are kept with the bytes and not read: an agent may be newer than its server.
-func decodeObject(kind string, raw []byte) (any, error) {
+func decodeObject(kind string, raw []byte) (any, error) { return decodeWith(&elements{}, kind, raw) }
+
+func decodeWith(known *elements, kind string, raw []byte) (any, error) {
 	if len(raw) > protocol.MaxObject {
 		return nil, fmt.Errorf("it has %d bytes; %d is the most", len(raw), protocol.MaxObject)
 	}
-	if err := checkText(raw); err != nil {
+	ends, err := elementsOf(raw)
+	if err != nil {
 		return nil, err
 	}
 	switch kind {
@@ -64,73 +91,67 @@ func decodeObject(kind string, raw []byte) (any, error) {
 	case store.KindCatalog:
 		return decodeCatalog(raw)
 	case store.KindResult:
-		return decodeResult(raw)
+		return decodeResult(known, raw, ends)
 	case store.KindOffers:
 		return decodeOffers(raw)
 	}
 	return nil, fmt.Errorf("a host does not send a %q", kind)
 }
 
-// decodedCatalog is a catalog with an index of its addresses.
-type decodedCatalog struct {
-	policies.Catalog
-	at map[string]int
-}
+// decodedCatalog is a catalog whose addresses are usable.
+type decodedCatalog struct{ policies.Catalog }
 
 func decodeCatalog(raw []byte) (*decodedCatalog, error) {
 	c := &decodedCatalog{}
 	if err := json.Unmarshal(raw, &c.Catalog); err != nil {
 		return nil, err
 	}
-	addresses := make([]string, len(c.Resources))
-	for i, r := range c.Resources {
-		addresses[i] = r.Address
-	}
-	var err error
-	c.at, err = index(addresses)
-	return c, err
+	return c, checkAddresses(len(c.Resources), func(i int) string { return c.Resources[i].Address })
 }
 
-// decodedResult is a result with an index of its addresses.
-type decodedResult struct {
-	policies.Result
-	at map[string]int
-}
+// decodedResult is a result whose addresses and statuses are usable.
+type decodedResult struct{ policies.Result }
 
 // reported are the statuses that a host may give a resource.
 var reported = []policies.Status{policies.Compliant, policies.Repaired, policies.Noncompliant, policies.Failed,
 	policies.Skipped, policies.NotApplicable, policies.Waived, policies.Pending, policies.Unknown}
 
-func decodeResult(raw []byte) (*decodedResult, error) {
-	r := &decodedResult{}
-	if err := json.Unmarshal(raw, &r.Result); err != nil {
+func decodeResult(known *elements, raw []byte, ends []int) (*decodedResult, error) {
+	found, err := known.result(raw, ends)
+	if err != nil {
 		return nil, err
 	}
-	addresses := make([]string, len(r.Resources))
-	for i, one := range r.Resources {
-		addresses[i] = one.Address
-		if !slices.Contains(reported, one.Status) {
-			return nil, fmt.Errorf("%.100q is no status that a host gives", one.Status)
+	for i := range found.Resources {
+		if status := found.Resources[i].Status; status != policies.Compliant && !slices.Contains(reported, status) {
+			return nil, fmt.Errorf("%.100q is no status that a host gives", status)
 		}
 	}
-	var err error
-	r.at, err = index(addresses)
-	return r, err
+	return &decodedResult{found}, checkAddresses(len(found.Resources), func(i int) string { return found.Resources[i].Address })
 }
 
-func index(addresses []string) (map[string]int, error) {
-	if len(addresses) > maxResources {
-		return nil, fmt.Errorf("it has %d resources; %d is the most", len(addresses), maxResources)
+// checkAddresses looks at n addresses. Sorted ones, as our agents send them, are seen at once to be
+// different from each other.
+func checkAddresses(n int, address func(i int) string) error {
+	if n > maxResources {
+		return fmt.Errorf("it has %d resources; %d is the most", n, maxResources)
 	}
-	at := make(map[string]int, len(addresses))
-	for i, address := range addresses {
-		if address == "" || len(address) > maxAddress {
-			return nil, fmt.Errorf("it has an unusable address: %.100q", address)
+	sorted := true
+	for i := range n {
+		one := address(i)
+		if one == "" || len(one) > maxAddress {
+			return fmt.Errorf("it has an unusable address: %.100q", one)
 		}
-		if _, twice := at[address]; twice {
-			return nil, fmt.Errorf("it has the address %.100q twice", address)
-		}
-		at[address] = i
+		sorted = sorted && (i == 0 || address(i-1) < one)
 	}
-	return at, nil
+	if sorted {
+		return nil
+	}
+	seen := make(map[string]bool, n)
+	for i := range n {
+		if seen[address(i)] {
+			return fmt.Errorf("it has the address %.100q twice", address(i))
+		}
+		seen[address(i)] = true
+	}
+	return nil
 }

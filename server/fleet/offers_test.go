@@ -76,7 +76,7 @@ func TestUnusableOffers(t *testing.T) {
 			raw, err := json.Marshal(found)
 			must(t, err)
 			digest := inventory.Digest(raw)
-			must(t, f.Store.Want(t.Context(), a.id, []store.Ref{{Kind: store.KindOffers, Digest: digest}}, start))
+			f.inbox.ask(a.id, []store.Ref{{Kind: store.KindOffers, Digest: digest}}, start)
 			wantRefused(t, f.PutObject(t.Context(), a.id, digest, raw, start))
 		})
 	}
@@ -111,7 +111,7 @@ func TestNoticesComeWithOffers(t *testing.T) {
 		raw, err := json.Marshal(odd)
 		must(t, err)
 		digest := inventory.Digest(raw)
-		must(t, f.Store.Want(ctx, a.id, []store.Ref{{Kind: store.KindOffers, Digest: digest}}, start))
+		f.inbox.ask(a.id, []store.Ref{{Kind: store.KindOffers, Digest: digest}}, start)
 		t.Run(name, func(t *testing.T) { wantRefused(t, f.PutObject(ctx, a.id, digest, raw, start)) })
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // steps derives what the reports do, one after the other.
 func (f *Fleet) steps(ctx context.Context, h store.Host, reports []policies.Report, now time.Time) ([]store.Step, error) {
-	findings, err := f.Store.Findings(ctx, store.FindingFilter{Host: h.ID, Limit: 2 * maxResources})
+	findings, err := f.Store.FindingsOf(ctx, h.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +27,7 @@ func (f *Fleet) steps(ctx context.Context, h store.Host, reports []policies.Repo
 			return nil, err
 		}
 		if state.Result == nil && run.drifted() {
-			if state.Result, err = f.found(ctx, state.Host); err != nil {
+			if state.Result, err = f.found(ctx, state.Host, run); err != nil {
 				return nil, err
 			}
 		}
@@ -35,6 +35,9 @@ func (f *Fleet) steps(ctx context.Context, h store.Host, reports []policies.Repo
 			return nil, err
 		}
 		steps[i], state = Derive(state, run, now)
+		if p := f.inbox.get(store.Ref{Kind: store.KindResult, Digest: r.Result}); p != nil {
+			steps[i].Objects = []store.Object{p.Object}
+		}
 	}
 	return steps, nil
 }
@@ -46,9 +49,12 @@ func (r Run) drifted() bool {
 
 // found loads what the host's newest stored report found. It is nil when that report is of no run,
 // and when its result is not for the catalog that it named, which proves nothing.
-func (f *Fleet) found(ctx context.Context, h store.Host) (*policies.Result, error) {
+func (f *Fleet) found(ctx context.Context, h store.Host, run Run) (*policies.Result, error) {
 	if h.Result == "" || h.Catalog == "" {
 		return nil, nil
+	}
+	if one, known := f.standings.get(h.Result); known && one.catalog == h.Catalog && run.Report.Catalog == h.Catalog && parallel(*run.Catalog, *run.Result) {
+		return one.result(run), nil
 	}
 	r, err := load[*decodedResult](ctx, f, store.Ref{Kind: store.KindResult, Digest: h.Result})
 	if errors.Is(err, store.ErrNotFound) || err == nil && r.Catalog != h.Catalog {
@@ -81,5 +87,6 @@ func (f *Fleet) run(ctx context.Context, r policies.Report) (Run, error) {
 		r.Problem = "the result belongs to another catalog"
 		return Run{Report: r, Catalog: &c.Catalog, Result: &policies.Result{}}, nil
 	}
+	f.standings.learn(r.Result, c.Catalog, found.Result)
 	return Run{Report: r, Catalog: &c.Catalog, Result: &found.Result}, nil
 }

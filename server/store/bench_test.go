@@ -21,7 +21,7 @@ func fill(b *testing.B, s *Store, n int) {
 	for from := 0; from < n; from += batch {
 		must(b, s.write(ctx, "fill", func(ctx context.Context, tx *sql.Tx) error {
 			for i := from; i < min(from+batch, n); i++ {
-				if err := fillHost(b, tx, i); err != nil {
+				if err := fillHost(ctx, s, tx, i); err != nil {
 					return err
 				}
 			}
@@ -34,8 +34,7 @@ func fill(b *testing.B, s *Store, n int) {
 	}
 }
 
-func fillHost(b *testing.B, tx *sql.Tx, i int) error {
-	ctx := b.Context()
+func fillHost(ctx context.Context, st *Store, tx *sql.Tx, i int) error {
 	h := Host{Host: inventory.Host{ID: benchID(i), Name: fmt.Sprintf("web%06d", i), Labels: map[string]string{"env": "prod", "rack": fmt.Sprint(i % 100)}}, Key: fmt.Sprint("SHA256:", i)}
 	if err := insertHost(ctx, tx, h, start); err != nil {
 		return err
@@ -47,18 +46,8 @@ func fillHost(b *testing.B, tx *sql.Tx, i int) error {
 			one.Findings = append(one.Findings, finding(fmt.Sprintf("policy.p.file.f%d", j+i%7), policies.Noncompliant, start, fmt.Sprintf("cis:%d", j)))
 		}
 	}
-	before, err := scanHost(tx.QueryRowContext(ctx, `SELECT `+hostColumns+` FROM hosts WHERE id = $1`, string(h.ID)).Scan)
-	if err != nil {
-		return err
-	}
-	after, err := accept(ctx, tx, before, one)
-	if err != nil {
-		return err
-	}
-	if err := updateHost(ctx, tx, after, true); err != nil {
-		return err
-	}
-	return noteEpochs(ctx, tx, h.ID, []Step{one})
+	w := &writing{store: st, ctx: ctx, tx: tx, beats: map[inventory.HostID]beat{}}
+	return w.accept([]*delivery{{id: h.ID, steps: []Step{one}, now: start}})
 }
 
 func benchID(i int) inventory.HostID { return inventory.HostID(fmt.Sprintf("host-%06d", i)) }

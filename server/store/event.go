@@ -70,14 +70,19 @@ func (f EventFilter) where() *where {
 	return w
 }
 
+const insertEventRow = `INSERT INTO events (host, seq, at, kind, address, cause, status, before, changes, release, commit_id, from_commit, message, checked, writer, to_commit)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
+
 func insertEvent(ctx context.Context, tx *sql.Tx, e Event) error {
+	_, err := execute(ctx, tx, insertEventRow, eventRow(e)...)
+	return err
+}
+
+func eventRow(e Event) []any {
 	changes := ""
 	if len(e.Changes) > 0 {
 		changes = encode(e.Changes)
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO events (host, seq, at, kind, address, cause, status, before, changes, release, commit_id, from_commit, message, checked, writer, to_commit)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
-		string(e.Host), int64(e.Seq), ms(e.At), e.Kind, e.Address, string(e.Cause), string(e.Status), string(e.Before), changes,
-		int64(e.Release), e.Commit, e.FromCommit, e.Message, ms(e.Checked), e.By, e.ToCommit)
-	return err
+	return []any{string(e.Host), int64(e.Seq), ms(e.At), e.Kind, e.Address, string(e.Cause), string(e.Status), string(e.Before), changes,
+		int64(e.Release), e.Commit, e.FromCommit, e.Message, ms(e.Checked), e.By, e.ToCommit}
 }

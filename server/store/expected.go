@@ -24,6 +24,7 @@ func (s *Store) Unverified(ctx context.Context, max int) ([]Host, error) {
 func (s *Store) SetExpected(ctx context.Context, h Host, expected string, now time.Time) error {
 	mismatch := expected != "" && expected != h.Catalog
 	return s.write(ctx, "store the expected catalog", func(ctx context.Context, tx *sql.Tx) error {
+		touch(ctx, h.ID)
 		err := exec1(ctx, tx, ErrConflict, `UPDATE hosts SET expected = $2, mismatch = $3, verified = 1
 			WHERE id = $1 AND release = $4 AND facts = $5 AND catalog = $6 AND mismatch = $7 AND revoked = 0`,
 			string(h.ID), expected, bit(mismatch), int64(h.Release), h.Facts, h.Catalog, bit(h.Mismatch))

@@ -18,9 +18,9 @@ type detail struct {
 	Policy   string            `json:"policy"`
 	Controls []string          `json:"controls"`
 	Source   policies.Position `json:"source"`
+	By       string            `json:"by,omitempty"`
 	From     string            `json:"from,omitempty"`
 	To       string            `json:"to,omitempty"`
-	By       string            `json:"by,omitempty"`
 
 	Flapping *policies.Flapping `json:"flapping,omitempty"`
 }
@@ -74,12 +74,12 @@ func (filter FindingFilter) where() *where {
 	}
 	if filter.Control != "" {
 		w.and(`EXISTS (SELECT 1 FROM finding_controls c WHERE c.control = ? AND c.host = f.host AND c.address = f.address)`, filter.Control)
+	}
 	if filter.Policy != "" { // the sign after the point sorts behind it
 		w.and(`f.address > ? AND f.address < ?`, "policy."+filter.Policy+".", "policy."+filter.Policy+"/")
 	}
 	if !filter.Since.IsZero() {
 		w.and(`f.since >= ?`, ms(filter.Since))
-	}
 	}
 	if filter.After != nil {
 		w.and(`(f.host, f.address) > (?, ?)`, string(filter.After.Host), filter.After.Address)
@@ -116,69 +116,12 @@ func tally(rows *sql.Rows, err error) (map[string]int, error) {
 	return counts, nil
 }
 
-// replaceFindings makes these the findings of a host, and writes only what differs: most
-// new intervals change a few resources of many.
-func replaceFindings(ctx context.Context, tx *sql.Tx, id inventory.HostID, findings []Finding) error {
-	before, err := storedFindings(ctx, tx, id)
+// FindingsOf returns all findings of a host by address. Their HostName is empty.
+func (s *Store) FindingsOf(ctx context.Context, id inventory.HostID) ([]Finding, error) {
+	rows, err := s.many(ctx, `SELECT f.host, '', f.address, f.status, f.since, f.severity, f.detail FROM findings f WHERE f.host = $1 ORDER BY f.address`, string(id))
+	all, err := list(rows, err, scanFinding)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("cannot list the findings of a host: %w", err)
 	}
-	for _, f := range findings {
-		old, known := before[f.Address]
-		delete(before, f.Address)
-		if known && old == (storedFinding{string(f.Status), f.Severity, f.detail()}) {
-			continue
-		}
-		if err := putFinding(ctx, tx, id, f, known); err != nil {
-			return err
-		}
-	}
-	for address := range before {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM findings WHERE host = $1 AND address = $2`, string(id), address); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-type storedFinding struct{ status, severity, detail string }
-
-func storedFindings(ctx context.Context, tx *sql.Tx, id inventory.HostID) (map[string]storedFinding, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT address, status, severity, detail FROM findings WHERE host = $1`, string(id))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	all := map[string]storedFinding{}
-	for rows.Next() {
-		var address string
-		var f storedFinding
-		if err := rows.Scan(&address, &f.status, &f.severity, &f.detail); err != nil {
-			return nil, err
-		}
-		all[address] = f
-	}
-	return all, rows.Err()
-}
-
-func putFinding(ctx context.Context, tx *sql.Tx, id inventory.HostID, f Finding, known bool) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO findings (host, address, status, since, severity, detail, flapping) VALUES ($1, $2, $3, $4, $5, $6, $7)
-		ON CONFLICT (host, address) DO UPDATE SET status = excluded.status, severity = excluded.severity, detail = excluded.detail, flapping = excluded.flapping`,
-		string(id), f.Address, string(f.Status), ms(f.Since), f.Severity, f.detail(), bit(f.Flapping != nil))
-	if err != nil {
-		return err
-	}
-	if known {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM finding_controls WHERE host = $1 AND address = $2`, string(id), f.Address); err != nil {
-			return err
-		}
-	}
-	for _, control := range f.Controls {
-		_, err := tx.ExecContext(ctx, `INSERT INTO finding_controls (control, host, address) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-			control, string(id), f.Address)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return all, nil
 }

@@ -108,7 +108,14 @@ func insertHost(ctx context.Context, tx *sql.Tx, h Host, now time.Time) error {
 }
 
 func (s *Store) host(ctx context.Context, clause string, args ...any) (Host, error) {
-	h, err := scanHost(s.r.QueryRowContext(ctx, `SELECT `+hostColumns+` FROM hosts `+clause, args...).Scan)
+	if err := s.settleBeats(ctx); err != nil {
+		return Host{}, err
+	}
+	return s.readHost(ctx, clause, args...)
+}
+
+func (s *Store) readHost(ctx context.Context, clause string, args ...any) (Host, error) {
+	h, err := scanHost(s.one(ctx, `SELECT `+hostColumns+` FROM hosts `+clause, args...).Scan)
 	if err != nil {
 		return Host{}, fmt.Errorf("cannot read a host: %w", found(err))
 	}
@@ -159,5 +166,6 @@ func (s *Store) Revoke(ctx context.Context, id inventory.HostID, by string, now 
 func lockHost(ctx context.Context, tx *sql.Tx, condition string, args ...any) (Host, error) {
 	row := tx.QueryRowContext(ctx, `UPDATE hosts SET seq = seq WHERE `+condition+` RETURNING `+hostColumns, args...)
 	h, err := scanHost(row.Scan)
+	touch(ctx, h.ID)
 	return h, found(err)
 }

@@ -10,6 +10,9 @@ import (
 
 // Hosts returns the selected hosts by name.
 func (s *Store) Hosts(ctx context.Context, f HostFilter) ([]Host, error) {
+	if err := s.settleBeats(ctx); err != nil {
+		return nil, err
+	}
 	w := f.where()
 	rows, err := s.r.QueryContext(ctx, `SELECT `+hostColumns+` FROM hosts`+w.String()+` ORDER BY name`+limit(f.Limit, allHosts), w.args...)
 	hosts, err := list(rows, err, scanHost)

@@ -30,6 +30,9 @@ func scanInterval(scan func(...any) error) (Interval, error) {
 
 // Intervals returns the newest intervals of a host, the newest first.
 func (s *Store) Intervals(ctx context.Context, id inventory.HostID, max int) ([]Interval, error) {
+	if err := s.settleBeats(ctx); err != nil {
+		return nil, err
+	}
 	rows, err := s.r.QueryContext(ctx, `SELECT `+intervalColumns+` FROM intervals i JOIN hosts h ON h.id = i.host
 		WHERE i.host = $1 ORDER BY i.since DESC, i.id DESC`+limit(max, 1000), string(id))
 	all, err := list(rows, err, scanInterval)
@@ -42,6 +45,9 @@ func (s *Store) Intervals(ctx context.Context, id inventory.HostID, max int) ([]
 // IntervalAt returns the interval of a host at an instant: ErrNotFound before it was enrolled
 // and after it was revoked.
 func (s *Store) IntervalAt(ctx context.Context, id inventory.HostID, t time.Time) (Interval, error) {
+	if err := s.settleBeats(ctx); err != nil {
+		return Interval{}, err
+	}
 	i, err := scanInterval(s.r.QueryRowContext(ctx, `SELECT `+intervalColumns+` FROM intervals i JOIN hosts h ON h.id = i.host
 		WHERE i.host = $1 AND i.since <= $2 ORDER BY i.since DESC, i.id DESC LIMIT 1`, string(id), ms(t)).Scan)
 	if err == nil && !i.Until.IsZero() && !t.Before(i.Until) {
@@ -60,19 +66,25 @@ func (h Host) interval() Interval {
 		Problem: h.Problem, Audit: h.Audit, Expired: h.Stale}
 }
 
+const insertIntervalRow = `INSERT INTO intervals (host, since, last_checkin, release, commit_id, catalog, facts, result, status, counts, problem, audit, expired)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
+
 func insertInterval(ctx context.Context, tx *sql.Tx, i Interval) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO intervals (host, since, last_checkin, release, commit_id, catalog, facts, result, status, counts, problem, audit, expired)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-		string(i.Host), ms(i.Since), ms(i.LastCheckIn), int64(i.Release), i.Commit, i.Catalog, i.Facts, i.Result, string(i.Status), countsColumn(i.Counts), i.Problem, bit(i.Audit), bit(i.Expired))
+	_, err := execute(ctx, tx, insertIntervalRow, intervalRow(i)...)
 	return err
+}
+
+func intervalRow(i Interval) []any {
+	return []any{string(i.Host), ms(i.Since), ms(i.LastCheckIn), int64(i.Release), i.Commit, i.Catalog, i.Facts, i.Result, string(i.Status), countsColumn(i.Counts), i.Problem, bit(i.Audit), bit(i.Expired)}
 }
 
 // closeInterval ends the open interval of a host.
 func closeInterval(ctx context.Context, tx *sql.Tx, h Host, until time.Time) error {
-	_, err := tx.ExecContext(ctx, `UPDATE intervals SET until = $3, last_checkin = $4 WHERE host = $1 AND since = $2 AND until = 0`,
-		string(h.ID), ms(h.Since), ms(until), ms(h.LastSeen))
+	_, err := execute(ctx, tx, endInterval, string(h.ID), ms(h.Since), ms(until), ms(h.LastSeen))
 	return err
 }
+
+const endInterval = `UPDATE intervals SET until = $3, last_checkin = $4 WHERE host = $1 AND since = $2 AND intervals.until = 0`
 
 func countsColumn(counts map[policies.Status]int) string {
 	if len(counts) == 0 {

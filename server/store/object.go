@@ -20,7 +20,7 @@ func (s *Store) Missing(ctx context.Context, refs []Ref) ([]Ref, error) {
 	missing := []Ref{}
 	for _, ref := range refs {
 		var n int
-		err := s.r.QueryRowContext(ctx, `SELECT COUNT(*) FROM objects WHERE kind = $1 AND digest = $2`, ref.Kind, ref.Digest).Scan(&n)
+		err := s.one(ctx, `SELECT COUNT(*) FROM objects WHERE kind = $1 AND digest = $2`, ref.Kind, ref.Digest).Scan(&n)
 		if err != nil {
 			return nil, fmt.Errorf("cannot look for an object: %w", err)
 		}
@@ -29,30 +29,6 @@ func (s *Store) Missing(ctx context.Context, refs []Ref) ([]Ref, error) {
 		}
 	}
 	return missing, nil
-}
-
-// Want remembers that a host was asked for objects.
-func (s *Store) Want(ctx context.Context, id inventory.HostID, refs []Ref, now time.Time) error {
-	return s.write(ctx, "note what a host was asked for", func(ctx context.Context, tx *sql.Tx) error {
-		for _, ref := range refs {
-			_, err := tx.ExecContext(ctx, `INSERT INTO wants (host, digest, kind, asked) VALUES ($1, $2, $3, $4)
-				ON CONFLICT (host, digest) DO UPDATE SET kind = excluded.kind, asked = excluded.asked`,
-				string(id), ref.Digest, ref.Kind, ms(now))
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// Wanted returns the kind of the object that a host was asked for: ErrNotFound when it was not.
-func (s *Store) Wanted(ctx context.Context, id inventory.HostID, digest string) (kind string, err error) {
-	err = s.r.QueryRowContext(ctx, `SELECT kind FROM wants WHERE host = $1 AND digest = $2`, string(id), digest).Scan(&kind)
-	if err != nil {
-		return "", fmt.Errorf("cannot read what a host was asked for: %w", found(err))
-	}
-	return kind, nil
 }
 
 // PutObject stores an object; to do it again is no error. ErrDigest when the digest is not that of raw.
@@ -65,14 +41,39 @@ func (s *Store) PutObject(ctx context.Context, ref Ref, raw []byte, now time.Tim
 		return fmt.Errorf("cannot pack the object: %w", err)
 	}
 	return s.write(ctx, "store the object", func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO objects (kind, digest, coding, content, stored) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (kind, digest) DO NOTHING`, ref.Kind, ref.Digest, coding, content, ms(now))
+		_, err := execute(ctx, tx, insertObject, ref.Kind, ref.Digest, coding, content, ms(now))
 		if err != nil || ref.Kind != KindFacts {
 			return err
 		}
 		return putBrief(ctx, tx, ref.Digest, raw)
 	})
 }
+
+const insertObject = `INSERT INTO objects (kind, digest, coding, content, stored) VALUES ($1, $2, $3, $4, $5)
+	ON CONFLICT (kind, digest) DO NOTHING`
+
+// Object is an object in the form in which it is kept.
+type Object struct {
+	Ref
+	coding  string
+	content []byte
+}
+
+// Pack brings a result that a host sent into the form in which it is kept. The caller has verified
+// its digest. Gzipped is how it was sent, nil when it was not compressed.
+func Pack(ref Ref, raw, gzipped []byte) (Object, error) {
+	if len(gzipped) > 0 && len(gzipped) < len(raw)/2 {
+		return Object{ref, codingGzip, gzipped}, nil // what the host did need not be done again
+	}
+	coding, content, err := pack(ref.Kind, raw)
+	if err != nil {
+		return Object{}, fmt.Errorf("cannot pack the object: %w", err)
+	}
+	return Object{ref, coding, content}, nil
+}
+
+// codingGzip is the one way in which objects are compressed.
+const codingGzip = "gzip"
 
 // pack compresses JSON; bundles and tags are kept as they are.
 func pack(kind string, raw []byte) (coding string, content []byte, err error) {
@@ -90,7 +91,7 @@ func pack(kind string, raw []byte) (coding string, content []byte, err error) {
 	if err := w.Close(); err != nil {
 		return "", nil, err
 	}
-	return "gzip", packed.Bytes(), nil
+	return codingGzip, packed.Bytes(), nil
 }
 
 // Object returns an object's bytes, which are verified once more: ErrDigest when the

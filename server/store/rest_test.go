@@ -11,7 +11,6 @@ import (
 func TestObjects(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
-		id := enrol(t, s, "web1", start)
 		for name, raw := range map[string][]byte{
 			"empty": {}, "small": []byte(`{}`), "large": bytes.Repeat([]byte(`{"a":1}`), 10_000), "binary": {0, 1, 255, 0},
 		} {
@@ -34,17 +33,6 @@ func TestObjects(t *testing.T) {
 		}
 		wantErr(t, s.PutObject(ctx, Ref{KindFacts, inventory.Digest([]byte("a"))}, []byte("b"), start), ErrDigest)
 		_, err := s.Object(ctx, Ref{KindTag, inventory.Digest([]byte("{}"))})
-		wantErr(t, err, ErrNotFound)
-
-		_, err = s.Wanted(ctx, id, "d1")
-		wantErr(t, err, ErrNotFound)
-		must(t, s.Want(ctx, id, []Ref{{KindFacts, "d1"}, {KindResult, "d2"}}, start))
-		must(t, s.Want(ctx, id, []Ref{{KindFacts, "d1"}}, start))
-		kind, err := s.Wanted(ctx, id, "d1")
-		must(t, err)
-		same(t, "wanted kind", kind, KindFacts)
-		must(t, s.Accept(ctx, id, "", 0, []Step{step("e", 1, "r", start)}, start))
-		_, err = s.Wanted(ctx, id, "d1")
 		wantErr(t, err, ErrNotFound)
 	})
 }
@@ -155,23 +143,16 @@ func TestSessionsAndSettings(t *testing.T) {
 func TestForget(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
-		id := enrol(t, s, "web1", start)
 		end := start.Add(time.Hour)
 		must(t, s.CreateSession(ctx, Session{Hash: "old", Expires: start}))
 		must(t, s.CreateSession(ctx, Session{Hash: "new", Expires: end}))
 		must(t, s.CreateSignIn(ctx, SignIn{Hash: "new", Name: "alice", Expires: end}))
-		must(t, s.Want(ctx, id, []Ref{{KindFacts, "old"}}, start.Add(-25*time.Hour)))
-		must(t, s.Want(ctx, id, []Ref{{KindFacts, "new"}}, start))
 		must(t, s.Forget(ctx, start))
 		_, err := s.Session(ctx, "old", start.Add(-time.Hour))
 		wantErr(t, err, ErrNotFound)
 		_, err = s.Session(ctx, "new", start)
 		must(t, err)
 		_, err = s.UseSignIn(ctx, "new", start)
-		must(t, err)
-		_, err = s.Wanted(ctx, id, "old")
-		wantErr(t, err, ErrNotFound)
-		_, err = s.Wanted(ctx, id, "new")
 		must(t, err)
 	})
 }

@@ -15,8 +15,8 @@ import (
 // event and its old status back. ErrNotFound when there is no such host, or it is revoked.
 func (s *Store) Seen(ctx context.Context, id inventory.HostID, beat Heartbeat, now time.Time) error {
 	return s.write(ctx, "note the check-in", func(ctx context.Context, tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE hosts SET last_seen = $2, agent = $3, counter = $4, floor = $5, paused = $6
-			WHERE id = $1 AND revoked = 0 AND status <> $7`,
+		touch(ctx, id)
+		result, err := execute(ctx, tx, putBeat,
 			string(id), ms(now), beat.Agent, int64(beat.Counter), int64(beat.Floor), pauseColumn(beat), string(policies.Stale))
 		if err != nil {
 			return err
@@ -98,6 +98,9 @@ func (s *Store) MarkStale(ctx context.Context, notSince, now time.Time) ([]inven
 }
 
 func (s *Store) silent(ctx context.Context, notSince time.Time) ([]inventory.HostID, error) {
+	if err := s.settleBeats(ctx); err != nil {
+		return nil, err
+	}
 	rows, err := s.r.QueryContext(ctx, `SELECT id FROM hosts WHERE revoked = 0 AND last_seen < $1 AND status <> $2 ORDER BY id`+limit(staleBatch, 0),
 		ms(notSince), string(policies.Stale))
 	ids, err := list(rows, err, func(scan func(...any) error) (id inventory.HostID, err error) { return id, scan(&id) })

@@ -23,6 +23,12 @@ type Store struct {
 	w, r     *sql.DB
 	postgres bool
 	queue    queue
+
+	statements statements
+	readers    readers
+	callers    callers
+	beats      beats
+	deliveries deliveries
 }
 
 const (
@@ -123,6 +129,7 @@ func sqliteDSN(path string, pragmas ...string) string {
 
 // Close ends all use of the database.
 func (s *Store) Close() error {
+	_ = s.settleBeats(context.Background()) // hosts say again what is lost
 	err := s.w.Close()
 	if s.r == s.w {
 		return err

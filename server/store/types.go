@@ -188,6 +188,8 @@ type Step struct {
 	Events []Event
 	// Findings are the resources that do not pass. One that was there before keeps its Since.
 	Findings []Finding
+	// Objects are stored with the report that names them.
+	Objects []Object
 	// PatchHosts replace those of the host; nil leaves them as they are. Their Host is not read.
 	PatchHosts []PatchHost
 }
@@ -314,11 +316,11 @@ type FindingFilter struct {
 	Address string
 	Status  policies.Status
 	Control string
-	// After is the last finding of the page before; Limit the most to return, 0 for 1,000.
-	After *Finding
 	// Policy selects the resources of one policy; Since those that stopped passing then or later.
 	Policy string
 	Since  time.Time
+	// After is the last finding of the page before; Limit the most to return, 0 for 1,000.
+	After *Finding
 	Limit int
 }
 

@@ -73,6 +73,7 @@ func (s *Store) FirstSeen(ctx context.Context, versions []Version) (map[Version]
 // read it: ErrConflict when the host has moved on since.
 func (s *Store) SetTerms(ctx context.Context, h Host, terms string) error {
 	return s.write(ctx, "store the terms of patching", func(ctx context.Context, tx *sql.Tx) error {
+		touch(ctx, h.ID)
 		return exec1(ctx, tx, ErrConflict, `UPDATE hosts SET terms = $2 WHERE id = $1 AND release = $3 AND facts = $4 AND revoked = 0`,
 			string(h.ID), terms, int64(h.Release), h.Facts)
 	})

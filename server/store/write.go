@@ -17,7 +17,7 @@ func (s *Store) write(ctx context.Context, what string, do work) error {
 	if err == nil && s.postgres {
 		err = s.alone(ctx, do)
 	} else if err == nil {
-		err = s.together(ctx, do)
+		err = s.together(do)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot %s: %w", what, err)
@@ -27,10 +27,12 @@ func (s *Store) write(ctx context.Context, what string, do work) error {
 
 // alone uses a transaction of its own.
 func (s *Store) alone(ctx context.Context, do work) error {
+	ctx = s.begin(ctx)
 	tx, err := s.w.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
+	defer s.end(ctx)
 	defer tx.Rollback()
 	if err := do(ctx, tx); err != nil {
 		return err
@@ -47,7 +49,6 @@ type queue struct {
 }
 
 type writer struct {
-	ctx  context.Context
 	do   work
 	err  error
 	done chan struct{}
@@ -58,8 +59,8 @@ const mostTogether = 128
 
 // together does the work in a savepoint of a transaction that other writers share. It returns
 // when that is on the disk.
-func (s *Store) together(ctx context.Context, do work) error {
-	w := &writer{ctx: context.WithoutCancel(ctx), do: do, done: make(chan struct{})}
+func (s *Store) together(do work) error {
+	w := &writer{do: do, done: make(chan struct{})}
 	s.queue.mu.Lock()
 	s.queue.waiting = append(s.queue.waiting, w)
 	if !s.queue.busy {
@@ -108,15 +109,15 @@ func (s *Store) commit(batch []*writer) {
 
 // run does the work in a savepoint. What it returns is fatal to the whole transaction.
 func (w *writer) run(ctx context.Context, tx *sql.Tx) error {
-	if _, err := tx.ExecContext(ctx, `SAVEPOINT writer`); err != nil {
+	if _, err := execute(ctx, tx, `SAVEPOINT writer`); err != nil {
 		return err
 	}
-	if w.err = w.do(w.ctx, tx); w.err != nil {
+	if w.err = w.do(ctx, tx); w.err != nil {
 		// This fails when SQLite has rolled all of it back already, for want of disk or memory.
-		if _, err := tx.ExecContext(ctx, `ROLLBACK TO writer`); err != nil {
+		if _, err := execute(ctx, tx, `ROLLBACK TO writer`); err != nil {
 			return err
 		}
 	}
-	_, err := tx.ExecContext(ctx, `RELEASE writer`)
+	_, err := execute(ctx, tx, `RELEASE writer`)
 	return err
 }

@@ -1,0 +1,279 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"maps"
+	"slices"
+
+	"plumb/inventory"
+)
+
+// writing is one transaction in which deliveries of many hosts are stored. What all of them write to
+// a table goes there together.
+type writing struct {
+	store *Store
+	ctx   context.Context
+	tx    *sql.Tx
+	// beats are those that are written with the reports.
+	beats map[inventory.HostID]beat
+
+	hosts    map[inventory.HostID]Host
+	verified map[inventory.HostID]bool
+}
+
+// accept stores deliveries; one that comes too late gets ErrConflict and harms nobody.
+func (w *writing) accept(batch []*delivery) error {
+	if err := w.lock(batch); err != nil {
+		return err
+	}
+	w.verified = map[inventory.HostID]bool{}
+	good := batch[:0:0]
+	for _, d := range batch {
+		h, there := w.hosts[d.id]
+		if d.err = nil; !there || h.Epoch != d.epoch || h.Seq != d.after {
+			d.err = ErrConflict
+			w.leave(d.id)
+			continue
+		}
+		w.verified[d.id] = true
+		good = append(good, d)
+	}
+	for n := 0; ; n++ {
+		round := slices.DeleteFunc(slices.Clone(good), func(d *delivery) bool { return n >= len(d.steps) })
+		if len(round) == 0 {
+			break
+		}
+		if err := w.round(round, n); err != nil {
+			return err
+		}
+	}
+	if err := w.putHosts(good); err != nil {
+		return err
+	}
+	return w.putEpochs(good)
+}
+
+// lock reads the hosts and keeps others from changing them; SQLite has one writer anyway.
+func (w *writing) lock(batch []*delivery) error {
+	ids := make([]string, len(batch))
+	for i, d := range batch {
+		ids[i] = string(d.id)
+	}
+	slices.Sort(ids)
+	condition, arg := w.store.among(`id`, ids)
+	statement := `SELECT ` + hostColumns + ` FROM hosts WHERE ` + condition + ` AND revoked = 0 ORDER BY id`
+	if w.store.postgres {
+		statement += ` FOR UPDATE`
+	}
+	rows, err := query(w.ctx, w.tx, statement, arg)
+	hosts, err := list(rows, err, scanHost)
+	if err != nil {
+		return err
+	}
+	w.hosts = make(map[inventory.HostID]Host, len(hosts))
+	for _, h := range hosts {
+		if one, waits := w.store.beats.takeOf(h.ID); waits {
+			w.beats[h.ID] = one
+			h.LastSeen, h.Agent, h.Counter, h.Floor, h.Paused = one.at, one.Agent, one.Counter, one.Floor, one.Paused
+		}
+		w.hosts[h.ID] = h
+	}
+	return nil
+}
+
+// leave lets the beat of a host go its own way that is not written with a report.
+func (w *writing) leave(id inventory.HostID) {
+	if one, taken := w.beats[id]; taken {
+		w.store.beats.putBack(map[inventory.HostID]beat{id: one})
+		delete(w.beats, id)
+	}
+}
+
+// round does the nth step of each of the deliveries.
+func (w *writing) round(round []*delivery, n int) error {
+	var objects, events, ends, begins [][]any
+	findings := map[inventory.HostID][]Finding{}
+	for _, d := range round {
+		step, before := d.steps[n], w.hosts[d.id]
+		for _, o := range step.Objects {
+			objects = append(objects, []any{o.Kind, o.Digest, o.coding, o.content, ms(d.now)})
+		}
+		for _, e := range step.Events {
+			e.Host = d.id
+			events = append(events, eventRow(e))
+		}
+		h, fresh := follow(before, step)
+		if fresh {
+			ends = append(ends, []any{string(d.id), ms(before.Since), ms(h.Since), ms(before.LastSeen)})
+			begins = append(begins, intervalRow(h.interval()))
+		}
+		if step.NewInterval {
+			findings[d.id] = step.Findings
+		}
+		w.verified[d.id] = w.verified[d.id] && sameInput(before, h)
+		w.hosts[d.id] = h
+	}
+	for _, some := range []struct {
+		query string
+		rows  [][]any
+	}{{insertObject, objects}, {insertEventRow, events}, {endInterval, ends}, {insertIntervalRow, begins}} {
+		if _, err := w.store.execRows(w.ctx, w.tx, some.query, some.rows); err != nil {
+			return err
+		}
+	}
+	if err := w.replaceFindings(findings); err != nil {
+		return err
+	}
+	return w.patching(round, n)
+}
+
+// patching stores what reports say about updates.
+func (w *writing) patching(round []*delivery, n int) error {
+	var none []string
+	for _, d := range round {
+		step := d.steps[n]
+		if err := noteVersions(w.ctx, w.tx, step.Offered, d.now); err != nil {
+			return err
+		}
+		if err := noteAdvisories(w.ctx, w.tx, step.Notices, d.now); err != nil {
+			return err
+		}
+		if step.PatchHosts != nil && len(step.PatchHosts) == 0 {
+			none = append(none, string(d.id))
+		} else if step.PatchHosts != nil {
+			if err := replacePatchHosts(w.ctx, w.tx, d.id, step.PatchHosts); err != nil {
+				return err
+			}
+		}
+	}
+	if len(none) == 0 {
+		return nil
+	}
+	condition, arg := w.store.among(`host`, none)
+	_, err := execute(w.ctx, w.tx, `DELETE FROM patch_hosts WHERE `+condition, arg)
+	return err
+}
+
+const (
+	updateHost = `UPDATE hosts SET epoch = $2, seq = $3, release = $4, commit_id = $5, facts = $6, catalog = $7,
+		result = $8, since = $9, ran = $10, status = $11, found = $12, counts = $13, audit = $14, stale = $15, problem = $16, boot_id = $17, offers = $18,
+		last_seen = $19, agent = $20, counter = $21, floor = $22, paused = $23 WHERE id = $1`
+	forgetVerified = `UPDATE hosts SET verified = 0, expected = '' WHERE id = $1`
+	// growEpoch lets an epoch only grow: that is checked once more here.
+	growEpoch = `INSERT INTO epochs (host, epoch, seq) VALUES ($1, $2, $3)
+		ON CONFLICT (host, epoch) DO UPDATE SET seq = excluded.seq WHERE epochs.seq < excluded.seq`
+)
+
+func (w *writing) putHosts(good []*delivery) error {
+	var rows, unverified [][]any
+	for _, d := range good {
+		h := w.hosts[d.id]
+		touch(w.ctx, d.id)
+		rows = append(rows, []any{string(h.ID), h.Epoch, int64(h.Seq), int64(h.Release), h.Commit, h.Facts, h.Catalog,
+			h.Result, ms(h.Since), ms(h.Ran), string(h.Status), string(h.Found), countsColumn(h.Counts), bit(h.Audit), bit(h.Stale), h.Problem, h.BootID, h.Offers,
+			ms(h.LastSeen), h.Agent, int64(h.Counter), int64(h.Floor), pauseColumn(Heartbeat{Paused: h.Paused})})
+		if !w.verified[d.id] {
+			unverified = append(unverified, []any{string(h.ID)})
+		}
+	}
+	if _, err := w.store.execRows(w.ctx, w.tx, updateHost, rows); err != nil {
+		return err
+	}
+	_, err := w.store.execRows(w.ctx, w.tx, forgetVerified, unverified)
+	return err
+}
+
+// putEpochs stores how far each epoch has come.
+func (w *writing) putEpochs(good []*delivery) error {
+	var rows [][]any
+	for _, d := range good {
+		for i, step := range d.steps {
+			if r := step.Report; i+1 == len(d.steps) || d.steps[i+1].Report.Epoch != r.Epoch {
+				rows = append(rows, []any{string(d.id), r.Epoch, int64(r.Seq)})
+			}
+		}
+	}
+	n, err := w.store.execRows(w.ctx, w.tx, growEpoch, rows)
+	if err == nil && n != int64(len(rows)) {
+		return ErrConflict
+	}
+	return err
+}
+
+const (
+	upsertFinding = `INSERT INTO findings (host, address, status, since, severity, detail, flapping) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (host, address) DO UPDATE SET status = excluded.status, severity = excluded.severity, detail = excluded.detail, flapping = excluded.flapping`
+	deleteFinding  = `DELETE FROM findings WHERE host = $1 AND address = $2`
+	deleteControls = `DELETE FROM finding_controls WHERE host = $1 AND address = $2`
+	insertControl  = `INSERT INTO finding_controls (control, host, address) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
+)
+
+// replaceFindings makes these the findings of the hosts, and writes only what differs: most new
+// intervals change a few resources of many.
+func (w *writing) replaceFindings(of map[inventory.HostID][]Finding) error {
+	stored, err := w.storedFindings(slices.Sorted(maps.Keys(of)))
+	if err != nil {
+		return err
+	}
+	var gone, put, renewed, controls [][]any
+	for _, id := range slices.Sorted(maps.Keys(of)) {
+		before := stored[id]
+		for _, f := range of[id] {
+			detail := f.detail()
+			old, known := before[f.Address]
+			delete(before, f.Address)
+			if known && old == (storedFinding{string(f.Status), f.Severity, detail}) {
+				continue
+			}
+			if known {
+				renewed = append(renewed, []any{string(id), f.Address})
+			}
+			put = append(put, []any{string(id), f.Address, string(f.Status), ms(f.Since), f.Severity, detail, bit(f.Flapping != nil)})
+			for _, control := range f.Controls {
+				controls = append(controls, []any{control, string(id), f.Address})
+			}
+		}
+		for address := range before {
+			gone = append(gone, []any{string(id), address})
+		}
+	}
+	for _, some := range []struct {
+		query string
+		rows  [][]any
+	}{{deleteFinding, gone}, {upsertFinding, put}, {deleteControls, renewed}, {insertControl, controls}} {
+		if _, err := w.store.execRows(w.ctx, w.tx, some.query, some.rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type storedFinding struct{ status, severity, detail string }
+
+func (w *writing) storedFindings(ids []inventory.HostID) (map[inventory.HostID]map[string]storedFinding, error) {
+	all := make(map[inventory.HostID]map[string]storedFinding, len(ids))
+	if len(ids) == 0 {
+		return all, nil
+	}
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i], all[id] = string(id), map[string]storedFinding{}
+	}
+	condition, arg := w.store.among(`host`, names)
+	rows, err := query(w.ctx, w.tx, `SELECT host, address, status, severity, detail FROM findings WHERE `+condition, arg)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id inventory.HostID
+		var address string
+		var f storedFinding
+		if err := rows.Scan(&id, &address, &f.status, &f.severity, &f.detail); err != nil {
+			return nil, err
+		}
+		all[id][address] = f
+	}
+	return all, rows.Err()
+}
