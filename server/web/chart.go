@@ -212,7 +212,9 @@ func grid(most float64, words func(float64) string) []gridLine {
 	var lines []gridLine
 	for _, part := range []float64{1, 0.5} {
 		y := plotTop + int(math.Round(plotHeight*(1-part)))
-		lines = append(lines, gridLine{Y: y, Label: y - 4, Words: words(most * part)})
+		if said := words(most * part); said != "" {
+			lines = append(lines, gridLine{Y: y, Label: y - 4, Words: said})
+		}
 	}
 	return lines
 }

@@ -43,15 +43,23 @@ type overviewPage struct {
 // Fine tells whether nothing needs a person.
 func (p overviewPage) Fine() bool { return p.Fleet.Fine() && len(p.Stuck) == 0 }
 
-// Silent counts the hosts that no longer call, Never those that have not reported yet.
+// Silent counts the hosts that no longer call.
 func (p overviewPage) Silent() int { return p.Fleet.Status[policies.Stale] }
 
-// Never counts the hosts that have not reported yet.
-func (p overviewPage) Never() int { return p.Fleet.Status[policies.Unknown] }
+// alarms counts the reasons that are told before resources.
+func (p overviewPage) alarms() int {
+	n := len(p.Stuck)
+	for _, count := range []int{p.Fleet.Mismatch, p.Fleet.Problems, len(p.Fleet.Policy.Problem), p.Silent()} {
+		if count > 0 {
+			n++
+		}
+	}
+	return n
+}
 
 const (
 	worstShown    = 10
-	reasonsShown  = 3
+	reasonsShown  = 5
 	changesShown  = 4
 	policiesShown = 8
 )
@@ -74,7 +82,7 @@ func (s *site) overview(c *api.Call) (any, error) {
 	}
 	p.Verdict, p.Bar = verdict(p.Fleet, p.Stuck), bar(p.Fleet.Status)
 	all := sortWorst(p.Fleet.Findings)
-	p.Worst = all[:min(len(all), reasonsShown)]
+	p.Worst = all[:min(len(all), max(1, reasonsShown-p.alarms()))]
 	p.More = len(all) - len(p.Worst)
 	if p.Fleet.Hosts > 0 {
 		err = s.standTo(c, &p, period)
