@@ -41,6 +41,8 @@ type Agent struct {
 	Log *slog.Logger
 	// Compile turns a verified bundle into the host's catalog.
 	Compile Compile
+	// Begin compiles while the host's facts are collected; nil does one after the other.
+	Begin Begin
 	// Facts finds out about the host.
 	Facts func(context.Context) (inventory.Facts, error)
 	// Decode makes the resource of a catalog entry; nil means [modules.Decode].

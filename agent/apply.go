@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"plumb/inventory"
+	"plumb/policies"
 	"plumb/policies/bundle"
 	"plumb/policies/patch"
 )
@@ -20,6 +21,9 @@ import (
 // orders of cycle 1; without one a patch resource has nothing to do. They bring no more than what
 // the patch baseline of the policies lets in, as any set.
 func (a *Agent) Apply(ctx context.Context, dir string, sets ...patch.Set) (Last, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	asked := a.collecting(ctx)
 	tree, err := ReadTree(dir)
 	if err != nil {
 		return Last{}, err
@@ -28,11 +32,11 @@ func (a *Agent) Apply(ctx context.Context, dir string, sets ...patch.Set) (Last,
 	if err != nil {
 		return Last{}, err
 	}
-	facts, _, err := a.collect(ctx)
-	if err != nil {
+	if _, err := a.Dir.Sub("apply"); err != nil {
 		return Last{}, err
 	}
-	comp, err := a.Compile(ctx, raw, a.self(facts), facts)
+	comp, facts, wait, err := a.applied(ctx, raw, asked)
+	defer wait()
 	if err != nil {
 		return Last{}, err
 	}
@@ -47,8 +51,11 @@ func (a *Agent) Apply(ctx context.Context, dir string, sets ...patch.Set) (Last,
 		return Last{}, err
 	}
 	defer done.journal.Close()
+	wait() // the catalog is kept apart, where [Agent.Newest] finds it
 	last := Last{Started: started, Finished: a.Now(), Audit: audit, Timezone: facts.Timezone, Reboot: done.reboot, Catalog: done.catalog, Result: done.result}
-	return last, errors.Join(a.Dir.Save("apply/"+lastFile, last), done.journal.Reported())
+	short := last
+	short.Catalog = policies.Catalog{}
+	return last, errors.Join(a.Dir.Save("apply/"+lastFile, short), done.journal.Reported())
 }
 
 // byHand makes orders of sets that a person wrote.
@@ -122,10 +129,13 @@ func (a *Agent) Newest() (Last, bool, error) {
 	if err != nil {
 		return Last{}, false, err
 	}
-	if okMine && mine.Finished.After(served.Finished) {
-		return mine, true, nil
+	if !okMine || !mine.Finished.After(served.Finished) {
+		return served, okServed, nil
 	}
-	return served, okServed, nil
+	if c, ok := a.loadCatalog(appliedFile); ok && mine.Catalog.Resources == nil && c.Compiled.Digest == mine.Result.Catalog {
+		mine.Catalog, err = c.Compiled.Catalog()
+	}
+	return mine, true, err
 }
 
 // Expires is until when the newest lease lets new releases in; zero when there never was one.

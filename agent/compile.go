@@ -24,24 +24,36 @@ type Compile func(ctx context.Context, raw []byte, host inventory.Host, facts in
 // InChild compiles in a limited child process.
 func InChild(c compiler.Compiler) Compile {
 	return func(ctx context.Context, raw []byte, host inventory.Host, facts inventory.Facts) (Compiled, error) {
-		tree, err := facts.Tree()
-		if err != nil {
-			return Compiled{}, err
-		}
-		res, err := c.Compile(ctx, compiler.Request{Bundle: raw, Hosts: []lang.Input{{Host: host, Facts: tree}}})
-		if err != nil {
-			return Compiled{}, err
-		}
-		problems := res.Problems
-		for _, one := range res.Hosts {
-			problems = append(problems, one.Problems...)
-		}
-		if slices.ContainsFunc(problems, isError) || len(res.Hosts) != 1 {
-			return Compiled{}, &Rejected{Problems: slices.DeleteFunc(problems, func(p policies.Problem) bool { return !isError(p) })}
-		}
-		one := res.Hosts[0]
-		return Compiled{Raw: one.Catalog, Digest: inventory.Digest(one.Catalog), Secret: one.Secret, Reads: one.Reads, Warnings: problems}, nil
+		return BeginInChild(c)(ctx, raw)(host, facts)
 	}
+}
+
+// BeginInChild lets a limited child process load a tree before the host is known.
+func BeginInChild(c compiler.Compiler) Begin {
+	return func(ctx context.Context, raw []byte) func(inventory.Host, inventory.Facts) (Compiled, error) {
+		begun := c.Begin(ctx, raw)
+		return func(host inventory.Host, facts inventory.Facts) (Compiled, error) { return ask(begun, host, facts) }
+	}
+}
+
+func ask(begun *compiler.Begun, host inventory.Host, facts inventory.Facts) (Compiled, error) {
+	tree, err := facts.Tree()
+	if err != nil {
+		return Compiled{}, err
+	}
+	res, err := begun.Ask(compiler.Request{Hosts: []lang.Input{{Host: host, Facts: tree}}})
+	if err != nil {
+		return Compiled{}, err
+	}
+	problems := res.Problems
+	for _, one := range res.Hosts {
+		problems = append(problems, one.Problems...)
+	}
+	if slices.ContainsFunc(problems, isError) || len(res.Hosts) != 1 {
+		return Compiled{}, &Rejected{Problems: slices.DeleteFunc(problems, func(p policies.Problem) bool { return !isError(p) })}
+	}
+	one := res.Hosts[0]
+	return Compiled{Raw: one.Catalog, Digest: inventory.Digest(one.Catalog), Secret: one.Secret, Reads: one.Reads, Warnings: problems}, nil
 }
 
 func isError(p policies.Problem) bool { return p.Severity == "error" }
@@ -89,40 +101,31 @@ func (r *Rejected) Error() string {
 	}
 }
 
-// cached is the newest catalog of a release, with all that it depends on.
-type cached struct {
-	// Key stands for bundle, host, agent and the facts that were read.
-	Key      string   `json:"key"`
-	Bundle   string   `json:"bundle"`
-	Compiled Compiled `json:"compiled"`
-}
-
 // catalog returns the catalog of a held release. It compiles only when something changed that
 // the policy looks at. When that fails for a release that compiled before, it returns
 // the catalog of then together with the error.
 func (a *Agent) catalog(ctx context.Context, h state.Held, raw []byte, host inventory.Host, facts inventory.Facts) (Compiled, error) {
 	name := "catalog-" + h.Bundle[:min(16, len(h.Bundle))] + ".json"
-	var old cached
-	ok, err := a.Dir.Load(name, &old)
-	ok = ok && err == nil && old.Bundle == h.Bundle
-	if ok {
-		if key, err := a.key(h, host, facts, old.Compiled.Reads); err == nil && key == old.Key {
-			return old.Compiled, nil
-		}
+	old, ok := a.loadCatalog(name)
+	if old.Bundle != h.Bundle {
+		old, ok = cached{}, false
+	}
+	if ok && a.hit(old, host, facts) {
+		return old.Compiled, nil
 	}
 	fresh, err := a.Compile(ctx, raw, host, facts)
 	if err != nil {
 		return old.Compiled, err // empty when there was none
 	}
-	key, err := a.key(h, host, facts, fresh.Reads)
+	key, err := a.key(h.Bundle, host, facts, fresh.Reads)
 	if err != nil {
 		return fresh, err
 	}
-	return fresh, a.Dir.Save(name, cached{Key: key, Bundle: h.Bundle, Compiled: fresh})
+	return fresh, a.saveCatalog(name, cached{Key: key, Bundle: h.Bundle, Compiled: fresh})
 }
 
 // key is equal for equal inputs of the compiler.
-func (a *Agent) key(h state.Held, host inventory.Host, facts inventory.Facts, reads []string) (string, error) {
+func (a *Agent) key(bundle string, host inventory.Host, facts inventory.Facts, reads []string) (string, error) {
 	tree, err := facts.Tree()
 	if err != nil {
 		return "", err
@@ -139,7 +142,7 @@ func (a *Agent) key(h state.Held, host inventory.Host, facts inventory.Facts, re
 		}
 		seen = picked
 	}
-	raw, err := json.Marshal([]any{a.Version, h.Bundle, host, seen})
+	raw, err := json.Marshal([]any{a.program(), bundle, host, seen})
 	if err != nil {
 		return "", fmt.Errorf("cannot encode what the catalog depends on: %w", err)
 	}

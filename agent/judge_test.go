@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"plumb/agent/protocol"
-	"plumb/agent/state"
 	"plumb/inventory"
 	"plumb/policies"
 	"plumb/policies/bundle"
@@ -71,11 +70,11 @@ func TestKeyDependsOnWhatIsRead(t *testing.T) {
 		"all facts":         {[]string{"fact"}, facts("amd64", "2", nil), false},
 		"nothing read":      {[]string{}, facts("arm64", "2", nil), true},
 	} {
-		one, err := a.key(state.Held{}, inventory.Host{}, base, c.reads)
+		one, err := a.key("", inventory.Host{}, base, c.reads)
 		if err != nil {
 			t.Fatal(err)
 		}
-		two, err := a.key(state.Held{}, inventory.Host{}, c.other, c.reads)
+		two, err := a.key("", inventory.Host{}, c.other, c.reads)
 		if err != nil || (one == two) != c.same {
 			t.Errorf("%s: same key = %t, want %t (%v)", name, one == two, c.same, err)
 		}

@@ -33,6 +33,12 @@ type Applier interface {
 	Apply(ctx context.Context, sys *system.System, changes []policies.Change) error
 }
 
+// Quiet is a Resource whose Check does nothing but look, so that it may run beside others and
+// before its turn.
+type Quiet interface {
+	Quiet() bool
+}
+
 // Refresher is a Resource that can be notified: reload a service, run a command.
 type Refresher interface {
 	Refresh(ctx context.Context, sys *system.System) error

@@ -1,13 +1,13 @@
 package run
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"plumb/policies"
+	"plumb/policies/canon"
 )
 
 // Caps on what a result says about one resource, in bytes, and on a whole result.
@@ -103,7 +103,7 @@ func Strip(result *policies.Result) {
 }
 
 func size(result policies.Result) int {
-	raw, err := json.Marshal(result)
+	raw, err := canon.Marshal(result)
 	if err != nil {
 		return 0 // strings always encode
 	}

@@ -8,7 +8,6 @@ package run
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"plumb/agent/cause"
@@ -84,9 +83,11 @@ type Runner struct {
 func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest string, now time.Time) (policies.Result, error) {
 	r.Journal.run, r.Opens, r.Soon, r.Astray = now, time.Time{}, false, nil
 	p := &pass{Runner: r, catalog: catalog, last: known(r.Last), refused: map[string]calendar.Decision{}, result: policies.Result{Catalog: digest, Resources: []policies.ResourceResult{}},
-		index: map[string]int{}, left: cause.Memory{}, kinds: map[string]modules.Resource{}, errs: map[string]error{}}
-	p.decode(catalog)
-	for _, res := range catalog.Resources {
+		index: map[string]int{}, left: cause.Memory{}, kinds: map[string]modules.Resource{}, errs: map[string]error{},
+		fine: make([]bool, len(catalog.Resources)), batch: maxAhead}
+	p.prepare()
+	for at, res := range catalog.Resources {
+		p.at = at
 		if err := ctx.Err(); err != nil {
 			return policies.Result{}, fmt.Errorf("the run was stopped: %w", err)
 		}
@@ -95,11 +96,13 @@ func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest strin
 		}
 		one, kept := p.carried(res)
 		if !kept {
+			p.lookAhead(context.WithoutCancel(ctx))
 			one = p.resource(context.WithoutCancel(ctx), res)
 		}
 		p.index[res.Address] = len(p.result.Resources)
 		p.result.Resources = append(p.result.Resources, one)
 	}
+	p.at = len(catalog.Resources)
 	p.strays(context.WithoutCancel(ctx))
 	if err := p.notify(ctx, catalog); err != nil {
 		return policies.Result{}, err
@@ -120,29 +123,12 @@ type pass struct {
 	left    cause.Memory
 	kinds   map[string]modules.Resource
 	errs    map[string]error // why an entry could not be decoded
-}
 
-// decode reads every entry and tells the system which paths the catalog manages.
-func (p *pass) decode(catalog policies.Catalog) {
-	p.System.Managed = map[string]bool{}
-	for _, res := range catalog.Resources {
-		w := &work{pass: p, res: res}
-		p.errs[res.Address] = w.guard(context.Background(), func(context.Context) (err error) {
-			if p.kinds[res.Address], err = p.entry(res); err != nil || res.NotApplicable || res.Check {
-				return err
-			}
-			linker, ok := p.kinds[res.Address].(modules.Linker)
-			if !ok {
-				return nil
-			}
-			for _, name := range linker.Provides() {
-				if path, ok := strings.CutPrefix(name, "path:"); ok {
-					p.System.Managed[path] = true
-				}
-			}
-			return nil
-		})
-	}
+	ready  []prepared // by place in the catalog
+	at     int        // place of the resource at hand
+	fine   []bool     // by place: in order when it was looked at ahead
+	looked int        // below it was looked ahead
+	batch  int        // how many come next
 }
 
 func (p *pass) entry(res policies.Resource) (modules.Resource, error) {

@@ -120,9 +120,17 @@ func (s secrets) hide(attribute, value string) string {
 	return "(sensitive, hmac " + hex.EncodeToString(mac.Sum(nil))[:16] + ")"
 }
 
+// plain is the digest that was made ahead, if it was.
+func (p *pass) plain(res policies.Resource) (string, error) {
+	if p.at < len(p.ready) && p.catalog.Resources[p.at].Address == res.Address && p.ready[p.at].wanted != "" {
+		return p.ready[p.at].wanted, nil
+	}
+	return cause.Wanted(res, nil)
+}
+
 // wanted is the digest of what policy wants, which holds no secret that could be tried out.
 func (p *pass) wanted(res policies.Resource, s secrets) (string, error) {
-	plain, err := cause.Wanted(res, nil)
+	plain, err := p.plain(res)
 	if err != nil || len(s.attributes) == 0 || len(s.key) == 0 {
 		return plain, err
 	}

@@ -62,6 +62,7 @@ func (w *work) goOn(ctx context.Context) {
 }
 
 func (w *work) end(ctx context.Context, applier modules.Applier) {
+	w.touched()
 	err := w.guard(ctx, func(ctx context.Context) error { return applier.Apply(ctx, w.System, w.out.Changes) })
 	left, checkErr := w.check(ctx)
 	if err == nil && checkErr == nil && len(left) > 0 {

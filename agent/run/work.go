@@ -48,13 +48,24 @@ func (w *work) do(ctx context.Context) {
 		return
 	}
 	defer w.tell()
-	changes, err := w.check(ctx)
+	changes, err := w.first(ctx)
 	if err != nil {
 		w.fail(err)
 		return
 	}
 	w.checked = true
 	w.settle(ctx, changes)
+}
+
+// first is the check in its turn, unless it was done ahead and all was well.
+func (w *work) first(ctx context.Context) ([]policies.Change, error) {
+	if !w.astray && w.at < len(w.fine) && w.fine[w.at] {
+		return nil, nil
+	}
+	if quiet, ok := w.one.(modules.Quiet); !ok || !quiet.Quiet() {
+		defer w.touched()
+	}
+	return w.check(ctx)
 }
 
 // settle decides what becomes of the difference that Check found.
@@ -116,6 +127,7 @@ func (w *work) begin(ctx context.Context, applier modules.Applier, changes []pol
 
 // mend applies the changes and checks again. The journal knows of it before it begins.
 func (w *work) mend(ctx context.Context, applier modules.Applier, changes []policies.Change) {
+	w.touched()
 	shown := policies.ResourceResult{Changes: append([]policies.Change(nil), changes...)}
 	clean(&shown, w.secrets)
 	waiting := w.Journal.waits(w.res.Address)

@@ -7,7 +7,7 @@
 package state
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +17,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"plumb/policies/canon"
 )
 
 // DefaultDir is where the agent keeps its state when nobody says otherwise.
@@ -114,7 +116,7 @@ func (d *Dir) Load(name string, v any) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	if err := json.Unmarshal(raw, v); err != nil {
+	if err := canon.Unmarshal(bytes.TrimSuffix(raw, []byte("\n")), v); err != nil {
 		return false, fmt.Errorf("the state file %s is damaged: %w", name, err)
 	}
 	return true, nil
@@ -122,7 +124,7 @@ func (d *Dir) Load(name string, v any) (bool, error) {
 
 // Save writes v as a JSON file of the folder.
 func (d *Dir) Save(name string, v any) error {
-	raw, err := json.MarshalIndent(v, "", "  ")
+	raw, err := canon.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("cannot encode the state file %s: %w", name, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -18,7 +19,12 @@ import (
 	"plumb/policies/patch"
 )
 
+// shortRun is how far the memory of one apply may grow between two collections, in percent: it ends
+// in a moment and gives all of it back. The daemon, which stays, collects as usual.
+const shortRun = 400
+
 func (a *app) apply(args []string) error {
+	debug.SetGCPercent(shortRun)
 	set := a.flags("apply")
 	audit := set.Bool("audit", false, "change nothing, show what would be")
 	asJSON := set.Bool("json", false, "print the result as JSON")
