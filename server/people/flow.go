@@ -121,7 +121,8 @@ func (p *Provider) notTaken(err error) error {
 	if !errors.As(err, &answer) {
 		return p.away(err)
 	}
-	if answer.ErrorCode == "invalid_grant" {
+	// Not all providers say invalid_grant; what is not about the client is about the code.
+	if code := answer.ErrorCode; answer.Response.StatusCode < 500 && code != "" && code != "invalid_client" && code != "unauthorized_client" {
 		return &unreachable{Refusal: Refusal{Kind: Denied, Text: fmt.Sprintf("%s does not know this sign-in, or not any more", p.Name()), Hint: "begin again"}, cause: err}
 	}
 	return p.away(fmt.Errorf("%w (is the client secret right?)", err))
