@@ -113,6 +113,10 @@ func (s *Server) serveHTTP(ctx context.Context, ln net.Listener, conf *tls.Confi
 		// Failed handshakes are what strangers cause; they must not be able to fill a log.
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	if conf != nil {
+		gate := newGate(ln, conf.ClientAuth == tls.RequireAndVerifyClientCert)
+		ln, srv.ConnState = gate, gate.watch
+	}
 	stop := context.AfterFunc(ctx, func() {
 		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 		defer cancel()
