@@ -15,6 +15,9 @@ const (
 	diffContext  = 3       // equal lines shown around a change
 )
 
+// TextDiff is what the pages show of a file of policy: the same as agents tell of a file.
+func TextDiff(before, after []byte) string { return textDiff(before, after) }
+
 // textDiff returns a unified diff of two texts of at most 4 KiB, empty when one of them is
 // not plain text or too long to compare.
 func textDiff(before, after []byte) string {

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"plumb/inventory"
+	"plumb/modules"
 	"plumb/policies/compiler"
 	"plumb/server/alerts"
 	"plumb/server/api"
@@ -152,7 +153,7 @@ func (s *Server) assemble(version string, at api.Addresses) error {
 	s.ssh = &sshd.Server{HostKey: s.keys.SSHHostKey(), Authors: s.author, Hosts: s.host, Git: s.git, Handler: s.api.Handler(api.SSHDoor), Log: s.log}
 	s.api.Explain = s.explain
 	s.api.Drop, s.api.DropAuthor = s.ssh.Drop, s.ssh.DropAuthor
-	s.api.Start(web.Pages{Read: s.api.Views, People: persons, Rollouts: s.rollout, Nexts: s.api.PatchNexts, Version: version}.Routes()...)
+	s.api.Start(web.Pages{Read: s.api.Views, People: persons, Rollouts: s.rollout, Nexts: s.api.PatchNexts, Diff: modules.TextDiff, Version: version}.Routes()...)
 	return nil
 }
 

@@ -52,3 +52,23 @@ func (s *Store) RepairsByCause(ctx context.Context, release uint64) (map[policie
 	}
 	return causes, nil
 }
+
+// AddressReach counts the hosts on which a release had one kind of event of one resource.
+type AddressReach struct {
+	Address, Kind string
+	Hosts         int
+}
+
+// ReachByAddress counts what a release did by itself, resource by resource: what it changed and
+// what it could not.
+func (s *Store) ReachByAddress(ctx context.Context, release uint64) ([]AddressReach, error) {
+	rows, err := s.r.QueryContext(ctx, `SELECT address, kind, COUNT(DISTINCT host) FROM events
+		WHERE release = $1 AND kind IN ('repaired', 'failed') AND cause <> $2 GROUP BY address, kind`, int64(release), string(policies.Corrective))
+	all, err := list(rows, err, func(scan func(...any) error) (r AddressReach, err error) {
+		return r, scan(&r.Address, &r.Kind, &r.Hosts)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot count what release %d did: %w", release, err)
+	}
+	return all, nil
+}

@@ -33,6 +33,11 @@ type ChangeRecord struct {
 	People []RolloutEvent `json:"people"`
 	// Verdict is how it counts in the figures; only in the record of one change.
 	Verdict *kpi.Record `json:"verdict,omitempty"`
+	// Rings are those that it goes through; without a rollout there are none.
+	Rings []RingRecord `json:"rings,omitempty"`
+	// Reach is whom a release reached, by name; only in the record of one, and not in its JSON, which
+	// would have a row for each host.
+	Reach []Reached `json:"-"`
 }
 
 // CycleRecord is what a patch cycle carries and how its hosts stand.
@@ -80,6 +85,7 @@ type course struct {
 
 // tell adds to a record how it went.
 func (c course) tell(r *ChangeRecord) {
+	r.Rings = c.ringRecords()
 	r.Phase = rolloutPhase(rollout.State{Plan: c.Plan, Rings: c.Rings, Paused: c.Paused, Frozen: c.Frozen, Done: c.Done, Superseded: c.Superseded, Withdrawn: c.Withdrawn})
 	if c.Plan == nil {
 		r.Begun, r.Ended = stamp(c.Made), stamp(c.Made)
@@ -156,15 +162,16 @@ func (r Reader) ChangeRecord(ctx context.Context, id rollout.ID, now time.Time) 
 	if err != nil {
 		return record, err
 	}
-	record.Verdict, err = r.verdict(ctx, record, now)
+	record.Verdict, err = r.verdict(ctx, &record, now)
 	return record, err
 }
 
 // slack is how much earlier than the server a host's clock may have put what a change did.
 const slack = time.Hour
 
-// verdict derives how one change counts in the figures as of now, from what came since it was made.
-func (r Reader) verdict(ctx context.Context, record ChangeRecord, now time.Time) (*kpi.Record, error) {
+// verdict derives how one change counts in the figures as of now, from what came since it was made. On the
+// way it notes whom a release reached.
+func (r Reader) verdict(ctx context.Context, record *ChangeRecord, now time.Time) (*kpi.Record, error) {
 	changes, err := r.pastChanges(ctx)
 	if err != nil {
 		return nil, err
@@ -175,7 +182,11 @@ func (r Reader) verdict(ctx context.Context, record ChangeRecord, now time.Time)
 		return nil, err
 	}
 	past := &past{store: r.Store, ctx: ctx, since: record.Made.Add(-slack)}
-	figures := kpi.Compute(kpi.Query{To: now.Add(time.Millisecond), AsOf: now}, changes, past.hosts(hosts))
+	all := past.hosts(hosts)
+	if record.Kind == kpi.Release {
+		all = noting(all, record.Number, &record.Reach)
+	}
+	figures := kpi.Compute(kpi.Query{To: now.Add(time.Millisecond), AsOf: now}, changes, all)
 	if past.err != nil || len(figures.List) == 0 {
 		return nil, past.err
 	}

@@ -2,21 +2,17 @@ package web
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net/http"
 	"net/url"
 	"strconv"
 
 	"plumb/server/api"
-	"plumb/server/store"
 	"plumb/server/views"
 )
 
 // changesPage is the record of changes, the newest first.
 type changesPage struct {
 	frame
-	Changes []views.ChangeRecord
+	Changes []changeRow
 	// Full is true when there may be older ones.
 	Full   bool
 	Policy views.Policy
@@ -35,33 +31,34 @@ func (s *site) changes(c *api.Call) (any, error) {
 		return nil, err
 	}
 	return s.show("changes", changesPage{frame: s.frame(c, "Changes", "/changes"),
-		Changes: changes, Full: len(changes) == changesListed, Policy: policy})
+		Changes: changeRows(changes), Full: len(changes) == changesListed, Policy: policy})
 }
 
-// changePage is one release: whom it reached and what it did there.
-type changePage struct {
-	frame
-	Change views.ChangeRecord
-	// Kind selects events; empty shows all.
-	Kind string
+// changeRow is a change in the list.
+type changeRow struct {
+	views.ChangeRecord
+	// Bar is how many of the hosts run it, and on how many it failed.
+	Bar []piece
 }
 
-func (s *site) change(c *api.Call) (any, error) {
-	n, err := releaseNumber(c.Param("number"))
-	if err != nil {
-		return nil, err
+func changeRows(list []views.ChangeRecord) []changeRow {
+	rows := make([]changeRow, 0, len(list))
+	for _, r := range list {
+		rows = append(rows, changeRow{r, changeBar(r)})
 	}
-	id, now, read := strconv.FormatUint(n, 10), c.Now, s.Read()
-	record, _, err := s.ones.named(id).of(c.Request.Context(), now, func(ctx context.Context) (views.ChangeRecord, error) { return read.ChangeRecordOf(ctx, id, now) })
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, &api.Error{Code: http.StatusNotFound, Text: fmt.Sprintf("there is no change %d", n), Hint: "the page of changes lists them"}
+	return rows
+}
+
+// changeBar shows how far a change is. A patch cycle tells how its hosts stand, a release how many run it.
+func changeBar(r views.ChangeRecord) []piece {
+	link := recordLink(r)
+	if c := r.Cycle; c != nil {
+		return lay([]piece{{Mark: "compliant", Words: "converged", Count: c.Converged, Link: link}, {Mark: "rolled_back", Words: "rolled back", Count: c.RolledBack, Link: link},
+			{Mark: "error", Words: "failed", Count: c.Failed, Link: link}, {Mark: "pending", Words: "waiting", Count: c.Waiting, Link: link},
+			{Mark: "ahead", Words: "not about it", Count: max(0, r.Hosts-r.Reached)}})
 	}
-	if err != nil {
-		return nil, err
-	}
-	p := changePage{frame: s.frame(c, fmt.Sprintf("Change %d", n), "/changes"), Change: record, Kind: c.Query("kind")}
-	p.Change.Events = ofKind(record.Events, p.Kind)
-	return s.show("change", p)
+	return lay([]piece{{Mark: "compliant", Words: "run it", Count: r.Reached, Link: "/hosts?" + url.Values{"release": {r.ID}}.Encode()},
+		{Mark: "ahead", Words: "run another", Count: max(0, r.Hosts-r.Reached)}})
 }
 
 func ofKind(events []views.Event, kind string) []views.Event {

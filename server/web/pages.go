@@ -21,6 +21,8 @@ type Pages struct {
 	Rollouts views.Glancer
 	// Nexts says what happens next to patches; without it that is left out.
 	Nexts func(ctx context.Context, now time.Time) ([]views.PatchNext, error)
+	// Diff compares two versions of a file; without it changes only name their files.
+	Diff func(before, after []byte) string
 	// Version is the version of this program.
 	Version string
 }
@@ -85,7 +87,7 @@ type site struct {
 	notices memo[[]*views.AdvisoryRow]
 	rolls   memo[*views.Roll]
 	records memo[[]views.ChangeRecord]
-	ones    memos[views.ChangeRecord]
+	ones    memos[changed]
 	cycles  memos[cycleRecord]
 	// standings, trends, figures and month are how the fleet stands, stood and fared.
 	standings memo[views.Compliance]
