@@ -35,6 +35,8 @@ type Agent struct {
 	// Version and Built are those of the program.
 	Version string
 	Built   time.Time
+	// Instance names this boot of this machine, see [Instance].
+	Instance string
 	// Now is the host's clock.
 	Now func() time.Time
 	// Log takes what an administrator should know.

@@ -1,7 +1,10 @@
 package agent
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -188,4 +191,44 @@ func TestMixedReleasesAreRefused(t *testing.T) {
 	r.Assign(far)
 	r.round()
 	r.want("10", 10)
+}
+
+// F12: a server without room for reports can still say what to run; the reports wait here.
+func TestServerWithoutRoom(t *testing.T) {
+	r := newRig(t)
+	r.publish(1, 0, r.tree("one"))
+	r.enroll("")
+	r.round()
+	full := func(w http.ResponseWriter, req *http.Request) bool {
+		raw, err := io.ReadAll(req.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		req.Body = io.NopCloser(bytes.NewReader(raw))
+		var in protocol.CheckIn
+		if req.URL.Path == protocol.PathCheckIn && json.Unmarshal(raw, &in) == nil && len(in.Reports) == 0 {
+			return false
+		}
+		if req.Method == http.MethodGet {
+			return false
+		}
+		w.Header().Set("Retry-After", "60")
+		w.WriteHeader(http.StatusInsufficientStorage)
+		return true
+	}
+	r.Before(full)
+	for v := uint64(2); v < 5; v++ {
+		r.publish(v, v-1, r.tree(fmt.Sprint(v)))
+		r.round() // takes the release, and fails to hand over its report
+		if out := r.round(); !noRoom(out.Called) {
+			t.Errorf("Called = %v, want that there is no room", out.Called)
+		}
+		r.want(fmt.Sprint(v), v)
+	}
+	had := len(r.Reports())
+	r.Before(nil)
+	r.round()
+	if got := len(r.Reports()); got < had+3 {
+		t.Errorf("%d reports arrived, and %d before: those of three releases are missing", got, had)
+	}
 }

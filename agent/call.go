@@ -30,20 +30,20 @@ func (r *round) call(ctx context.Context) error {
 	if err := r.renew(ctx); err != nil {
 		r.Log.Warn("the certificate was not renewed", "error", err) // there is half its life left to try
 	}
-	answer, err := r.deliver(ctx)
-	if err != nil {
-		return err
+	answer, kept := r.deliver(ctx)
+	if kept != nil && !noRoom(kept) {
+		return kept
 	}
 	r.lease.Interval = answer.Interval
 	r.out.Interval = time.Duration(answer.Interval) * time.Second
 	if answer.Lease == "" || r.blind {
-		return nil
+		return kept
 	}
 	r.compareClocks(answer.Lease)
 	l, floors, err := trust.Lease(r.floors, answer.Lease, r.id.LeaseKey, r.id.Host.ID, r.clock())
 	if err != nil {
 		r.refuse(err)
-		return r.Dir.Save(leaseFile, r.lease)
+		return errors.Join(kept, r.Dir.Save(leaseFile, r.lease))
 	}
 	if err := r.raise(floors); err != nil {
 		return err
@@ -57,7 +57,7 @@ func (r *round) call(ctx context.Context) error {
 		return err
 	}
 	r.problem = ""
-	return errors.Join(r.take(ctx, l), r.takeOrders(ctx, grants))
+	return errors.Join(kept, r.take(ctx, l), r.takeOrders(ctx, grants))
 }
 
 // refuse notes why something that the server sent is not believed.

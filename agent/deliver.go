@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"plumb/agent/protocol"
 	"plumb/agent/transport"
+	"plumb/policies"
 )
 
 // deliver checks in until no report waits any more, and returns the last answer. It always
@@ -16,6 +18,9 @@ func (r *round) deliver(ctx context.Context) (protocol.Answer, error) {
 	for {
 		waiting := r.spool.Len()
 		answer, err := r.checkIn(ctx)
+		if noRoom(err) {
+			return r.askOnly(ctx, err)
+		}
 		if err != nil {
 			return answer, err
 		}
@@ -23,6 +28,24 @@ func (r *round) deliver(ctx context.Context) (protocol.Answer, error) {
 			return answer, nil // all is delivered, or the server takes no more for now
 		}
 	}
+}
+
+// noRoom tells whether the server has no room for reports. They stay here until it has.
+func noRoom(err error) bool {
+	var refused *transport.Refused
+	return errors.As(err, &refused) && refused.Code == http.StatusInsufficientStorage
+}
+
+// askOnly asks for a lease without handing anything over, and returns full, too: a server that
+// can store nothing can still say what to run.
+func (r *round) askOnly(ctx context.Context, full error) (protocol.Answer, error) {
+	in, err := r.words()
+	if err != nil {
+		return protocol.Answer{}, err
+	}
+	in.Reports = []policies.Report{}
+	answer, err := r.client.CheckIn(ctx, in)
+	return answer, cmp.Or(err, full)
 }
 
 // checkIn sends the oldest reports, and the objects that the server lacks for them.
@@ -52,7 +75,7 @@ func (r *round) checkIn(ctx context.Context) (protocol.Answer, error) {
 func (r *round) words() (protocol.CheckIn, error) {
 	reports, err := r.spool.Pending(protocol.MaxReports)
 	return protocol.CheckIn{Version: protocol.Version, Agent: r.Version, Counter: r.floors.Counter,
-		Floor: r.floors.Oldest, Reports: reports, Paused: r.pause}, err
+		Floor: r.floors.Oldest, Instance: r.Instance, Reports: reports, Paused: r.pause}, err
 }
 
 // put sends the objects that the server wants. One that the disk lost would be wanted for

@@ -150,7 +150,7 @@ func (r *round) live() func(context.Context, protocol.Progress) {
 	if r.client == nil || r.out.Called != nil {
 		return nil
 	}
-	in := protocol.CheckIn{Version: protocol.Version, Agent: r.Version, Counter: r.floors.Counter, Floor: r.floors.Oldest,
+	in := protocol.CheckIn{Version: protocol.Version, Agent: r.Version, Counter: r.floors.Counter, Floor: r.floors.Oldest, Instance: r.Instance,
 		Reports: []policies.Report{}, Paused: r.pause}
 	return func(ctx context.Context, p protocol.Progress) {
 		in.Patching = []protocol.Progress{p}

@@ -108,6 +108,9 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.store, err = store.Open(ctx, dsn); err != nil {
 		return err
 	}
+	if err := s.store.Check(ctx); err != nil { // better no answer than a wrong one
+		return err
+	}
 	program, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("cannot find the own program for Git's hooks: %w", err)

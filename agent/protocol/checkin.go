@@ -18,6 +18,8 @@ type CheckIn struct {
 	Floor uint64 `json:"floor"`
 	// Reports are runs not yet acknowledged, in order of Seq, at most MaxReports.
 	Reports []policies.Report `json:"reports"`
+	// Instance is a random name of this boot of this machine, empty when the agent is older than that.
+	Instance string `json:"instance,omitempty"`
 	// Paused tells since when and why the host's administrator holds changes back.
 	Paused *Pause `json:"paused,omitempty"`
 	// Patching tells how far the patch cycles are that the host is at work on right now. A

@@ -49,6 +49,9 @@ func problemOf(err error) (code int, p protocol.Problem, known bool) {
 		return http.StatusRequestEntityTooLarge, protocol.Problem{Error: "the request is too large"}, true
 	case errors.Is(err, store.ErrNotFound):
 		return http.StatusNotFound, protocol.Problem{Error: "there is no such thing here"}, true
+	case errors.Is(err, store.ErrFull):
+		return http.StatusInsufficientStorage, protocol.Problem{Error: "the server's disk is full",
+			Hint: "free some room on it; hosts keep their reports until then"}, false
 	case errors.Is(err, store.ErrConflict):
 		return http.StatusConflict, protocol.Problem{Error: "somebody else was faster", Hint: "try again"}, true
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"plumb/server/store"
+
 	"plumb/server/people"
 )
 
@@ -123,9 +125,8 @@ func (a *API) refuse(r Route, c *gin.Context, err error) {
 	if !known && c.Request.Context().Err() == nil {
 		a.Log.Error("request failed", "method", c.Request.Method, "route", r.Path, "error", err)
 	}
-	var own *Error
-	if errors.As(err, &own) && own.After > 0 {
-		c.Header("Retry-After", strconv.Itoa(int(max(own.After, time.Second)/time.Second)))
+	if after := retryAfter(err); after > 0 {
+		c.Header("Retry-After", strconv.Itoa(int(max(after, time.Second)/time.Second)))
 	}
 	if r.Trouble != nil {
 		write(c, r.Trouble(c.Request, code, p), code)
@@ -133,6 +134,20 @@ func (a *API) refuse(r Route, c *gin.Context, err error) {
 	}
 	body, _ := json.Marshal(p) // two strings always encode
 	write(c, Raw{Type: "application/json; charset=utf-8", Body: append(body, '\n')}, code)
+}
+
+// fullFor is how long a full disk keeps callers away: somebody has to make room.
+const fullFor = time.Minute
+
+func retryAfter(err error) time.Duration {
+	var own *Error
+	if errors.As(err, &own) {
+		return own.After
+	}
+	if errors.Is(err, store.ErrFull) {
+		return fullFor
+	}
+	return 0
 }
 
 // Decode reads a JSON body strictly.

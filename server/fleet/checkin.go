@@ -24,8 +24,8 @@ func (f *Fleet) CheckIn(ctx context.Context, id inventory.HostID, in protocol.Ch
 		return protocol.Answer{}, err
 	}
 	beat := store.Heartbeat{Agent: in.Agent, Counter: in.Counter, Floor: in.Floor, Paused: in.Paused}
-	if err := f.Store.Heard(ctx, h, beat, now); err != nil {
-		return protocol.Answer{}, err
+	if err := f.Store.Heard(ctx, h, beat, now); err != nil && !errors.Is(err, store.ErrFull) {
+		return protocol.Answer{}, err // on a full disk the call is forgotten, but the host gets its lease
 	}
 	answer := protocol.Answer{Epoch: h.Epoch, Accepted: h.Seq, Want: []string{}, Interval: int(f.interval().Seconds())}
 	if len(in.Reports) > 0 {
@@ -34,11 +34,22 @@ func (f *Fleet) CheckIn(ctx context.Context, id inventory.HostID, in protocol.Ch
 		}
 	}
 	f.lives.hear(id, h.Name, in.Patching, now)
+	if f.twins.hear(id, in.Instance, now) {
+		f.tellTwin(ctx, h, now)
+	}
 	if len(answer.Want) > 0 {
 		return answer, nil // it checks in again when it has sent that, and gets its lease then
 	}
 	answer.Lease, err = f.lease(ctx, h, in, now)
 	return answer, err
+}
+
+// tellTwin tells of two machines with one identity. That it cannot be stored must not keep the host from its lease.
+func (f *Fleet) tellTwin(ctx context.Context, h store.Host, now time.Time) {
+	f.log().Error("two machines use the identity of one host, which gets no change now", "host", h.Name)
+	if err := f.Store.NoteTwin(ctx, h.ID, now); err != nil {
+		f.log().Error("cannot note that a host has a twin", "host", h.Name, "error", err)
+	}
 }
 
 // attempts is how often reports are tried when the same host delivers twice at once.
@@ -188,7 +199,7 @@ func (f *Fleet) lease(ctx context.Context, h store.Host, in protocol.CheckIn, no
 		Host: h.ID, Counter: max(in.Counter+1, h.Counter+1, uint64(now.UnixMilli())),
 		Release: release.Number, Tag: release.Tag, Bundle: release.Bundle,
 		Issued: now.UTC(), Expires: now.Add(f.expires()).UTC(),
-		Freeze: f.Frozen != nil && f.Frozen(), Patches: patches,
+		Freeze: f.Frozen != nil && f.Frozen() || f.twins.has(h.ID, now), Patches: patches,
 	}
 	if text, known := f.leases.again(said, in.Counter, now); known {
 		return text, nil

@@ -34,7 +34,7 @@ func clean(in *protocol.CheckIn) error {
 	if len(in.Reports) > protocol.MaxReports {
 		return refuse(fmt.Sprintf("a check-in carries %d reports at most", protocol.MaxReports), updateAgent)
 	}
-	if !isWord(in.Agent) || in.Counter > maxCounter || in.Floor > maxCounter {
+	if !isWord(in.Agent) || !isWord(in.Instance) || in.Counter > maxCounter || in.Floor > maxCounter {
 		return refuse("the check-in has an unusable agent version, counter or floor", updateAgent)
 	}
 	if err := cleanProgress(in.Patching); err != nil {

@@ -38,6 +38,7 @@ type Fleet struct {
 	objects cache
 	lives   lives
 
+	twins     twins
 	inbox     inbox
 	leases    leases
 	standings standings

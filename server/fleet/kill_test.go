@@ -145,6 +145,10 @@ func (c *killCheck) check(t *testing.T) {
 	s, err := store.Open(t.Context(), c.path)
 	must(t, err)
 	defer s.Close()
+	c.checkStore(t, s)
+}
+
+func (c *killCheck) checkStore(t *testing.T, s *store.Store) {
 	for n := range killHosts {
 		accepted, err := s.Accepted(t.Context(), killID(n), "epoch-1")
 		must(t, err)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -52,6 +53,14 @@ func (s *Store) Heard(ctx context.Context, h Host, said Heartbeat, now time.Time
 	if !s.beats.busy {
 		s.beats.busy = true
 		time.AfterFunc(beatEvery, func() { _ = s.writeBeats(context.Background()) }) // what fails is tried again with the next
+	}
+	return nil
+}
+
+// freshBeats is settleBeats for those who only read: on a full disk they are told what is stored.
+func (s *Store) freshBeats(ctx context.Context) error {
+	if err := s.settleBeats(ctx); !errors.Is(err, ErrFull) {
+		return err
 	}
 	return nil
 }

@@ -17,6 +17,8 @@ var (
 	ErrTokenExpired = errors.New("the token has expired")
 	// ErrDigest means that the bytes are not those that the digest names.
 	ErrDigest = errors.New("the content does not match its digest")
+	// ErrFull means that there is no room left for the database. What was stored before is there.
+	ErrFull = errors.New("there is no room left on the database's disk")
 	// ErrNewerSchema means that the database was written by a newer version of Plumb.
 	ErrNewerSchema = errors.New("the database was written by a newer version of plumb")
 )

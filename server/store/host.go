@@ -108,7 +108,7 @@ func insertHost(ctx context.Context, tx *sql.Tx, h Host, now time.Time) error {
 }
 
 func (s *Store) host(ctx context.Context, clause string, args ...any) (Host, error) {
-	if err := s.settleBeats(ctx); err != nil {
+	if err := s.freshBeats(ctx); err != nil {
 		return Host{}, err
 	}
 	return s.readHost(ctx, clause, args...)

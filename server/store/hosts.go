@@ -10,7 +10,7 @@ import (
 
 // Hosts returns the selected hosts by name.
 func (s *Store) Hosts(ctx context.Context, f HostFilter) ([]Host, error) {
-	if err := s.settleBeats(ctx); err != nil {
+	if err := s.freshBeats(ctx); err != nil {
 		return nil, err
 	}
 	w := f.where()

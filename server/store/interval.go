@@ -30,7 +30,7 @@ func scanInterval(scan func(...any) error) (Interval, error) {
 
 // Intervals returns the newest intervals of a host, the newest first.
 func (s *Store) Intervals(ctx context.Context, id inventory.HostID, max int) ([]Interval, error) {
-	if err := s.settleBeats(ctx); err != nil {
+	if err := s.freshBeats(ctx); err != nil {
 		return nil, err
 	}
 	rows, err := s.r.QueryContext(ctx, `SELECT `+intervalColumns+` FROM intervals i JOIN hosts h ON h.id = i.host
@@ -45,7 +45,7 @@ func (s *Store) Intervals(ctx context.Context, id inventory.HostID, max int) ([]
 // IntervalAt returns the interval of a host at an instant: ErrNotFound before it was enrolled
 // and after it was revoked.
 func (s *Store) IntervalAt(ctx context.Context, id inventory.HostID, t time.Time) (Interval, error) {
-	if err := s.settleBeats(ctx); err != nil {
+	if err := s.freshBeats(ctx); err != nil {
 		return Interval{}, err
 	}
 	i, err := scanInterval(s.r.QueryRowContext(ctx, `SELECT `+intervalColumns+` FROM intervals i JOIN hosts h ON h.id = i.host

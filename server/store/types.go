@@ -230,6 +230,7 @@ const (
 	EventMismatch = "mismatch" // the host's catalog is not the one that the server compiled
 	EventStale    = "stale"    // the host fell silent
 	EventFlapping = "flapping" // a resource is left alone, for somebody else fights for it
+	EventTwin     = "twin"     // two machines use the identity of the host
 	EventReturned = "returned" // a silent host called again, or the agent lost its state
 )
 

@@ -3,8 +3,13 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // work is what a writer does in a transaction. The context that it gets ends only with the
@@ -19,10 +24,20 @@ func (s *Store) write(ctx context.Context, what string, do work) error {
 	} else if err == nil {
 		err = s.together(do)
 	}
+	if isFull(err) {
+		return fmt.Errorf("cannot %s: %w: %w", what, ErrFull, err)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot %s: %w", what, err)
 	}
 	return nil
+}
+
+// isFull tells whether the database had no room, in the words of SQLite or of PostgreSQL.
+func isFull(err error) bool {
+	var lite *sqlite.Error
+	var pg *pgconn.PgError
+	return errors.As(err, &lite) && lite.Code()&0xff == sqlite3.SQLITE_FULL || errors.As(err, &pg) && pg.Code == "53100"
 }
 
 // alone uses a transaction of its own.
@@ -115,7 +130,7 @@ func (w *writer) run(ctx context.Context, tx *sql.Tx) error {
 	if w.err = w.do(ctx, tx); w.err != nil {
 		// This fails when SQLite has rolled all of it back already, for want of disk or memory.
 		if _, err := execute(ctx, tx, `ROLLBACK TO writer`); err != nil {
-			return err
+			return errors.Join(w.err, err)
 		}
 	}
 	_, err := execute(ctx, tx, `RELEASE writer`)
