@@ -1,6 +1,7 @@
 package alerts
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,7 +18,12 @@ import (
 type Config struct {
 	// Settle is for how many minutes a cause has to be gone before its alert is closed; 5 when it
 	// is 0. What comes back sooner is the same alert.
-	Settle   int       `json:"settle_minutes"`
+	Settle int `json:"settle_minutes"`
+	// StormLimit is how many alerts of one kind receivers are told within a minute; 20 when it is 0.
+	// What is more is told as one.
+	StormLimit int `json:"storm_limit"`
+	// KeepDays is for how many days alerts that are over are kept; 400 when it is 0.
+	KeepDays int       `json:"keep_days"`
 	Webhooks []Webhook `json:"webhooks"`
 	Syslog   *Syslog   `json:"syslog"`
 }
@@ -85,7 +91,17 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
 // MarshalText hides it from JSON.
 func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
-const standardSettle = 5 * time.Minute
+const (
+	standardSettle = 5 * time.Minute
+	standardStorm  = 20
+	standardKeep   = 400
+)
+
+func (c Config) stormLimit() int { return cmp.Or(c.StormLimit, standardStorm) }
+
+func (c Config) keep() time.Duration {
+	return time.Duration(cmp.Or(c.KeepDays, standardKeep)) * 24 * time.Hour
+}
 
 func (c Config) settle() time.Duration {
 	if c.Settle == 0 {
@@ -98,6 +114,12 @@ func (c Config) settle() time.Duration {
 func (c Config) Check() error {
 	if c.Settle < 0 || c.Settle > 24*60 {
 		return fmt.Errorf("alerts: settle_minutes %d is not usable: choose 1 to 1440", c.Settle)
+	}
+	if c.StormLimit < 0 || c.StormLimit > 10_000 {
+		return fmt.Errorf("alerts: storm_limit %d is not usable: choose 1 to 10000", c.StormLimit)
+	}
+	if c.KeepDays < 0 || c.KeepDays > 10_000 {
+		return fmt.Errorf("alerts: keep_days %d is not usable: choose 1 to 10000", c.KeepDays)
 	}
 	names := map[string]bool{SyslogName: true}
 	for _, w := range c.Webhooks {

@@ -18,11 +18,12 @@ func (s *Station) judge(ctx context.Context, open []store.Episode, v view, now t
 	}
 	var changes []store.EpisodeChange
 	seen := map[string]bool{}
+	gathered := s.gather(open, &v, now)
 	for _, c := range v.seen {
 		seen[c.Key] = true
 		e, ok := known[c.Key]
 		if !ok {
-			changes = append(changes, s.open(c, now))
+			changes = append(changes, s.open(c, gathered[c.Key], now))
 		} else if next := goesOn(e, c); next != e {
 			changes = append(changes, store.EpisodeChange{Episode: next, Tell: s.tellWorse(e, next, now)})
 		}
@@ -40,14 +41,20 @@ func (s *Station) judge(ctx context.Context, open []store.Episode, v view, now t
 	return changes, nil
 }
 
-// open begins an episode.
-func (s *Station) open(c Condition, now time.Time) store.EpisodeChange {
-	e := store.Episode{Key: c.Key, Kind: c.Kind, Subject: c.Subject, Severity: c.Severity, Detail: c.Detail, Opened: now}
+// open begins an episode. One that is gathered is told by another one. That waits a moment, so that
+// it can say how many there are.
+func (s *Station) open(c Condition, gathered bool, now time.Time) store.EpisodeChange {
+	e := store.Episode{Key: c.Key, Kind: c.Kind, Subject: c.Subject, Severity: c.Severity, Detail: c.Detail, Opened: now, Gathered: gathered}
 	change := store.EpisodeChange{Episode: e}
 	for _, one := range s.sinks {
-		if one.wants(e.Kind, e.Severity) {
-			change.Tell = append(change.Tell, delivery(one.name, e, Opened, now))
+		if gathered || !one.wants(about(e), e.Severity) {
+			continue
 		}
+		d := delivery(one.name, e, Opened, now)
+		if e.Kind == Storm {
+			d.Next = now.Add(stormWait)
+		}
+		change.Tell = append(change.Tell, d)
 	}
 	return change
 }
@@ -64,8 +71,11 @@ func goesOn(e store.Episode, c Condition) store.Episode {
 // tellWorse is for receivers that the alert was not bad enough for until now.
 func (s *Station) tellWorse(before, after store.Episode, now time.Time) []store.Delivery {
 	var list []store.Delivery
+	if after.Gathered {
+		return nil
+	}
 	for _, one := range s.sinks {
-		if one.wants(after.Kind, after.Severity) && !one.wants(before.Kind, before.Severity) {
+		if one.wants(about(after), after.Severity) && !one.wants(about(before), before.Severity) {
 			list = append(list, delivery(one.name, after, Opened, now))
 		}
 	}

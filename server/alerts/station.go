@@ -207,6 +207,9 @@ func (s *Station) tidy(ctx context.Context) {
 		if err := s.Store.ForgetDeliveries(ctx, names, now.Add(-deliveryLife), now); err != nil && ctx.Err() == nil {
 			s.Log.Error("cannot forget old deliveries", "error", err)
 		}
+		if err := s.Store.ForgetEpisodes(ctx, now.Add(-s.Config.keep())); err != nil && ctx.Err() == nil {
+			s.Log.Error("cannot forget old alerts", "error", err)
+		}
 		pause(ctx, tidyEvery)
 	}
 }

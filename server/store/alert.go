@@ -22,6 +22,8 @@ type Episode struct {
 	Closed time.Time
 	// Returns counts how often its cause came back before it was closed.
 	Returns int
+	// Gathered is true for one of many: another episode tells of it.
+	Gathered bool
 }
 
 // EpisodeChange stores an episode, a new one when its ID is 0, and what receivers are to be told of it.
@@ -40,13 +42,13 @@ type EpisodeFilter struct {
 	Limit int
 }
 
-const episodeColumns = `id, key, kind, subject, severity, detail, opened, cleared, closed, returns`
+const episodeColumns = `id, key, kind, subject, severity, detail, opened, cleared, closed, returns, gathered`
 
 func scanEpisode(scan func(...any) error) (Episode, error) {
 	var e Episode
-	var opened, cleared, closed int64
-	err := scan(&e.ID, &e.Key, &e.Kind, &e.Subject, &e.Severity, &e.Detail, &opened, &cleared, &closed, &e.Returns)
-	e.Opened, e.Cleared, e.Closed = at(opened), at(cleared), at(closed)
+	var opened, cleared, closed, gathered int64
+	err := scan(&e.ID, &e.Key, &e.Kind, &e.Subject, &e.Severity, &e.Detail, &opened, &cleared, &closed, &e.Returns, &gathered)
+	e.Opened, e.Cleared, e.Closed, e.Gathered = at(opened), at(cleared), at(closed), gathered == 1
 	return e, err
 }
 
@@ -105,9 +107,9 @@ func (s *Store) ChangeEpisodes(ctx context.Context, changes []EpisodeChange) err
 func changeEpisode(ctx context.Context, tx *sql.Tx, c EpisodeChange) error {
 	e := c.Episode
 	if e.ID == 0 {
-		err := tx.QueryRowContext(ctx, `INSERT INTO episodes (key, kind, subject, severity, detail, opened, cleared, closed, returns)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING id`,
-			e.Key, e.Kind, e.Subject, e.Severity, e.Detail, ms(e.Opened), ms(e.Cleared), ms(e.Closed), e.Returns).Scan(&e.ID)
+		err := tx.QueryRowContext(ctx, `INSERT INTO episodes (key, kind, subject, severity, detail, opened, cleared, closed, returns, gathered)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING id`,
+			e.Key, e.Kind, e.Subject, e.Severity, e.Detail, ms(e.Opened), ms(e.Cleared), ms(e.Closed), e.Returns, bit(e.Gathered)).Scan(&e.ID)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil // it is open already
 		}
@@ -125,6 +127,19 @@ func changeEpisode(ctx context.Context, tx *sql.Tx, c EpisodeChange) error {
 		}
 	}
 	return nil
+}
+
+// ForgetEpisodes removes what was closed before a time, with what was told of it.
+func (s *Store) ForgetEpisodes(ctx context.Context, before time.Time) error {
+	return s.write(ctx, "forget old alerts", func(ctx context.Context, tx *sql.Tx) error {
+		const old = `SELECT id FROM episodes e WHERE e.closed > 0 AND e.closed < $1
+			AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.episode = e.id AND d.state = 'pending')`
+		if _, err := tx.ExecContext(ctx, `DELETE FROM deliveries WHERE episode IN (`+old+`)`, ms(before)); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM episodes WHERE id IN (`+old+`)`, ms(before))
+		return err
+	})
 }
 
 // OpenAlerts counts open episodes by kind.

@@ -27,6 +27,7 @@ var steps = []string{
 	"0011_flapping.sql",
 	"0012_briefs.sql",
 	"0012_asof.sql",
+	"0013_gathered.sql",
 }
 
 // migrationLock makes servers that start at once on one PostgreSQL wait for each other.
