@@ -65,7 +65,7 @@ func expired(r *http.Request, now time.Time) bool {
 // byHost is the one look-up by which revocation acts on the very next request, also on a
 // connection that is already open.
 func (a *API) byHost(ctx context.Context, id inventory.HostID, fingerprint string) (Caller, error) {
-	h, err := a.Store.Host(ctx, id)
+	h, err := a.Store.Caller(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return Caller{}, &Error{Code: http.StatusForbidden, Text: "this server does not know this host", Hint: "enrol the host again"}
 	}

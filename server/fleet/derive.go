@@ -86,6 +86,8 @@ type deriver struct {
 	next Run
 	at   time.Time
 	step store.Step
+	// list are the resources with what is known of them.
+	list []entry
 	// inOrder is what the run before left in order; see [deriver.wasInOrder].
 	inOrder map[string]bool
 }
@@ -119,14 +121,19 @@ func (d *deriver) resources() {
 		}
 		return
 	}
-	list := complete(*d.next.Catalog, *d.next.Result)
+	d.list = complete(*d.next.Catalog, *d.next.Result)
 	h.Found, h.Counts = policies.NotApplicable, map[policies.Status]int{}
 	seen := map[string]bool{}
-	for _, one := range list {
-		seen[one.Address] = true
+	for i := range d.list {
+		one := &d.list[i]
+		if len(d.prev.Findings) > 0 {
+			seen[one.Address] = true
+		}
 		h.Counts[one.Status]++
 		h.Found = policies.Worst(h.Found, one.Status)
-		d.resource(one)
+		if one.Status != policies.Compliant || seen[one.Address] {
+			d.resource(*one)
+		}
 	}
 	for _, address := range slices.Sorted(maps.Keys(d.prev.Findings)) {
 		if !seen[address] {
@@ -139,18 +146,25 @@ func (d *deriver) resources() {
 // entry is one resource of a completed result.
 type entry struct {
 	policies.ResourceResult
-	declared policies.Resource
+	declared *policies.Resource
 }
 
 // complete adds what is missing from a result and marks what nobody expected in it: a
 // missing answer is never a pass.
 func complete(c policies.Catalog, r policies.Result) []entry {
+	list := make([]entry, 0, len(c.Resources))
+	if parallel(c, r) { // nothing is
+		for i := range r.Resources {
+			list = append(list, entry{ResourceResult: r.Resources[i], declared: &c.Resources[i]})
+		}
+		return list
+	}
 	answers := make(map[string]policies.ResourceResult, len(r.Resources))
 	for _, one := range r.Resources {
 		answers[one.Address] = one
 	}
-	list := make([]entry, 0, len(c.Resources))
-	for _, declared := range c.Resources {
+	for i := range c.Resources {
+		declared := &c.Resources[i]
 		one, ok := answers[declared.Address]
 		delete(answers, declared.Address)
 		if !ok {
@@ -162,7 +176,7 @@ func complete(c policies.Catalog, r policies.Result) []entry {
 	for _, one := range r.Resources {
 		if _, left := answers[one.Address]; left {
 			one.Status, one.Message = policies.Unexpected, "the catalog does not have it"
-			list = append(list, entry{ResourceResult: one})
+			list = append(list, entry{ResourceResult: one, declared: &policies.Resource{}})
 		}
 	}
 	return list

@@ -15,8 +15,8 @@ func (d *deriver) patches() {
 		return
 	}
 	d.step.PatchHosts = []store.PatchHost{}
-	for _, one := range complete(*d.next.Catalog, *d.next.Result) {
-		row, ok := patchHost(one)
+	for i := range d.list {
+		row, ok := patchHost(&d.list[i])
 		twice := slices.ContainsFunc(d.step.PatchHosts, func(p store.PatchHost) bool { return p.Rollout == row.Rollout })
 		if !ok || twice {
 			continue
@@ -27,7 +27,7 @@ func (d *deriver) patches() {
 }
 
 // patchHost reads a resource of the kind patch; rollout and ring stand in its attributes.
-func patchHost(one entry) (store.PatchHost, bool) {
+func patchHost(one *entry) (store.PatchHost, bool) {
 	if one.declared.Kind != "patch" || one.declared.Check {
 		return store.PatchHost{}, false
 	}

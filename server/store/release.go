@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"sync"
 )
 
 const releaseColumns = `number, commit_id, subject, author, committed, made, tag, bundle, size, rollback_to, signer, key, trial, signers`
@@ -19,6 +20,7 @@ func scanRelease(scan func(...any) error) (Release, error) {
 
 // AddRelease stores a release, whose number must be the next one: ErrConflict otherwise.
 func (s *Store) AddRelease(ctx context.Context, r Release) error {
+	defer s.newest.forget()
 	return s.write(ctx, "store the release", func(ctx context.Context, tx *sql.Tx) error {
 		var last uint64
 		if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(number), 0) FROM releases`).Scan(&last); err != nil {
@@ -41,11 +43,39 @@ func (s *Store) Release(ctx context.Context, number uint64) (Release, error) {
 
 // LatestRelease returns the newest release: ErrNotFound while there is none.
 func (s *Store) LatestRelease(ctx context.Context) (Release, error) {
+	if s.postgres { // another server may have made one
+		return s.latest(ctx)
+	}
+	s.newest.mu.Lock()
+	defer s.newest.mu.Unlock()
+	if s.newest.known {
+		return s.newest.release, nil
+	}
+	r, err := s.latest(ctx)
+	s.newest.release, s.newest.known = r, err == nil
+	return r, err
+}
+
+func (s *Store) latest(ctx context.Context) (Release, error) {
 	return s.release(ctx, `ORDER BY number DESC LIMIT 1`)
 }
 
+// newest is the newest release while it is known. It is read under the lock, so that a newer one
+// that was stored in the meantime is never taken for known.
+type newest struct {
+	mu      sync.Mutex
+	release Release
+	known   bool
+}
+
+func (n *newest) forget() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.known = false
+}
+
 func (s *Store) release(ctx context.Context, clause string, args ...any) (Release, error) {
-	r, err := scanRelease(s.r.QueryRowContext(ctx, `SELECT `+releaseColumns+` FROM releases `+clause, args...).Scan)
+	r, err := scanRelease(s.one(ctx, `SELECT `+releaseColumns+` FROM releases `+clause, args...).Scan)
 	if err != nil {
 		return Release{}, fmt.Errorf("cannot read the release: %w", found(err))
 	}

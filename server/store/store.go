@@ -29,6 +29,7 @@ type Store struct {
 	callers    callers
 	beats      beats
 	deliveries deliveries
+	newest     newest
 }
 
 const (
@@ -75,12 +76,12 @@ func connectSQLite(path string) (*Store, error) {
 	if err := claim(path); err != nil {
 		return nil, err
 	}
-	w, err := sql.Open("sqlite", sqliteDSN(path, "synchronous(FULL)", "journal_mode(WAL)"))
+	w, err := sql.Open("sqlite", sqliteDSN(path, "synchronous(FULL)", "journal_mode(WAL)", writerCache, checkpointPages))
 	if err != nil {
 		return nil, err
 	}
 	w.SetMaxOpenConns(1)
-	r, err := sql.Open("sqlite", sqliteDSN(path, "query_only(1)"))
+	r, err := sql.Open("sqlite", sqliteDSN(path, "query_only(1)", readerCache))
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +89,14 @@ func connectSQLite(path string) (*Store, error) {
 	r.SetMaxIdleConns(sqliteReaders)
 	return &Store{w: w, r: r}, nil
 }
+
+// What SQLite may hold in memory, in KiB if negative, and after how many pages of 4 KiB the log goes
+// into the file: rows of many hosts change the same pages of indexes again and again.
+const (
+	writerCache     = "cache_size(-65536)"
+	readerCache     = "cache_size(-16384)"
+	checkpointPages = "wal_autocheckpoint(10000)"
+)
 
 // settleTime is how long Open waits for another process that opens the same file.
 const settleTime = 10 * time.Second
