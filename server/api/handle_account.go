@@ -101,6 +101,9 @@ func (a *API) resetPassword(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !account.Disabled.IsZero() {
+		return nil, badRequest(fmt.Sprintf("the account %s is disabled", in.Name), "let the person in again with `plumb account enable` first")
+	}
 	if in.Password == "" {
 		return a.made(c, in)
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"net/http/httptest"
@@ -46,7 +47,7 @@ func (f *fleet) open(ctx context.Context) (address string) {
 	server := httptest.NewTLSServer(f.serve())
 	f.t.Cleanup(server.Close)
 	code := api.Secret()
-	must(f.t, f.store.CreateSignIn(f.t.Context(), store.SignIn{Hash: api.HashSecret(code), Role: "viewer", Name: "grace", Expires: start.Add(time.Minute)}))
+	must(f.t, f.store.CreateSignIn(f.t.Context(), store.SignIn{Hash: api.HashSecret(code), Role: cmp.Or(f.role, "viewer"), Name: "grace", Expires: start.Add(time.Minute)}))
 	must(f.t, chromedp.Do(ctx, chromedp.Navigate(server.URL+"/signin/"+code)))
 	return server.URL
 }
@@ -94,7 +95,7 @@ type css = chromedp.CSS
 var shown = map[string]string{"overview": "/", "hosts": "/hosts", "host": "/hosts/build1.example.org", "fine": "/hosts/web01.example.org", "drift": "/drift",
 	"rings": "/rings", "ring_hosts": "/rings/hosts?of=security/4&ring=early",
 	"patches": "/patches", "patch_hosts": "/patches/hosts?what=unknown", "advisories": "/advisories", "advisory": "/advisories/DSA-5990-1", "cycle": "/changes/security/4", "patched": "/hosts/db1.example.org",
-	"changes": "/changes", "change": "/changes/3", "signin": "/signin/used", "trouble": "/hosts/zebra"}
+	"changes": "/changes", "change": "/changes/3", "account": "/account", "signin": "/signin/used", "trouble": "/hosts/zebra"}
 
 // TestNoPageScrollsSideways looks at windows from a small telephone's to a wide one, with
 // ordinary names and with the longest that there can be.

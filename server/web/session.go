@@ -25,9 +25,6 @@ type arrival struct {
 // nobody can have fixed it beforehand.
 func (s *site) open(c *api.Call, in arrival) (*http.Cookie, error) {
 	ctx, st := c.Request.Context(), s.Read().Store
-	if err := s.end(c); err != nil {
-		return nil, err
-	}
 	if err := st.AddAct(ctx, store.Act{At: c.Now, Who: in.name, What: "sign in", Detail: "as " + in.role + " " + in.how}); err != nil {
 		return nil, err
 	}
@@ -39,7 +36,10 @@ func (s *site) open(c *api.Call, in arrival) (*http.Cookie, error) {
 	} else {
 		err = st.OpenSession(ctx, session, *in.account)
 	}
-	return hostCookie(api.SessionCookie, secret, sessionLife), err
+	if err != nil {
+		return nil, err
+	}
+	return hostCookie(api.SessionCookie, secret, sessionLife), s.end(c)
 }
 
 // end ends the session of the browser, if it has one.
