@@ -184,9 +184,11 @@ func join(catalog policies.Catalog, result policies.Result) []Resource {
 		delete(found, want.Address)
 		rows = append(rows, resourceView(want, one))
 	}
-	for _, one := range found {
-		one.Status = policies.Unexpected
-		rows = append(rows, resourceView(policies.Resource{Address: one.Address}, one))
+	for _, one := range result.Resources {
+		if _, left := found[one.Address]; left {
+			one.Status = policies.Unexpected
+			rows = append(rows, resourceView(policies.Resource{Address: one.Address}, one))
+		}
 	}
 	slices.SortStableFunc(rows, func(a, b Resource) int { return b.Status.Rank() - a.Status.Rank() })
 	return rows
