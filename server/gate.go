@@ -29,6 +29,7 @@ const (
 type gate struct {
 	net.Listener
 	proves bool // whether connections prove who they are
+	turns  chan struct{}
 
 	mu        sync.Mutex
 	strangers map[netip.Addr]int
@@ -37,12 +38,13 @@ type gate struct {
 }
 
 func newGate(ln net.Listener, proves bool) *gate {
-	return &gate{Listener: ln, proves: proves, strangers: map[netip.Addr]int{}, hosts: map[[sha256.Size]byte][]net.Conn{}}
+	return &gate{Listener: ln, proves: proves, turns: make(chan struct{}, handshakes), strangers: map[netip.Addr]int{}, hosts: map[[sha256.Size]byte][]net.Conn{}}
 }
 
 // guest is a connection that gives its place back once.
 type guest struct {
 	net.Conn
+	turn
 	leave func()
 }
 
@@ -65,7 +67,9 @@ func (g *gate) Accept() (net.Conn, error) {
 			continue
 		}
 		hurry(conn)
-		return &guest{conn, sync.OnceFunc(func() { g.left(from) })}, nil
+		c := &guest{Conn: conn}
+		c.leave = sync.OnceFunc(func() { g.left(from); c.ends() })
+		return c, nil
 	}
 }
 

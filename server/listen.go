@@ -116,6 +116,9 @@ func (s *Server) serveHTTP(ctx context.Context, ln net.Listener, conf *tls.Confi
 	if conf != nil {
 		gate := newGate(ln, conf.ClientAuth == tls.RequireAndVerifyClientCert)
 		ln, srv.ConnState = gate, gate.watch
+		if gate.proves {
+			conf.GetConfigForClient = gate.hello
+		}
 	}
 	stop := context.AfterFunc(ctx, func() {
 		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)

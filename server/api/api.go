@@ -52,11 +52,13 @@ type API struct {
 
 	memory views.Memory
 
-	limits   limiter
-	registry *prometheus.Registry
-	answered *prometheus.CounterVec
-	checkIns prometheus.Histogram
-	engine   *gin.Engine
+	limits limiter
+	// admission is for hosts.
+	admission admission
+	registry  *prometheus.Registry
+	answered  *prometheus.CounterVec
+	checkIns  prometheus.Histogram
+	engine    *gin.Engine
 }
 
 // Policy is what the API asks of the policy repository and its releases.
@@ -99,6 +101,9 @@ func (a *API) Start(more ...Route) {
 	a.engine.RedirectTrailingSlash = false
 	if err := a.engine.SetTrustedProxies(nil); err != nil {
 		panic(err) // an empty list is always fine
+	}
+	if a.admission.most == 0 {
+		a.admission.most = atOnce
 	}
 	a.startMetrics()
 	for _, r := range append(a.routes(), more...) {

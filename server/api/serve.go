@@ -41,6 +41,12 @@ func (a *API) guarded(r Route, c *gin.Context) (value any, err error) {
 		}
 	}()
 	harden(c.Writer.Header())
+	if r.Access == Host {
+		if err := a.admission.enter(); err != nil {
+			return nil, err
+		}
+		defer a.admission.leave()
+	}
 	if err := sameSite(c.Request); err != nil {
 		return nil, err
 	}
