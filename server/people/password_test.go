@@ -94,6 +94,26 @@ func TestUnknownNamesCostTheSame(t *testing.T) {
 	}
 }
 
+// TestUnknownNamesWaitForTheirHash takes all places for hashing: whoever gets an answer all the
+// same did not need one.
+func TestUnknownNamesWaitForTheirHash(t *testing.T) {
+	p, st, _ := newPeople(t, cheap)
+	ctx := t.Context()
+	must(t, p.Add(ctx, local("ada"), good))
+	must(t, p.Add(ctx, local("invited"), ""))
+	must(t, st.AddAccount(ctx, store.Account{Name: "grace@login", Issuer: "https://login", Subject: "1"}))
+	for range hashesAtOnce {
+		_, err := p.hasher.enter(ctx)
+		must(t, err)
+	}
+	p.hasher.waiting.Add(hashesWaiting)
+	for _, name := range []string{"ada", "nobody", "invited", "grace@login", "not a name", ""} {
+		if _, _, err := p.SignIn(ctx, try(name, good)); kindOf(err) != Busy {
+			t.Errorf("%q is answered without any work: %v", name, err)
+		}
+	}
+}
+
 func TestPasswordIsHashedAgainWhenThatWasTooCheap(t *testing.T) {
 	p, st, _ := newPeople(t, cheap)
 	ctx := t.Context()
