@@ -95,12 +95,13 @@ type css = chromedp.CSS
 var shown = map[string]string{"overview": "/", "hosts": "/hosts", "host": "/hosts/build1.example.org", "fine": "/hosts/web01.example.org", "drift": "/drift",
 	"rings": "/rings", "ring_hosts": "/rings/hosts?of=security/4&ring=early",
 	"patches": "/patches", "patch_hosts": "/patches/hosts?what=unknown", "advisories": "/advisories", "advisory": "/advisories/DSA-5990-1", "cycle": "/changes/security/4", "patched": "/hosts/db1.example.org",
+	"policies": "/policies", "policy": "/policies/ssh_baseline", "controls": "/controls", "standing": "/standing?policy=time", "kpis": "/kpis", "alerts": "/alerts",
 	"changes": "/changes", "change": "/changes/3", "account": "/account", "signin": "/signin/used", "trouble": "/hosts/zebra"}
 
 // TestNoPageScrollsSideways looks at windows from a small telephone's to a wide one, with
 // ordinary names and with the longest that there can be.
 func TestNoPageScrollsSideways(t *testing.T) {
-	long := map[string]string{"overview": "/", "hosts": "/hosts", "host": "/hosts/evil", "drift": "/drift", "changes": "/changes", "change": "/changes/1"}
+	long := map[string]string{"overview": "/", "hosts": "/hosts", "host": "/hosts/evil", "drift": "/drift", "changes": "/changes", "change": "/changes/1", "policies": "/policies", "controls": "/controls", "kpis": "/kpis"}
 	cases := map[string]struct {
 		fill  func(*fleet)
 		pages map[string]string

@@ -44,6 +44,7 @@ type gridLine struct {
 type tick struct {
 	X             string
 	Anchor, Words string
+	at            float64
 }
 
 // slot is where a pointer finds the words of one point.
@@ -191,7 +192,7 @@ func ticks(from, to time.Time, most int) []tick {
 		if x < 0 {
 			continue
 		}
-		list = append(list, tick{X: short(x), Anchor: anchor(x), Words: at.Format(form)})
+		list = append(list, tick{at: x, X: short(x), Anchor: anchor(x), Words: at.Format(form)})
 	}
 	return list
 }

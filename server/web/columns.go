@@ -13,6 +13,9 @@ import (
 func columns(at []time.Time, to time.Time, list []series, most float64) (bands []band, slots []slot) {
 	edges := append(slices.Clone(at), to)
 	xs := places(edges)
+	for i := range xs {
+		xs[i] = inset + xs[i]*(plotWidth-inset)/plotWidth
+	}
 	for i := range at {
 		gap := min((xs[i+1]-xs[i])*0.2, 8)
 		slots = append(slots, slot{X: xs[i] + gap/2, Width: xs[i+1] - xs[i] - gap})
@@ -32,6 +35,18 @@ func columns(at []time.Time, to time.Time, list []series, most float64) (bands [
 		}
 	}
 	return bands, slots
+}
+
+// inset is room for the scale, in units of the plot.
+const inset = 40
+
+// insetTicks are ticks of a chart that leaves that room.
+func insetTicks(list []tick) []tick {
+	for i := range list {
+		x := (inset + list[i].at*(plotWidth-inset)/100) * 100 / plotWidth
+		list[i].X, list[i].Anchor = short(x), anchor(x)
+	}
+	return list
 }
 
 // changeChart draws how changes ended.
@@ -73,7 +88,7 @@ func courseChart(k views.KPIs, title string, list []series, counts func(i int) [
 	for i := range c.Slots {
 		c.Slots[i].Words = "from " + c.Rows[i].When + ": " + strings.Join(c.Rows[i].Cells, " and ") + " " + strings.ToLower(strings.Join(c.Heads, " and "))
 	}
-	c.Grid, c.Ticks = grid(scale, whole), ticks(at[0], k.To, 7)
+	c.Grid, c.Ticks = grid(scale, whole), insetTicks(ticks(at[0], k.To, 7))
 	c.Words = fmt.Sprintf("From %s to %s, %s in all, at most %s at a time.", k.From.Format("2 January 2006"), k.To.Format("2 January 2006"), views.Number(total), views.Number(int(most)))
 	return c
 }

@@ -32,6 +32,8 @@ type fleet struct {
 	driver *rollout.Driver
 	// glancer takes the driver's place on pages.
 	glancer views.Glancer
+	// role is that of whoever looks; empty is a viewer.
+	role string
 	// work is what hosts are at right now.
 	work []views.PatchProgress
 }

@@ -75,7 +75,8 @@ func BenchmarkPages(b *testing.B) {
 		}
 	}
 	for _, address := range []string{"/", "/hosts", "/hosts?after=host05000.example.org", "/hosts?status=noncompliant", "/hosts?q=99", "/hosts/host00000.example.org", "/drift", "/changes", "/changes/1",
-		"/rings", "/rings/hosts?of=everything/1&ring=canary&after=host05000.example.org", "/patches", "/patches/hosts?what=reboot", "/advisories", "/advisories?after=5000", "/advisories/DSA-5991-1", "/changes/everything/1"} {
+		"/rings", "/rings/hosts?of=everything/1&ring=canary&after=host05000.example.org", "/patches", "/patches/hosts?what=reboot", "/advisories", "/advisories?after=5000", "/advisories/DSA-5991-1", "/changes/everything/1",
+		"/policies", "/policies/ssh_baseline", "/controls", "/standing?policy=ssh_baseline", "/standing?policy=ssh_baseline&status=noncompliant", "/alerts", "/kpis", "/events?what=drift", "/?period=90d"} {
 		b.Run(address, func(b *testing.B) {
 			look(b, pages, address)
 			for b.Loop() {
@@ -83,7 +84,7 @@ func BenchmarkPages(b *testing.B) {
 			}
 		})
 	}
-	for _, address := range []string{"/patches", "/advisories", "/changes", "/changes/1", "/changes/everything/1"} {
+	for _, address := range []string{"/patches", "/advisories", "/changes", "/changes/1", "/changes/everything/1", "/", "/policies", "/controls", "/kpis"} {
 		b.Run("first "+address, func(b *testing.B) {
 			for b.Loop() {
 				look(b, f.serve(), address)

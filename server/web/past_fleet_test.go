@@ -14,6 +14,7 @@ import (
 
 	"plumb/inventory"
 	"plumb/policies"
+	"plumb/policies/bundle"
 	"plumb/server/store"
 )
 
@@ -91,13 +92,28 @@ func (f *fleet) showPast(hosts int) {
 	for days := 88; days > 12; days -= 10 {
 		at := start.AddDate(0, 0, -days).Add(-time.Duration(days%3) * time.Hour)
 		releases = append(releases, at)
-		f.release(fmt.Sprintf("Settle what was found in week %d", 13-days/7), at)
+		f.policyRelease(fmt.Sprintf("Settle what was found in week %d", 13-days/7), at)
 	}
 	for i := range hosts {
 		s := f.someStory(fmt.Sprintf("app%02d.example.org", i+1), 92-i%40)
 		s.live(dice, releases, i)
 	}
 	f.showAlerts()
+}
+
+// policyRelease adds a release with a policy in it, which says something else each time.
+func (f *fleet) policyRelease(subject string, made time.Time) {
+	f.t.Helper()
+	n := f.policy.Release + 1
+	tree := bundle.Tree{"ssh/baseline.hcl": fmt.Appendf(nil, "policy \"ssh_baseline\" {\n  mode = \"enforce\"\n\n  resource \"sshd_directive\" \"limits\" {\n    name  = \"MaxAuthTries\"\n    value = %d\n  }\n}\n", n),
+		fmt.Sprintf("hosts/rack%d.hcl", n): []byte("host \"app01.example.org\" {}\n")}
+	raw, err := bundle.Pack(tree)
+	must(f.t, err)
+	digest := inventory.Digest(raw)
+	must(f.t, f.store.PutObject(f.t.Context(), store.Ref{Kind: store.KindBundle, Digest: digest}, raw, made))
+	f.policy.Release, f.policy.Commit = n, inventory.Digest([]byte(subject))[:40]
+	must(f.t, f.store.AddRelease(f.t.Context(), store.Release{Number: n, Commit: f.policy.Commit, Subject: subject, Author: "Ada Lovelace <ada@example.org>",
+		Committed: made.Add(-time.Hour), Made: made, Bundle: digest, Tag: digest, Size: int64(len(raw)), RollbackTo: n - 1, Signer: "plumb-trial", Key: "SHA256:abc", Trial: true}))
 }
 
 // live tells what happened to a host until today.
@@ -126,6 +142,8 @@ func (s *story) live(dice *rand.Rand, releases []time.Time, i int) {
 			silent++
 			_, err := s.f.store.MarkStale(s.f.t.Context(), at, at)
 			must(s.f.t, err)
+		case chance < 50:
+			s.tell(at, release, map[string]policies.ResourceResult{maxAuth: {Status: policies.Repaired, Cause: policies.Intentional, Changes: []policies.Change{{Attribute: "value", Before: "6", After: "4"}}}})
 		default:
 			s.tell(at, release, nil)
 		}
@@ -173,6 +191,10 @@ func TestPastScreenshots(t *testing.T) {
 	f.show()
 	f.showPatching()
 	f.shoot(ctx, "past-", pastPages)
+	calm := newFleet(t)
+	calm.showPast(40)
+	calm.role = "auditor"
+	calm.shoot(ctx, "calm-", pastPages)
 	empty.shoot(ctx, "empty-", map[string]string{"overview": "/", "policies": "/policies", "controls": "/controls", "kpis": "/kpis", "alerts": "/alerts"})
 }
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"plumb/modules"
 	"plumb/server/api"
 	"plumb/server/store"
 	"plumb/server/views"
@@ -33,7 +35,7 @@ func (f *fleet) serve() http.Handler {
 		r.Live = func(time.Time) []views.PatchProgress { return slices.Clone(f.work) }
 		return r
 	}
-	pages := Pages{Read: read, People: f.people(), Version: "0.1.0"}
+	pages := Pages{Read: read, Diff: modules.TextDiff, People: f.people(), Version: "0.1.0"}
 	if f.driver != nil {
 		pages.Rollouts, pages.Nexts = f.driver, someNexts
 	}
@@ -55,7 +57,7 @@ func someNexts(context.Context, time.Time) ([]views.PatchNext, error) {
 func (f *fleet) session() *http.Cookie {
 	f.t.Helper()
 	secret := api.Secret()
-	must(f.t, f.store.CreateSession(f.t.Context(), store.Session{Hash: api.HashSecret(secret), Name: "grace", Role: "viewer", Expires: start.Add(time.Hour)}))
+	must(f.t, f.store.CreateSession(f.t.Context(), store.Session{Hash: api.HashSecret(secret), Name: "grace", Role: cmp.Or(f.role, "viewer"), Expires: start.Add(time.Hour)}))
 	return &http.Cookie{Name: api.SessionCookie, Value: secret}
 }
 
