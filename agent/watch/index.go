@@ -22,13 +22,22 @@ type index struct {
 
 // place is one folder.
 type place struct {
-	id    string
+	ids   []string
 	whole bool // also what is written into its files
 	names map[string]map[*target]bool
 }
 
-// everything stands for all names in a folder.
-const everything = "*/"
+const (
+	// everything stands for all names in a folder.
+	everything = "*/"
+	// starters stands for those folders in systemd's whose links start units.
+	starters = "*.wants/"
+)
+
+// isStarter tells whether links in a folder of the name start units.
+func isStarter(name string) bool {
+	return strings.HasSuffix(name, ".wants") || strings.HasSuffix(name, ".requires")
+}
 
 // spot is one name in one folder.
 type spot struct{ folder, name string }
@@ -67,8 +76,12 @@ func (ix *index) hit(n notice) []hit {
 			continue
 		}
 		entry := n.what&entry != 0
-		list = append(list, hits(p.names[n.name], folder, n.name, entry, entry)...)
-		list = append(list, hits(p.names[everything], folder, n.name, entry, entry)...)
+		moved := entry || len(p.ids) > 1 // it may be called otherwise now, see [sources.add]
+		list = append(list, hits(p.names[n.name], folder, n.name, entry, moved)...)
+		list = append(list, hits(p.names[everything], folder, n.name, entry, moved)...)
+		if isStarter(n.name) {
+			list = append(list, hits(p.names[starters], folder, n.name, entry, moved)...)
+		}
 	}
 	return list
 }
@@ -88,7 +101,10 @@ func (ix *index) below(paths []string) map[*target]string {
 	found := map[*target]string{}
 	for folder, p := range ix.places {
 		for name, set := range p.names {
-			at := filepath.Join(folder, strings.TrimSuffix(name, everything))
+			at := filepath.Join(folder, name)
+			if name == everything || name == starters {
+				at = folder
+			}
 			for _, path := range paths {
 				if at != path && !strings.HasPrefix(at, strings.TrimSuffix(path, "/")+"/") {
 					continue
@@ -130,7 +146,7 @@ func (p *pass) target(t *target) {
 	}
 	if len(t.Units) > 0 { // new folders may come there whose links start units
 		if real, ok := p.follow(t, t.below(unitFolder)); ok {
-			p.hook(t, real, everything, false)
+			p.hook(t, real, starters, false)
 		}
 	}
 	for _, folder := range t.Folders {
@@ -227,21 +243,25 @@ func (p *pass) watch(at *place, folder string, final bool) error {
 		return err
 	}
 	at.whole = at.whole || final
-	id, err := p.sources.add(folder, at.whole && !busy(folder), at.whole)
+	ids, err := p.sources.add(folder, at.whole && !busy(folder), at.whole)
 	p.fresh[folder], p.whole[folder] = err, at.whole
 	if err == nil {
 		delete(p.blind, folder)
 	}
-	if err != nil || id == at.id {
+	if len(ids) == 0 || slices.Equal(ids, at.ids) {
 		return err
 	}
-	p.unname(folder, at.id)
-	at.id = id
-	if p.folders[id] == nil {
-		p.folders[id] = map[string]bool{}
+	for _, id := range at.ids {
+		p.unname(folder, id)
 	}
-	p.folders[id][folder] = true
-	return nil
+	at.ids = ids
+	for _, id := range ids {
+		if p.folders[id] == nil {
+			p.folders[id] = map[string]bool{}
+		}
+		p.folders[id][folder] = true
+	}
+	return err
 }
 
 // busy tells of folders where programs write without end into files that nobody manages. There
@@ -292,8 +312,10 @@ func (ix *index) sweep(list []spot) {
 		}
 		delete(ix.places, s.folder)
 		delete(ix.blind, s.folder)
-		if ix.unname(s.folder, p.id); len(ix.folders[p.id]) == 0 {
-			ix.sources.remove(s.folder, p.id)
+		for _, id := range p.ids {
+			if ix.unname(s.folder, id); len(ix.folders[id]) == 0 {
+				ix.sources.remove(s.folder, id)
+			}
 		}
 	}
 }

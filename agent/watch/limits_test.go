@@ -24,7 +24,9 @@ func TestWatchesRunOut(t *testing.T) {
 		again(t)
 		return
 	}
-	must(t, os.WriteFile("/proc/sys/user/max_inotify_watches", []byte("12"), 0o644))
+	if err := os.WriteFile("/proc/sys/user/max_inotify_watches", []byte("12"), 0o644); err != nil {
+		t.Skip("needs a /proc/sys that may be written:", err)
+	}
 	dir := t.TempDir()
 	var log bytes.Buffer
 	w := open(t, Options{Anonymous: true, Log: slog.New(slog.NewTextHandler(&log, nil))})
@@ -62,6 +64,9 @@ func again(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	if err != nil && cmd.ProcessState == nil {
 		t.Skip("needs user namespaces: the kernel answers", err)
+	}
+	if bytes.Contains(out, []byte("--- SKIP")) {
+		t.Skipf("needs a /proc/sys that may be written: %s", out)
 	}
 	if err != nil || !bytes.Contains(out, []byte("--- PASS")) {
 		t.Errorf("in a namespace with few watches: %v\n%s", err, out)

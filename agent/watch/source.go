@@ -60,14 +60,33 @@ func openSources(opt Options) (sources, error) {
 	return list, nil
 }
 
-func (s sources) add(folder string, writes, files bool) (id string, err error) {
+// add watches a folder in one way, and tells by which names the kernel calls it. On an overlay file
+// system, where fanotify may call a folder by another name once it was written to, it is watched in
+// all ways: one never misses anything, and the other names who wrote as far as it can.
+func (s sources) add(folder string, writes, files bool) (ids []string, err error) {
+	all := isOverlay(folder)
 	for _, one := range s {
-		id, err = one.add(folder, writes, files)
-		if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
-			return id, err
+		id, fault := one.add(folder, writes, files)
+		switch {
+		case errors.Is(fault, fs.ErrNotExist) || errors.Is(fault, unix.ENOTDIR):
+			return nil, fault
+		case fault != nil:
+			err = fault
+			continue
+		}
+		if ids = append(ids, id); !all {
+			return ids, nil
 		}
 	}
-	return "", err
+	if len(ids) > 0 && strings.HasPrefix(ids[len(ids)-1], "i") {
+		return ids, nil
+	}
+	return ids, err
+}
+
+func isOverlay(folder string) bool {
+	var st unix.Statfs_t
+	return unix.Statfs(folder, &st) == nil && st.Type == unix.OVERLAYFS_SUPER_MAGIC
 }
 
 func (s sources) remove(folder, id string) {
@@ -173,9 +192,15 @@ func (fan fanotify) remove(folder, id string) {
 	_ = unix.FanotifyMark(int(fan), how, all, unix.AT_FDCWD, folder)
 }
 
+// handleFID is AT_HANDLE_FID: a handle that need not open the folder again, as fanotify tells it.
+const handleFID = 0x200
+
 // handleOf names a folder as the events of fanotify do.
 func handleOf(folder string) (string, error) {
-	handle, _, err := unix.NameToHandleAt(unix.AT_FDCWD, folder, 0)
+	handle, _, err := unix.NameToHandleAt(unix.AT_FDCWD, folder, handleFID)
+	if errors.Is(err, unix.EINVAL) { // before Linux 6.5, where no overlay can be marked either
+		handle, _, err = unix.NameToHandleAt(unix.AT_FDCWD, folder, 0)
+	}
 	if err != nil {
 		return "", err
 	}

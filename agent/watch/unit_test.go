@@ -51,6 +51,25 @@ func TestUnits(t *testing.T) {
 	}
 }
 
+// TestOtherUnitsAreNobodysDrift masks, enables and reloads beside a unit that runs on.
+func TestOtherUnitsAreNobodysDrift(t *testing.T) {
+	needSystemd(t)
+	for _, unit := range []string{"plumb-watch-one.service", "plumb-watch-two.service"} {
+		install(t, unit, "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=plumb-watch-test.target\n")
+		run(t, "systemctl", "start", unit)
+		run(t, "systemctl", "enable", unit)
+	}
+	w := open(t, Options{Own: os.Getpid()})
+	w.Watch([]Target{{Address: "service.one", Units: []string{"plumb-watch-one.service"}}})
+	quiet(t, w)
+	for _, args := range []string{"daemon-reload", "disable plumb-watch-two.service", "mask --runtime plumb-watch-two.service", "stop plumb-watch-two.service"} {
+		run(t, "systemctl", strings.Fields(args)...)
+		quiet(t, w)
+	}
+	run(t, "systemctl", "restart", "plumb-watch-one.service")
+	expect(t, w, "service.one")
+}
+
 func needSystemd(t *testing.T) {
 	t.Helper()
 	if _, err := os.Stat("/run/systemd/system"); err != nil || os.Geteuid() != 0 {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -73,6 +74,8 @@ type Watcher struct {
 	targets map[string]*target
 	pending pending
 	lost    bool
+	// invoked is where the links of units lead that run, by path.
+	invoked map[string]string
 }
 
 // Open starts a watcher that has nothing to watch yet. The error means that this kernel lets
@@ -88,7 +91,7 @@ func Open(opt Options) (*Watcher, error) {
 		return nil, fmt.Errorf("cannot make an eventfd: %w", err)
 	}
 	w := &Watcher{opt: opt, stop: stop, mounts: openMounts(), closed: make(chan struct{}), poke: make(chan struct{}, 1),
-		events: make(chan Event), index: newIndex(sources), targets: map[string]*target{}, pending: newPending()}
+		events: make(chan Event), index: newIndex(sources), targets: map[string]*target{}, pending: newPending(), invoked: map[string]string{}}
 	w.done.Add(2)
 	go w.listen()
 	go w.deliver()
@@ -126,6 +129,10 @@ func (w *Watcher) Watch(list []Target) {
 		delete(old, one.Address)
 		w.targets[one.Address] = t
 		all = append(all, t)
+		for _, unit := range one.Units {
+			path := t.below(invocations + unit)
+			w.invoked[path], _ = os.Readlink(path)
+		}
 	}
 	for address, gone := range old {
 		w.index.drop(gone)
@@ -214,7 +221,7 @@ func (w *Watcher) take(list []notice, now time.Time) {
 			if h.moved {
 				moved[h.target] = true
 			}
-			if n.pid != 0 && n.pid == w.opt.Own {
+			if n.pid != 0 && n.pid == w.opt.Own || w.runsOn(h.path) {
 				continue
 			}
 			if _, ok := who[n.pid]; !ok {
@@ -224,6 +231,17 @@ func (w *Watcher) take(list []notice, now time.Time) {
 		}
 	}
 	w.resolve(keys(moved))
+}
+
+// runsOn tells whether a path is the link of a unit that is the same as before. systemd makes the
+// links of all units anew whenever it reads its files, and nothing happened to them.
+func (w *Watcher) runsOn(path string) bool {
+	before, ok := w.invoked[path]
+	if !ok {
+		return false
+	}
+	w.invoked[path], _ = os.Readlink(path)
+	return w.invoked[path] == before
 }
 
 // overflow makes everything suspect.
