@@ -93,6 +93,9 @@ func pagerDuty(w Webhook, m Message, _ time.Time) (request, bool) {
 	return post(string(w.URL), event), true
 }
 
+// maxShort is how long ServiceNow's short description may be; it cuts off the rest without a word.
+const maxShort = 160
+
 // serviceNow makes a row of the incident table, and resolves it. URL is the instance's.
 func serviceNow(w Webhook, m Message, _ time.Time) (request, bool) {
 	table := base(w.URL) + "/api/now/table/incident"
@@ -103,7 +106,7 @@ func serviceNow(w Webhook, m Message, _ time.Time) (request, bool) {
 	}
 	urgency := map[string]string{"low": "3", "medium": "2", "high": "2", "critical": "1"}[m.Alert.Severity]
 	return post(table, map[string]string{
-		"short_description": m.title(), "description": m.body(), "urgency": urgency, "impact": urgency,
+		"short_description": clip(m.title(), maxShort), "description": m.body(), "urgency": urgency, "impact": urgency,
 		"correlation_id": m.Incident, "correlation_display": "Plumb",
 	}).as(w.User, w.Secret), true
 }
