@@ -52,6 +52,11 @@ import (
 //	torment-patch N N2 HOST        kill -9 the agent in patching; see torment_patch_test.go
 //	torment-server random|phases N N2 HOST...
 //	                               kill -9 the server in patch cycles; see torment_server_test.go
+//	campaign files|burst|units WHERE N N2 HOST
+//	                               tamper with much and measure; see commands_drift_test.go
+//	hook start                     a receiver of alerts, http://10.77.0.1:8099/
+//	hook told N REGEXP             waits until it was told so much, and no more
+//	login HOST USER COMMAND        as a person who came in through SSH
 //	thief offers|forges N HOST     the server is stolen; see thief_test.go
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
@@ -85,6 +90,9 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"torment-patch":  plain(cmdTormentPatch),
 		"torment-server": plain(cmdTormentServer),
 		"thief":          plain(cmdThief),
+		"campaign":       cmdCampaign,
+		"login":          plain(cmdLogin),
+		"hook":           plain(cmdHook),
 	}
 }
 

@@ -64,8 +64,8 @@ func enter(cache testenv.Cache) (int, error) {
 	defer os.RemoveAll(products)
 	env := []string{productsVariable + "=" + products}
 	for _, args := range [][]string{
-		{"build", "-o", products, "../cmd/plumb", "../cmd/plumb-agent"},
-		{"test", "-c", "-o", products, "../modules/system"}, // its tests of dnf and zypper run on hosts
+		{"build", "-o", products, "../cmd/plumb", "../cmd/plumb-agent", "./cmd/tamper"},
+		{"test", "-c", "-o", products, "../modules/system", "../agent/watch"}, // those that need a host of their own run on one
 	} {
 		build := exec.Command("go", args...)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -40,6 +40,7 @@ type scene struct {
 	ended  chan struct{} // closed when the server process is gone
 	apt    *testenv.AptRepository
 	rpm    *testenv.RPMRepository
+	hook   *hook                       // who is told of alerts, or nil
 	thief  *thief                      // who stands in the server's place, or nil
 	ids    map[string]inventory.HostID // by name, of enrolled hosts
 
