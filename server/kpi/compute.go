@@ -68,7 +68,7 @@ func (t *tally) figures() Figures {
 	f.Executions.Success = rate(f.Executions.Converged, f.Executions.Converged+f.Executions.Failed)
 	t.changeFigures(&f)
 	f.Drift.Detect, f.Drift.Repair = spread(t.detect), spread(t.repair)
-	if f.Drift.Episodes > 0 && t.Policy == "" {
+	if f.Drift.Episodes > 0 && (t.Policy == "" || f.Drift.InOrder > 0) {
 		between := f.Drift.InOrder / float64(f.Drift.Episodes)
 		f.Drift.Between = &between
 	}

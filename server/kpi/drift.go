@@ -120,8 +120,12 @@ func (t *tally) inOrder(h Host) {
 		if t.To.Before(until) {
 			until = t.To
 		}
+		resources := i.InOrder
+		if t.Policy != "" {
+			resources = i.PolicyInOrder
+		}
 		if until.After(since) {
-			t.episodes.InOrder += until.Sub(since).Seconds() * float64(i.InOrder)
+			t.episodes.InOrder += until.Sub(since).Seconds() * float64(resources)
 		}
 	}
 }

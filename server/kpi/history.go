@@ -45,8 +45,9 @@ type Interval struct {
 	Sound bool
 	// Waits says that a resource waits for a window or for the end of a freeze.
 	Waits bool
-	// InOrder counts the resources that are compliant or repaired.
-	InOrder int
+	// InOrder counts the resources that are compliant or repaired, PolicyInOrder those of them that are
+	// of the policy that is asked for.
+	InOrder, PolicyInOrder int
 }
 
 // Event is one thing that happened on a host.

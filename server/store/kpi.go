@@ -30,6 +30,8 @@ type PastInterval struct {
 	Status                    string
 	// Counts is JSON: how many resources have each status.
 	Counts string
+	// Result is the digest of what was found; only PastResults tells it.
+	Result string
 }
 
 // PastEvents calls each with the events of the hosts from since on (zero: all of them), and with all
@@ -63,20 +65,29 @@ func (s *Store) PastEvents(ctx context.Context, hosts []inventory.HostID, since 
 // PastIntervals calls each with the intervals of the hosts that lasted until after since (zero: all
 // of them), host by host in order of their IDs, those of one in order of time.
 func (s *Store) PastIntervals(ctx context.Context, hosts []inventory.HostID, since time.Time, each func(PastInterval)) error {
+	return s.pastIntervals(ctx, hosts, since, `''`, each)
+}
+
+// PastResults is PastIntervals with the results, which few questions need.
+func (s *Store) PastResults(ctx context.Context, hosts []inventory.HostID, since time.Time, each func(PastInterval)) error {
+	return s.pastIntervals(ctx, hosts, since, `result`, each)
+}
+
+func (s *Store) pastIntervals(ctx context.Context, hosts []inventory.HostID, since time.Time, result string, each func(PastInterval)) error {
 	w := &where{}
 	in(w, `host`, hosts)
 	if !since.IsZero() {
 		w.and(`(until = 0 OR until > ?)`, ms(since))
 	}
-	const line = `host || ' ' || CAST(since AS TEXT) || ' ' || CAST(until AS TEXT) || ' ' || CAST(last_checkin AS TEXT) || ' ' ||
-		CAST(release AS TEXT) || ' ' || status || ' ' || counts`
+	line := `host || ' ' || CAST(since AS TEXT) || ' ' || CAST(until AS TEXT) || ' ' || CAST(last_checkin AS TEXT) || ' ' ||
+		CAST(release AS TEXT) || ' ' || status || ' ' || ` + result + ` || ' ' || counts`
 	err := s.lines(ctx, func(l string) error {
-		f := strings.SplitN(l, " ", 7)
-		n, err := numbers(f, 7, 1, 2, 3, 4)
+		f := strings.SplitN(l, " ", 8)
+		n, err := numbers(f, 8, 1, 2, 3, 4)
 		if err != nil {
 			return err
 		}
-		each(PastInterval{Host: inventory.HostID(f[0]), Since: at(n[0]), Until: at(n[1]), LastCheckIn: at(n[2]), Release: uint64(n[3]), Status: f[5], Counts: f[6]})
+		each(PastInterval{Host: inventory.HostID(f[0]), Since: at(n[0]), Until: at(n[1]), LastCheckIn: at(n[2]), Release: uint64(n[3]), Status: f[5], Result: f[6], Counts: f[7]})
 		return nil
 	}, `SELECT `+line+` FROM intervals`+w.String()+` ORDER BY host, since, id`, w.args...)
 	if err != nil {

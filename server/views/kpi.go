@@ -56,7 +56,7 @@ func (r Reader) KPIs(ctx context.Context, f KPIFilter) (KPIs, error) {
 
 // compute reads what the question needs, and all where it turns out that this does not suffice.
 func (r Reader) compute(ctx context.Context, q kpi.Query, changes []kpi.Change, hosts []store.Host, since time.Time) (kpi.Figures, error) {
-	past := &past{store: r.Store, ctx: ctx, since: since, enough: kpi.Enough(q, since, changes)}
+	past := &past{store: r.Store, ctx: ctx, since: since, enough: kpi.Enough(q, since, changes), policy: newPolicyCounts(r.Store, q.Policy)}
 	figures, whole := kpi.ComputeSince(q, since, changes, past.hosts(hosts))
 	if past.err == nil && !whole {
 		return r.compute(ctx, q, changes, hosts, time.Time{})

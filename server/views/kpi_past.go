@@ -47,6 +47,8 @@ type past struct {
 	// enough tells whether the rows since then tell all of a host, whose rows are all read otherwise.
 	// Nil is content with them.
 	enough func(kpi.Host) bool
+	// policy is the one whose resources are counted apart, empty for none.
+	policy *policyCounts
 	err    error
 }
 
@@ -144,7 +146,11 @@ func (p *past) intervals(ctx context.Context, ids []inventory.HostID, hosts []st
 	}
 	known := map[[2]string]standing{}
 	var bad error
-	err := p.store.PastIntervals(ctx, ids, since, func(i store.PastInterval) {
+	read := p.store.PastIntervals
+	if p.policy != nil {
+		read = p.store.PastResults
+	}
+	err := read(ctx, ids, since, func(i store.PastInterval) {
 		key := [2]string{i.Status, i.Counts}
 		s, is := known[key]
 		if !is {
@@ -156,8 +162,10 @@ func (p *past) intervals(ctx context.Context, ids []inventory.HostID, hosts []st
 		if i.Until.IsZero() {
 			i.LastCheckIn = seen[i.Host]
 		}
+		ofPolicy, err := p.policy.inOrder(ctx, i.Result)
+		bad = errors.Join(bad, err)
 		each(i.Host, kpi.Interval{Since: i.Since, Until: i.Until, LastCheckIn: i.LastCheckIn, Release: i.Release,
-			Silent: i.Status == string(policies.Stale), Sound: s.sound, Waits: s.waits, InOrder: s.inOrder})
+			Silent: i.Status == string(policies.Stale), Sound: s.sound, Waits: s.waits, InOrder: s.inOrder, PolicyInOrder: ofPolicy})
 	})
 	return errors.Join(err, bad)
 }
