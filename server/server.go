@@ -156,7 +156,7 @@ func (s *Server) assemble(version string, at api.Addresses) error {
 	s.ssh = &sshd.Server{HostKey: s.keys.SSHHostKey(), Authors: s.author, Hosts: s.host, Git: s.git, Handler: s.api.Handler(api.SSHDoor), Log: s.log}
 	s.api.Explain = s.explain
 	s.api.Drop, s.api.DropAuthor = s.ssh.Drop, s.ssh.DropAuthor
-	s.api.Start(web.Pages{Read: s.api.Views, People: persons, Rollouts: s.rollout, Nexts: s.api.PatchNexts, Diff: modules.TextDiff, Version: version}.Routes()...)
+	s.api.Start(web.Pages{Read: s.api.Views, Explain: s.explain, People: persons, Rollouts: s.rollout, Nexts: s.api.PatchNexts, Diff: modules.TextDiff, Version: version}.Routes()...)
 	return nil
 }
 

@@ -36,10 +36,12 @@ type Entry struct {
 	// OS is what the host calls its system, Words what can be looked for in its facts, in lower
 	// case. Both are empty while they are not known.
 	OS, Words string
+	// Terms is the digest of what policy says about its patching, which also names its groups.
+	Terms string
 }
 
 const rollColumns = `h.id, h.name, h.labels, h.status, h.since, h.release, h.last_seen, h.revoked, h.mismatch, h.audit,
-	h.paused, h.stale, h.problem, COALESCE(b.os, ''), COALESCE(b.words, '')`
+	h.paused, h.stale, h.problem, COALESCE(b.os, ''), COALESCE(b.words, ''), h.terms`
 
 // Roll calls all hosts, revoked ones too, by name.
 func (s *Store) Roll(ctx context.Context) ([]Entry, error) {
@@ -62,7 +64,7 @@ func (s *Store) Roll(ctx context.Context) ([]Entry, error) {
 func scanEntry(scan func(...any) error) (Entry, error) {
 	var e Entry
 	var since, seen, revoked, mismatch, audit, expired int64
-	err := scan(&e.ID, &e.Name, &e.Labels, &e.Status, &since, &e.Release, &seen, &revoked, &mismatch, &audit, &e.Paused, &expired, &e.Problem, &e.OS, &e.Words)
+	err := scan(&e.ID, &e.Name, &e.Labels, &e.Status, &since, &e.Release, &seen, &revoked, &mismatch, &audit, &e.Paused, &expired, &e.Problem, &e.OS, &e.Words, &e.Terms)
 	e.Since, e.LastSeen, e.Revoked = at(since), at(seen), at(revoked)
 	e.Mismatch, e.Audit, e.Expired = mismatch != 0, audit != 0, expired != 0
 	return e, err

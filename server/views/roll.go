@@ -52,6 +52,7 @@ const (
 	FacetStatus  = "status"
 	FacetState   = "state"
 	FacetRelease = "release"
+	FacetGroup   = "group"
 	FacetOS      = "os"
 	FacetRing    = "ring:"
 	FacetLabel   = "label:"
@@ -70,9 +71,35 @@ func (r Reader) Roll(ctx context.Context, g Glancer, now time.Time) (*Roll, erro
 	if err != nil {
 		return nil, err
 	}
-	roll := newRoll(entries, ringsOf(g), now)
+	groups, err := r.groupsOf(ctx, entries)
+	if err != nil {
+		return nil, err
+	}
+	roll := newRoll(entries, groups, ringsOf(g), now)
 	roll.Took = time.Since(begun)
 	return roll, nil
+}
+
+// groupsOf tells the groups of hosts by the digest of their terms, which many hosts share.
+func (r Reader) groupsOf(ctx context.Context, entries []store.Entry) (map[string][]string, error) {
+	groups := map[string][]string{}
+	for _, e := range entries {
+		if _, known := groups[e.Terms]; known || e.Terms == "" {
+			continue
+		}
+		var terms struct {
+			Groups []string `json:"groups"`
+		}
+		raw, err := r.object(ctx, store.KindTerms, e.Terms)
+		if err != nil {
+			return nil, err
+		}
+		if raw != nil && json.Unmarshal(raw, &terms) != nil {
+			terms.Groups = nil
+		}
+		groups[e.Terms] = terms.Groups
+	}
+	return groups, nil
 }
 
 // ringsOf tells for each rollout in which ring each host is.
@@ -98,9 +125,9 @@ func ringsOf(g Glancer) map[string]map[string]string {
 	return all
 }
 
-func newRoll(entries []store.Entry, rings map[string]map[string]string, now time.Time) *Roll {
+func newRoll(entries []store.Entry, groups map[string][]string, rings map[string]map[string]string, now time.Time) *Roll {
 	roll := &Roll{At: now, number: map[string]int{}, rows: make([]rollRow, 0, len(entries))}
-	for _, name := range []string{FacetStatus, FacetState, FacetRelease, FacetOS} {
+	for _, name := range []string{FacetStatus, FacetState, FacetGroup, FacetRelease, FacetOS} {
 		roll.facet(name)
 	}
 	for _, name := range keysOf(rings) {
@@ -114,6 +141,9 @@ func newRoll(entries []store.Entry, rings map[string]map[string]string, now time
 		}
 		if e.Paused != "" && json.Unmarshal([]byte(e.Paused), &row.paused) != nil {
 			row.paused = nil
+		}
+		for _, group := range groups[e.Terms] {
+			row.say(roll, FacetGroup, group)
 		}
 		roll.rows = append(roll.rows, roll.fill(row, rings))
 	}

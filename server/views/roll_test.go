@@ -28,7 +28,7 @@ func someEntries(t *rapid.T) ([]store.Entry, map[string]map[string]string) {
 		e := store.Entry{ID: inventory.HostID(fmt.Sprint("id", i)), Name: fmt.Sprintf("h%02d", rapid.IntRange(0, 99).Draw(t, "name")),
 			Labels: few("labels", `{}`, `{"role":"web"}`, `{"role":"db","site":"ams"}`, `{"site":"ams"}`),
 			Status: policies.Status(few("status", "compliant", "error", "stale")), Release: uint64(rapid.IntRange(0, 2).Draw(t, "release")),
-			OS: few("os", "", "Debian 12", "SLES 15"), Words: few("words", "", "6.1.0 amd64", "6.1.0 arm64"),
+			Terms: few("terms", "", "t1", "t2"), OS: few("os", "", "Debian 12", "SLES 15"), Words: few("words", "", "6.1.0 amd64", "6.1.0 arm64"),
 			Since: rollStart.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "since")) * time.Hour), LastSeen: rollStart.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "seen")) * time.Hour)}
 		e.Mismatch, e.Audit, e.Flapping = rapid.Bool().Draw(t, "mismatch"), rapid.Bool().Draw(t, "audit"), rapid.Bool().Draw(t, "flapping")
 		if rapid.IntRange(0, 4).Draw(t, "revoked") == 0 {
@@ -39,8 +39,15 @@ func someEntries(t *rapid.T) ([]store.Entry, map[string]map[string]string) {
 		}
 		list = append(list, e)
 	}
-	slices.SortFunc(list, func(a, b store.Entry) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(string(a.ID), string(b.ID))) })
+	slices.SortFunc(list, func(a, b store.Entry) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(string(a.ID), string(b.ID)))
+	})
 	return list, rings
+}
+
+// someGroups are those of hosts by their terms.
+func someGroups() map[string][]string {
+	return map[string][]string{"t1": {"linux"}, "t2": {"linux", "web"}}
 }
 
 // saysOf is what a host says to each facet, worked out the slow way.
@@ -50,6 +57,9 @@ func saysOf(e store.Entry, rings map[string]map[string]string) map[string][]stri
 		if is {
 			all[FacetState] = append(all[FacetState], word)
 		}
+	}
+	if groups := someGroups()[e.Terms]; groups != nil {
+		all[FacetGroup] = groups
 	}
 	if e.Release > 0 {
 		all[FacetRelease] = []string{fmt.Sprint(e.Release)}
@@ -92,10 +102,10 @@ func selects(f RollFilter, e store.Entry, rings map[string]map[string]string, bu
 func TestRollAgreesWithBruteForce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		entries, rings := someEntries(t)
-		roll := newRoll(entries, rings, rollStart)
+		roll := newRoll(entries, someGroups(), rings, rollStart)
 		f := RollFilter{Text: rapid.SampledFrom([]string{"", "h1", "WEB", "6.1 amd", "ams 1"}).Draw(t, "text"), Choices: map[string]string{},
 			Revoked: rapid.Bool().Draw(t, "with revoked"), Sort: rapid.SampledFrom([]string{"", "name", "status", "since", "seen"}).Draw(t, "sort")}
-		for name, values := range map[string][]string{FacetStatus: {"error", "stale", "zebra"}, FacetState: {"audit", "flapping", "revoked"}, FacetRelease: {"1"}, FacetOS: {"SLES 15"},
+		for name, values := range map[string][]string{FacetStatus: {"error", "stale", "zebra"}, FacetState: {"audit", "flapping", "revoked"}, FacetRelease: {"1"}, FacetGroup: {"linux", "web"}, FacetOS: {"SLES 15"},
 			FacetLabel + "role": {"web", "db"}, FacetLabel + "none": {"x"}, FacetRing + "releases": {"canary"}} {
 			if rapid.IntRange(0, 3).Draw(t, "choose "+name) == 0 {
 				f.Choices[name] = rapid.SampledFrom(values).Draw(t, name)
@@ -183,10 +193,10 @@ func TestRollPageAfterAChange(t *testing.T) {
 		entries = append(entries, store.Entry{ID: inventory.HostID(fmt.Sprint("id", i)), Name: fmt.Sprint("h", i), Labels: "{}", Status: policies.Compliant})
 	}
 	f := RollFilter{Sort: "status", Limit: 3}
-	f.After = newRoll(entries, nil, rollStart).Page(f).Next
+	f.After = newRoll(entries, nil, nil, rollStart).Page(f).Next
 	entries[4].Status = policies.Failed
 	var got []string
-	for _, h := range newRoll(entries, nil, rollStart).Page(f).Hosts {
+	for _, h := range newRoll(entries, nil, nil, rollStart).Page(f).Hosts {
 		got = append(got, h.Name)
 	}
 	if diff := gocmp.Diff([]string{"h3", "h5"}, got); diff != "" {
@@ -203,10 +213,10 @@ func BenchmarkRoll(b *testing.B) {
 		}
 		b.Run(fmt.Sprint("build ", n), func(b *testing.B) {
 			for b.Loop() {
-				newRoll(entries, nil, rollStart)
+				newRoll(entries, nil, nil, rollStart)
 			}
 		})
-		roll := newRoll(entries, nil, rollStart)
+		roll := newRoll(entries, nil, nil, rollStart)
 		for name, f := range map[string]RollFilter{"all": {}, "text": {Text: "fact 99"}, "label": {Choices: map[string]string{"label:role": "r3"}}, "by status": {Sort: "status"}} {
 			f.Limit = 100
 			b.Run(fmt.Sprint(name, " ", n), func(b *testing.B) {

@@ -29,7 +29,7 @@ type option struct {
 const (
 	// facetsOpen and valuesOpen are how much is shown at once, valuesMost how much at all: a label
 	// that is another one on each host tells nobody apart.
-	facetsOpen = 8
+	facetsOpen = 9
 	valuesOpen = 6
 	valuesMost = 40
 )
@@ -128,7 +128,7 @@ func stateWords(state string) string {
 // chips are the filters of an address, each with the way to take it out.
 func chips(q url.Values) []chip {
 	var list []chip
-	for _, name := range []string{"q", "status", "state", "release", "os", "ring", "label", "revoked"} {
+	for _, name := range []string{"q", "status", "state", "group", "release", "os", "ring", "label", "revoked"} {
 		for _, value := range q[name] {
 			list = append(list, chip{chipWords(name, value), link("/hosts", without(q, pair{name, value}), "")})
 		}
@@ -144,8 +144,8 @@ func chipWords(name, value string) string {
 		return "revoked too"
 	case "label":
 		return value
-	case "ring":
-		return "ring " + value
+	case "ring", "group":
+		return name + " " + value
 	case "os":
 		return value
 	}
@@ -187,7 +187,7 @@ func sorted(q url.Values) url.Values {
 // kept are the parameters that a search does not have a field for.
 func kept(q url.Values) []pair {
 	var list []pair
-	for _, name := range []string{"status", "state", "release", "os", "ring", "label", "sort"} {
+	for _, name := range []string{"status", "state", "group", "release", "os", "ring", "label", "sort"} {
 		for _, value := range q[name] {
 			list = append(list, pair{name, value})
 		}

@@ -17,21 +17,53 @@ import (
 type hostPage struct {
 	frame
 	Host views.Detail
+	// Groups are those of policy that it is in.
+	Groups []string
 	// Wrong are the resources that do not pass, Mended those that the newest run changed.
 	Wrong  []wrong
-	Mended []views.Resource
+	Mended []wrong
+	// Course is how it stood over the last days.
+	Course course
+	// Events are the newest things that happened; More is true when there are older ones.
+	Events eventList
+	More   bool
 	// Patches is how it stands with each rollout that carries patches.
 	Patches []views.HostPatches
+	// Software is what is installed and what is on offer.
+	Software hostSoftware
+	// Resources are all of them, each with what it should be.
+	Resources []declared
 	// Facts are what its agent found out, in groups.
 	Facts []factGroup
 }
 
-// wrong is a resource that does not pass and when that began.
+// wrong is a resource that does not pass, or did not, and when that began.
 type wrong struct {
 	views.Resource
 	// Opened is zero where the server has not noted it.
 	Opened time.Time
+	// Explain is the page that tells where its values come from; Release is what declares it.
+	Explain string
+	Release uint64
+	Commit  string
+	Now     time.Time
 }
+
+// declared is a resource with what it should be.
+type declared struct {
+	views.Resource
+	Wanted  []views.Wanted
+	Explain string
+}
+
+const (
+	// hostEvents are on the page of a host, the rest in its history.
+	hostEvents = 15
+	// wantedShown bounds for how many resources values stand on the page; each has its own page.
+	wantedShown = 300
+	// hostUpdates are on the page of a host, the rest on the page of its packages.
+	hostUpdates = 8
+)
 
 func (s *site) host(c *api.Call) (any, error) {
 	ctx, name := c.Request.Context(), c.Param("name")
@@ -40,22 +72,55 @@ func (s *site) host(c *api.Call) (any, error) {
 		return nil, unknownHost(err, name)
 	}
 	p := hostPage{frame: s.frame(c, detail.Name, "/hosts"), Host: detail, Facts: factGroups(detail.Facts)}
-	if p.Patches, err = s.Read().HostPatches(ctx, name); err != nil {
-		return nil, err
-	}
-	opened, err := s.opened(ctx, detail)
+	cut := min(len(detail.Events), hostEvents)
+	p.Events, p.More = eventList{First: detail.Events[:cut], Now: c.Now}, len(detail.Events) > cut
+	days := courseSpan(c)
+	drawn, err := s.Read().Course(ctx, name, c.Now.AddDate(0, 0, -days), c.Now)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range detail.Resources {
-		switch {
-		case r.Status == policies.Repaired:
-			p.Mended = append(p.Mended, r)
-		case !views.Fine(r.Status) || r.Status == policies.Waived:
-			p.Wrong = append(p.Wrong, wrong{Resource: r, Opened: opened[r.Address]})
-		}
+	p.Course = newCourse(drawn, detail.Name, days)
+	if p.Software, err = s.software(ctx, name, detail.Facts, c.Now); err != nil {
+		return nil, err
+	}
+	if err := s.fares(ctx, &p); err != nil {
+		return nil, err
 	}
 	return s.show("host", p)
+}
+
+// fares fills in how the host stands with its resources and with patches.
+func (s *site) fares(ctx context.Context, p *hostPage) (err error) {
+	name := p.Host.Name
+	if p.Groups, err = s.Read().GroupsOf(ctx, name); err != nil {
+		return err
+	}
+	if p.Patches, err = s.Read().HostPatches(ctx, name); err != nil {
+		return err
+	}
+	opened, err := s.opened(ctx, p.Host)
+	if err != nil {
+		return err
+	}
+	wanted, err := s.Read().Wanted(ctx, name)
+	if err != nil {
+		return err
+	}
+	for i, r := range p.Host.Resources {
+		one := wrong{Resource: r, Opened: opened[r.Address], Explain: explainLink(name, r.Address), Release: p.Host.Release, Commit: p.Host.Commit, Now: p.Now}
+		switch {
+		case r.Status == policies.Repaired:
+			p.Mended = append(p.Mended, one)
+		case !views.Fine(r.Status):
+			p.Wrong = append(p.Wrong, one)
+		}
+		d := declared{Resource: r, Explain: one.Explain}
+		if i < wantedShown {
+			d.Wanted = wanted[r.Address]
+		}
+		p.Resources = append(p.Resources, d)
+	}
+	return nil
 }
 
 // opened tells for each resource of the host that does not pass when it stopped passing.
@@ -82,6 +147,11 @@ func (p hostPage) Counts() []segment {
 		counts[r.Status]++
 	}
 	return bar(counts)
+}
+
+// Lead are the updates that stand on the page.
+func (p hostPage) Lead() []views.PatchUpdate {
+	return p.Software.Updates[:min(len(p.Software.Updates), hostUpdates)]
 }
 
 func unknownHost(err error, name string) error {

@@ -84,7 +84,7 @@ func (s *site) roll(ctx context.Context, now time.Time) (*views.Roll, error) {
 
 // hostFilter reads the filter, and what of the address says the same.
 func hostFilter(c *api.Call) (views.RollFilter, url.Values, error) {
-	q := query(c, "q", "status", "state", "release", "os", "ring", "label", "revoked", "sort")
+	q := query(c, "q", "status", "state", "group", "release", "os", "ring", "label", "revoked", "sort")
 	for _, old := range []string{"mismatch", "problem"} {
 		if c.Query(old) != "" {
 			q.Set("state", old)
@@ -107,7 +107,7 @@ func hostFilter(c *api.Call) (views.RollFilter, url.Values, error) {
 // choose adds what a parameter asks for to the choices.
 func choose(choices map[string]string, name, value string) error {
 	switch name {
-	case "status", "state", "os":
+	case "status", "state", "group", "os":
 		choices[name] = value
 	case "release":
 		_, err := releaseNumber(value)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/net/html"
+
+	"plumb/policies"
 )
 
 // newPages makes the struct of each template's page.
@@ -16,6 +18,9 @@ var newPages = map[string]func(frame) any{
 	"overview":    func(f frame) any { return &overviewPage{frame: f} },
 	"hosts":       func(f frame) any { return &hostsPage{frame: f} },
 	"host":        func(f frame) any { return &hostPage{frame: f} },
+	"explain":     func(f frame) any { return &explainPage{frame: f} },
+	"history":     func(f frame) any { return &historyPage{frame: f} },
+	"packages":    func(f frame) any { return &packagesPage{frame: f} },
 	"drift":       func(f frame) any { return &driftPage{frame: f} },
 	"rings":       func(f frame) any { return &ringsPage{frame: f} },
 	"ring_hosts":  func(f frame) any { return &ringHostsPage{frame: f} },
@@ -80,6 +85,9 @@ func fill(v reflect.Value, items int) {
 		if v.Type().Elem().Kind() == reflect.Uint8 {
 			v.SetBytes([]byte(`{"a":1}`))
 			return
+		}
+		if items == 1 && v.Type().Elem() == reflect.TypeFor[policies.Explained]() {
+			return // it holds itself
 		}
 		v.Set(reflect.MakeSlice(v.Type(), items, items))
 		for i := range v.Len() {
@@ -227,6 +235,12 @@ func firstElement(n *html.Node) *html.Node {
 	return nil
 }
 
+// combined tells whether an address has several filters: facets lead to all combinations of them.
+func combined(link string) bool {
+	path, _, _ := strings.Cut(link, "?")
+	return path == "/hosts" && strings.Count(link, "=")-strings.Count(link, "%3D") > 1
+}
+
 // TestEveryLinkLeadsSomewhere follows every link of every page from the overview on.
 func TestEveryLinkLeadsSomewhere(t *testing.T) {
 	f := newFleet(t)
@@ -247,7 +261,7 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 				link = path + link
 			}
 			link, _, _ = strings.Cut(link, "#")
-			if link != "" && !seen[link] {
+			if link != "" && !seen[link] && !combined(link) {
 				seen[link] = true
 				queue = append(queue, link)
 			}

@@ -23,6 +23,8 @@ type Pages struct {
 	Nexts func(ctx context.Context, now time.Time) ([]views.PatchNext, error)
 	// Diff compares two versions of a file; without it changes only name their files.
 	Diff func(before, after []byte) string
+	// Explain says where what a resource of a host should be comes from.
+	Explain func(ctx context.Context, host, address string) (views.Explained, error)
 	// Version is the version of this program.
 	Version string
 }
@@ -35,6 +37,9 @@ func (p Pages) Routes() []api.Route {
 		{Path: "/", Access: api.Viewer, Handle: s.overview},
 		{Path: "/hosts", Access: api.Viewer, Handle: s.hosts},
 		{Path: "/hosts/:name", Access: api.Viewer, Handle: s.host},
+		{Path: "/hosts/:name/explain", Access: api.Viewer, Handle: s.explain},
+		{Path: "/hosts/:name/history", Access: api.Viewer, Handle: s.history},
+		{Path: "/hosts/:name/packages", Access: api.Viewer, Handle: s.packages},
 		{Path: "/policies", Access: api.Viewer, Handle: s.policies},
 		{Path: "/policies/:name", Access: api.Viewer, Handle: s.policyPage},
 		{Path: "/controls", Access: api.Viewer, Handle: s.controls},

@@ -35,7 +35,7 @@ func (f *fleet) serve() http.Handler {
 		r.Live = func(time.Time) []views.PatchProgress { return slices.Clone(f.work) }
 		return r
 	}
-	pages := Pages{Read: read, Diff: modules.TextDiff, People: f.people(), Version: "0.1.0"}
+	pages := Pages{Read: read, Explain: f.explain, Diff: modules.TextDiff, People: f.people(), Version: "0.1.0"}
 	if f.driver != nil {
 		pages.Rollouts, pages.Nexts = f.driver, someNexts
 	}
