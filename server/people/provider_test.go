@@ -156,6 +156,16 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
+// TestNoSharedSecretSigns holds the list itself: with the key of a provider the library refuses the
+// others by their type already.
+func TestNoSharedSecretSigns(t *testing.T) {
+	for _, alg := range algorithms {
+		if !strings.HasPrefix(alg, "RS") && !strings.HasPrefix(alg, "PS") && !strings.HasPrefix(alg, "ES") && alg != "EdDSA" {
+			t.Errorf("%s may sign an ID token", alg)
+		}
+	}
+}
+
 // TestForeignReturns brings back what does not belong to the browser.
 func TestForeignReturns(t *testing.T) {
 	for name, change := range map[string]func(d *door, q url.Values, secret *string){
