@@ -40,7 +40,15 @@ vuln: ## govulncheck; says so when it cannot reach its data
 	@.ci/vulncheck
 
 .PHONY: bench
-bench: ## Performance, compared within one run
+bench: build ## How fast the agent is, beside a minimal program in one run; as root
+	@go run ./testenv/bench -bin bin
+
+.PHONY: bench-peers
+bench-peers: build ## The same work in CFEngine, Puppet, Ansible and goss, which it installs by apt
+	@go run ./testenv/bench -bin bin -peers
+
+.PHONY: microbench
+microbench: ## Go's benchmarks of single packages
 	@go test -run '^$$' -bench . -benchtime 1s ./...
 
 .PHONY: soak

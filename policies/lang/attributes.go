@@ -90,12 +90,20 @@ func (r *run) attribute(i *instance, a modules.Attribute, one *named) (raw json.
 		}
 		return nil, false, true
 	}
-	raw, err := ctyjson.Marshal(v, v.Type())
+	raw, err := jsonOf(v)
 	if err != nil {
 		r.report(failure(one.expr.Range(), "Wrong type of value", fmt.Sprintf("%s cannot hold this: %s.", a.Name, err)))
 		return nil, false, false
 	}
 	return raw, len(marks) > 0, true
+}
+
+// jsonOf is ctyjson.Marshal, whose way is long for text.
+func jsonOf(v cty.Value) (json.RawMessage, error) {
+	if v.Type() == cty.String {
+		return canon.Marshal(v.AsString())
+	}
+	return ctyjson.Marshal(v, v.Type())
 }
 
 // fit converts a value to the attribute's type.
@@ -105,6 +113,9 @@ func fit(v cty.Value, a modules.Attribute) (cty.Value, string) {
 		return v, fmt.Sprintf(`%s is octal and must stand in quotes, such as "0644": without them it would be read as a decimal number.`, a.Name)
 	}
 	wants := typeOf(a.Type)
+	if v.Type().Equals(wants) && wants.IsPrimitiveType() {
+		return v, ""
+	}
 	done, err := convert.Convert(v, wants)
 	if err == nil {
 		return done, ""

@@ -72,10 +72,20 @@ func Digest(c policies.Catalog) (raw []byte, digest string, err error) {
 	if c.Resources == nil {
 		c.Resources = []policies.Resource{}
 	}
-	if raw, err = canon.Marshal(c); err != nil {
+	if raw, err = canon.Append(make([]byte, 0, roomFor(c)), c); err != nil {
 		return nil, "", fmt.Errorf("cannot encode the catalog: %w", err)
 	}
 	return raw, inventory.Digest(raw), nil
+}
+
+// roomFor is about how long the JSON of a catalog is, in bytes.
+func roomFor(c policies.Catalog) int {
+	const besides = 256 // address, source and the like
+	room := besides
+	for i := range c.Resources {
+		room += len(c.Resources[i].Attributes) + besides
+	}
+	return room
 }
 
 // run is one compilation: a scope and the instances made so far.

@@ -68,7 +68,7 @@ func (s *scope) firstMissing(t hcl.Traversal) (hcl.Range, string, []string) {
 	if t.RootName() == "host" {
 		return firstMissing(t, s.host)
 	}
-	return firstMissing(t, s.fact)
+	return firstMissing(t, s.facts())
 }
 
 func firstMissing(t hcl.Traversal, v cty.Value) (hcl.Range, string, []string) {

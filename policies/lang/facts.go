@@ -36,10 +36,32 @@ func asMap(v cty.Value) cty.Value {
 	if v.Type().IsObjectType() && v.LengthInt() == 0 {
 		return cty.MapValEmpty(cty.String)
 	}
+	if m, ok := evenMap(v); ok {
+		return m
+	}
 	if m, err := convert.Convert(v, cty.Map(cty.DynamicPseudoType)); err == nil {
 		return m
 	}
 	return v
+}
+
+// evenMap makes an object of values of one type a map, for which nothing has to be converted: a host
+// has a thousand packages.
+func evenMap(v cty.Value) (cty.Value, bool) {
+	if !v.Type().IsObjectType() {
+		return v, false
+	}
+	all := v.AsValueMap()
+	var one cty.Type
+	for _, element := range all {
+		if one == cty.NilType {
+			one = element.Type()
+		}
+		if !element.Type().Equals(one) {
+			return v, false
+		}
+	}
+	return cty.MapVal(all), true
 }
 
 func jsonValue(v any) cty.Value {

@@ -41,16 +41,25 @@ func newScope(c *Config, in Input, static bool) *scope {
 		budget: newBudget(), templates: map[string]hclsyntax.Expression{}, mentions: map[hclsyntax.Expression][]hcl.Traversal{}}
 	s.funcs = s.functions()
 	if static {
-		s.fact, s.host = unknownFacts(), unknownHost()
+		s.host = unknownHost()
 		return s
 	}
-	s.fact = factValue(in.Facts)
 	s.block = c.hosts[in.Host.Name]
 	if len(c.hosts) > 0 {
 		s.reads[readBlock] = true
 	}
 	s.host = hostValue(in.Host, s.block)
 	return s
+}
+
+// facts is what fact stands for. Many policies never ask.
+func (s *scope) facts() cty.Value {
+	if s.fact == cty.NilVal && s.static {
+		s.fact = unknownFacts()
+	} else if s.fact == cty.NilVal {
+		s.fact = factValue(s.in.Facts)
+	}
+	return s.fact
 }
 
 func (s *scope) report(diags ...*hcl.Diagnostic) { s.diags = append(s.diags, diags...) }
@@ -100,7 +109,7 @@ func (s *scope) context(e hclsyntax.Expression, extra names) (*hcl.EvalContext, 
 		switch root {
 		case "fact":
 			s.read(t)
-			vars[root] = s.fact
+			vars[root] = s.facts()
 		case "host":
 			s.read(t)
 			vars[root] = s.host
