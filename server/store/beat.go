@@ -141,8 +141,7 @@ const putBeat = `UPDATE hosts SET last_seen = $2, agent = $3, counter = $4, floo
 func (s *Store) putBeats(ctx context.Context, tx *sql.Tx, ids []inventory.HostID, all map[inventory.HostID]beat) error {
 	rows := make([][]any, len(ids))
 	for i, id := range ids {
-		one := all[id]
-		touch(ctx, id)
+		one := all[id] // what Caller keeps holds on: it may be of the past in these
 		rows[i] = []any{string(id), ms(one.at), one.Agent, int64(one.Counter), int64(one.Floor), pauseColumn(one.Heartbeat), string(policies.Stale)}
 	}
 	if s.postgres { // an UPDATE of many rows locks them in any order

@@ -65,7 +65,7 @@ func (s settings) run(ctx context.Context) error {
 	defer t.print(os.Stdout)
 	for _, what := range strings.Split(s.what, ",") {
 		measure, known := map[string]func(context.Context, *table) error{
-			"kept": s.kept, "handshakes": s.handshakes, "changed": s.changed,
+			"kept": s.kept, "handshakes": s.handshakes, "changed": s.changed, "overload": s.overload, "herd": s.herd,
 		}[what]
 		if !known {
 			return fmt.Errorf("there is nothing called %q to measure", what)

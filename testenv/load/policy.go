@@ -29,8 +29,8 @@ policy "load" {
 // release pushes the policy, as an author does, which makes the first release.
 func (v *site) release(ctx context.Context) error {
 	at := func(parts ...string) string { return filepath.Join(append([]string{v.dir}, parts...)...) }
-	git := func(args ...string) error { return v.command(ctx, at("policy"), "git", args...) }
-	if err := v.command(ctx, v.dir, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", at("author")); err != nil {
+	git := func(args ...string) error { return v.run(ctx, at("policy"), "git", args...) }
+	if err := v.run(ctx, v.dir, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", at("author")); err != nil {
 		return err
 	}
 	key, err := os.ReadFile(at("author.pub"))
@@ -68,8 +68,8 @@ func (v *site) trust(ctx context.Context) error {
 	return os.WriteFile(filepath.Join(v.dir, "known_hosts"), fmt.Appendf(nil, "[%s]:%s %s", host, port, out), 0o600)
 }
 
-// command runs a program apart from the settings of whoever runs this one.
-func (v *site) command(ctx context.Context, dir, name string, args ...string) error {
+// run runs a program apart from the settings of whoever runs this one.
+func (v *site) run(ctx context.Context, dir, name string, args ...string) error {
 	ssh := fmt.Sprintf("ssh -F /dev/null -i %s/author -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=%s/known_hosts", v.dir, v.dir)
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir

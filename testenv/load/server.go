@@ -83,6 +83,8 @@ type site struct {
 	ssh    string
 	local  *http.Client
 	ca     []byte
+	// command starts it.
+	command []string
 }
 
 // newSite starts a server on an empty folder. The DSN is empty for SQLite.
@@ -101,9 +103,7 @@ func newSite(ctx context.Context, bin, dsn string) (*site, error) {
 	if dsn != "" {
 		args = append(args, "--db", dsn)
 	}
-	if v.process, err = launch(filepath.Join(dir, "server.log"), filepath.Join(bin, "plumb"), args...); err != nil {
-		return nil, err
-	}
+	v.command = append([]string{filepath.Join(bin, "plumb")}, args...)
 	socket := filepath.Join(dir, "data", "plumb.sock")
 	v.local = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
@@ -111,9 +111,12 @@ func newSite(ctx context.Context, bin, dsn string) (*site, error) {
 	return v, v.up(ctx)
 }
 
-// up waits until the server answers.
+// up starts the server and waits until it answers.
 func (v *site) up(ctx context.Context) error {
 	var err error
+	if v.process, err = launch(filepath.Join(v.dir, "server.log"), v.command[0], v.command[1:]...); err != nil {
+		return err
+	}
 	for range 300 {
 		if v.ca, err = v.ask(ctx, "GET", "/ca.pem", nil); err == nil {
 			return nil
@@ -127,9 +130,6 @@ func (v *site) up(ctx context.Context) error {
 // close ends the server and takes its folder away.
 func (v *site) close() {
 	v.stop()
-	if log, _ := os.ReadFile(v.log); len(log) > 0 {
-		fmt.Printf("the server's log ends with:\n%s\n", log[max(0, len(log)-2000):])
-	}
 	_ = os.RemoveAll(v.dir)
 }
 
