@@ -54,12 +54,21 @@ func watchedRig(t *testing.T) (r *rig, looks map[string]int) {
 	return r, looks
 }
 
-// tamper lets another program change a file of the host.
+// tamper lets another program change a file of the host: one that outlives who started it, for what
+// an agent started is no stranger.
 func (r *rig) tamper(name string) {
 	r.t.Helper()
 	path := filepath.Join(r.root, name)
-	if out, err := exec.Command("sh", "-c", "echo drift > "+path).CombinedOutput(); err != nil {
+	if out, err := exec.Command("sh", "-c", "(sleep 0.05; echo drift > "+path+") >/dev/null 2>&1 &").CombinedOutput(); err != nil {
 		r.t.Fatalf("cannot tamper: %v: %s", err, out)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if raw, err := os.ReadFile(path); err == nil && string(raw) == "drift\n" {
+			return
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatal("the file was never tampered with")
+		}
 	}
 }
 

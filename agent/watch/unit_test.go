@@ -42,7 +42,7 @@ func TestUnits(t *testing.T) {
 			_ = exec.Command("systemctl", "disable", u).Run()
 			_ = exec.Command("systemctl", "reset-failed").Run()
 			run(t, "systemctl", step.before, u)
-			w := open(t, Options{Own: os.Getpid()})
+			w := open(t, Options{})
 			w.Watch([]Target{{Address: "service.x", Units: []string{u}}})
 			quiet(t, w)
 			run(t, "sh", "-c", strings.ReplaceAll(step.do, "UNIT", u))
@@ -59,7 +59,7 @@ func TestOtherUnitsAreNobodysDrift(t *testing.T) {
 		run(t, "systemctl", "start", unit)
 		run(t, "systemctl", "enable", unit)
 	}
-	w := open(t, Options{Own: os.Getpid()})
+	w := open(t, Options{})
 	w.Watch([]Target{{Address: "service.one", Units: []string{"plumb-watch-one.service"}}})
 	quiet(t, w)
 	for _, args := range []string{"daemon-reload", "disable plumb-watch-two.service", "mask --runtime plumb-watch-two.service", "stop plumb-watch-two.service"} {

@@ -22,8 +22,9 @@ import (
 type Options struct {
 	// Log takes what an administrator should know.
 	Log *slog.Logger
-	// Own is the process whose changes are nobody's drift, usually os.Getpid(); 0 is none. Where
-	// the kernel does not name the writer, an own change costs one Check more.
+	// Own is the process whose changes are nobody's drift, usually os.Getpid(); 0 is none. The same
+	// goes for what it started, such as dpkg. Where the kernel does not name the writer, or where that
+	// is gone before it was asked for, an own change costs one Check more.
 	Own int
 	// Root is the root folder of the host; empty means "/".
 	Root string
@@ -211,7 +212,7 @@ func (w *Watcher) take(list []notice, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	moved := map[*target]bool{}
-	who := map[int]Writer{}
+	who, ours := map[int]Writer{}, map[int]bool{}
 	for _, n := range list {
 		if n.what&lost != 0 {
 			w.overflow(now)
@@ -221,11 +222,11 @@ func (w *Watcher) take(list []notice, now time.Time) {
 			if h.moved {
 				moved[h.target] = true
 			}
-			if n.pid != 0 && n.pid == w.opt.Own || w.runsOn(h.path) {
-				continue
-			}
 			if _, ok := who[n.pid]; !ok {
-				who[n.pid] = writerOf(n.pid)
+				who[n.pid], ours[n.pid] = writerOf(n.pid), descends(n.pid, w.opt.Own)
+			}
+			if ours[n.pid] || w.runsOn(h.path) {
+				continue
 			}
 			w.note(Drift{Address: h.target.Address, Path: h.path, By: who[n.pid]}, now)
 		}

@@ -165,6 +165,40 @@ func TestTouched(t *testing.T) {
 			must(t, os.Remove(dir+"/etc/app/conf"))
 			must(t, os.Symlink("../../far", dir+"/etc/app/conf"))
 		}, do: func(t *testing.T, dir string) { put(t, dir+"/far", "new") }},
+		"folder made anew": {do: func(t *testing.T, dir string) {
+			must(t, os.RemoveAll(dir+"/etc/app"))
+			must(t, os.MkdirAll(dir+"/etc/app", 0o755))
+		}},
+		"folder put in its place": {before: func(t *testing.T, dir string) {
+			must(t, os.Mkdir(dir+"/etc/next", 0o755))
+			put(t, dir+"/etc/next/conf", "next")
+		}, do: func(t *testing.T, dir string) {
+			must(t, unix.Renameat2(unix.AT_FDCWD, dir+"/etc/next", unix.AT_FDCWD, dir+"/etc/app", unix.RENAME_EXCHANGE))
+		}},
+		"truncated": {before: func(t *testing.T, dir string) {
+			if busy(dir) {
+				t.Skip("needs a temporary folder outside of /tmp: where programs write without end, only what closes a file is seen")
+			}
+		}, do: func(t *testing.T, dir string) { must(t, os.Truncate(dir+"/etc/app/conf", 0)) }},
+		"written by its second name": {before: func(t *testing.T, dir string) {
+			must(t, os.Link(dir+"/etc/app/conf", dir+"/etc/app/second"))
+		}, do: func(t *testing.T, dir string) {
+			put(t, dir+"/etc/app/second", "new")
+			must(t, os.Rename(dir+"/etc/app/second", dir+"/etc/app/conf"))
+			must(t, os.Chmod(dir+"/etc/app/conf", 0o600))
+		}},
+		"below a folder that is a link": {before: func(t *testing.T, dir string) {
+			must(t, os.Rename(dir+"/etc", dir+"/real"))
+			must(t, os.Symlink("real", dir+"/etc"))
+		}, do: func(t *testing.T, dir string) { put(t, dir+"/real/app/conf", "new") }},
+		"link above led elsewhere": {before: func(t *testing.T, dir string) {
+			must(t, os.Rename(dir+"/etc", dir+"/real"))
+			must(t, os.Symlink("real", dir+"/etc"))
+			must(t, os.MkdirAll(dir+"/evil/app", 0o755))
+		}, do: func(t *testing.T, dir string) {
+			must(t, os.Symlink("evil", dir+"/new"))
+			must(t, os.Rename(dir+"/new", dir+"/etc"))
+		}},
 		"everything above made": {before: func(t *testing.T, dir string) { must(t, os.RemoveAll(dir+"/etc")) },
 			do: func(t *testing.T, dir string) {
 				must(t, os.MkdirAll(dir+"/etc/app", 0o755))
@@ -323,6 +357,52 @@ func overlay(t *testing.T) (merged string) {
 	return dir + "/merged"
 }
 
+// TestBindMounts writes through another place at which a folder is mounted, before and after the
+// mount was watched.
+func TestBindMounts(t *testing.T) {
+	needRoot(t)
+	ways(t, func(t *testing.T, opt Options) {
+		dir := t.TempDir()
+		must(t, os.MkdirAll(dir+"/etc", 0o755))
+		must(t, os.MkdirAll(dir+"/other", 0o755))
+		put(t, dir+"/etc/conf", "1")
+		if err := unix.Mount(dir+"/etc", dir+"/other", "", unix.MS_BIND, ""); err != nil {
+			t.Skip("needs to mount: the kernel answers", err)
+		}
+		t.Cleanup(func() { must(t, unix.Unmount(dir+"/other", unix.MNT_DETACH)) })
+		w := open(t, opt)
+		w.Watch([]Target{{Address: "file.conf", Paths: []string{dir + "/etc/conf"}}})
+		put(t, dir+"/other/conf", "2")
+		expect(t, w, "file.conf")
+		must(t, os.Remove(dir+"/other/conf"))
+		expect(t, w, "file.conf")
+	})
+}
+
+// TestFileSystemGoesAway unmounts the file system that holds a file, and mounts it again.
+func TestFileSystemGoesAway(t *testing.T) {
+	needRoot(t)
+	ways(t, func(t *testing.T, opt Options) {
+		dir := t.TempDir()
+		mount := func() {
+			if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
+				t.Skip("needs to mount: the kernel answers", err)
+			}
+		}
+		mount()
+		t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+		put(t, dir+"/conf", "1")
+		w := open(t, opt)
+		w.Watch([]Target{{Address: "file.conf", Paths: []string{dir + "/conf"}}})
+		must(t, unix.Unmount(dir, 0))
+		expect(t, w, "file.conf")
+		mount()
+		expect(t, w, "file.conf")
+		put(t, dir+"/conf", "2")
+		expect(t, w, "file.conf")
+	})
+}
+
 func TestOverlay(t *testing.T) {
 	ways(t, func(t *testing.T, opt Options) {
 		dir := filepath.Dir(overlay(t))
@@ -347,7 +427,7 @@ func TestWriterIsNamed(t *testing.T) {
 func TestWriterOnOverlay(t *testing.T) {
 	dir := overlay(t) + "/etc"
 	told := marks(dir) == nil
-	w := open(t, Options{Own: os.Getpid()})
+	w := open(t, Options{})
 	w.Watch([]Target{{Address: "file.conf", Paths: []string{dir + "/conf"}}})
 	for _, turn := range []string{"first write, which copies the file up", "second write", "third write"} {
 		pid, by := slowWrite(t, w, dir)
@@ -364,7 +444,7 @@ func TestWriterOnOverlay(t *testing.T) {
 func TestWriterIsGone(t *testing.T) {
 	needFanotify(t)
 	dir := t.TempDir()
-	w := open(t, Options{Own: os.Getpid()})
+	w := open(t, Options{})
 	w.Watch([]Target{{Address: "file.conf", Paths: []string{dir + "/conf"}}})
 	w.mu.Lock() // the reader waits for this before it asks who it was
 	run(t, "sh", "-c", "echo more >> "+dir+"/conf")
@@ -375,16 +455,26 @@ func TestWriterIsGone(t *testing.T) {
 	}
 }
 
-func writerIsNamed(t *testing.T, dir string) {
-	t.Helper()
+// TestOwnProgramsAreNobodysDrift lets a program that the agent started write, and one of its own.
+func TestOwnProgramsAreNobodysDrift(t *testing.T) {
+	needFanotify(t)
+	dir := t.TempDir()
+	if isOverlay(dir) {
+		t.Skip("needs a temporary folder that is not on overlayfs: there own writes cost a look")
+	}
 	w := open(t, Options{Own: os.Getpid()})
 	w.Watch([]Target{{Address: "file.conf", Paths: []string{dir + "/conf"}}})
-	put(t, dir+"/conf", "own writes are nobody's drift")
-	if isOverlay(dir) { // there they cost a look, see [sources.add]
-		expect(t, w, "file.conf")
-	} else {
-		quiet(t, w)
+	run(t, "sh", "-c", "echo more >> "+dir+"/conf; sh -c 'echo more >> "+dir+"/conf; sleep 0.2'; sleep 0.2")
+	quiet(t, w)
+	if descends(1, os.Getpid()) || descends(os.Getppid(), os.Getpid()) || !descends(os.Getpid(), os.Getpid()) || descends(os.Getpid(), 0) {
+		t.Error("descends takes others for own ones, or own ones for others")
 	}
+}
+
+func writerIsNamed(t *testing.T, dir string) {
+	t.Helper()
+	w := open(t, Options{})
+	w.Watch([]Target{{Address: "file.conf", Paths: []string{dir + "/conf"}}})
 	if pid, by := slowWrite(t, w, dir); by.PID != pid || by.Comm != "sh" {
 		t.Errorf("the writer is %+v, want sh with pid %d", by, pid)
 	}

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"os"
@@ -64,4 +65,40 @@ func writerOf(pid int) Writer {
 		w.Login = u.Username
 	}
 	return w
+}
+
+// maxDescent is how many processes may be between the agent and a script of a package.
+const maxDescent = 12
+
+// descends tells whether a process is another one or was started by it, as far as all between them
+// still live.
+func descends(pid, from int) bool {
+	for range maxDescent {
+		if pid <= 1 || from <= 0 {
+			return false
+		}
+		if pid == from {
+			return true
+		}
+		pid = parent(pid)
+	}
+	return false
+}
+
+// parent reads /proc/PID/stat: the number, the name in parentheses, which may hold anything, the
+// state, and the parent's number. It is 0 when the process is gone.
+func parent(pid int) int {
+	raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
+	if len(fields) < 2 {
+		return 0
+	}
+	up, err := strconv.Atoi(fields[1])
+	if err != nil {
+		return 0
+	}
+	return up
 }
