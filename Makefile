@@ -47,6 +47,18 @@ bench: build ## How fast the agent is, beside a minimal program in one run; as r
 bench-peers: build ## The same work in CFEngine, Puppet, Ansible and goss, which it installs by apt
 	@go run ./testenv/bench -bin bin -peers
 
+.PHONY: bench-server
+bench-server: build ## How fast the server is, beside a bare net/http server in one run; five minutes
+	@go run ./testenv/load -bin bin
+
+.PHONY: bench-herd
+bench-herd: build ## 100,000 hosts that enrol and return within five minutes; a quarter of an hour
+	@go run ./testenv/load -bin bin -what herd -for 5m
+
+.PHONY: bench-fleet
+bench-fleet: ## Questions about 10,000 and 100,000 hosts, in SQLite and PostgreSQL
+	@go test ./server/store -run '^$$' -bench Fleet -benchtime 20x -timeout 60m
+
 .PHONY: microbench
 microbench: ## Go's benchmarks of single packages
 	@go test -run '^$$' -bench . -benchtime 1s ./...
