@@ -75,6 +75,9 @@ func (filter FindingFilter) where() *where {
 	if filter.Control != "" {
 		w.and(`EXISTS (SELECT 1 FROM finding_controls c WHERE c.control = ? AND c.host = f.host AND c.address = f.address)`, filter.Control)
 	}
+	if filter.Flapping {
+		w.and(`f.flapping = 1`)
+	}
 	if filter.Policy != "" { // the sign after the point sorts behind it
 		w.and(`f.address > ? AND f.address < ?`, "policy."+filter.Policy+".", "policy."+filter.Policy+"/")
 	}

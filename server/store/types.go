@@ -317,6 +317,8 @@ type FindingFilter struct {
 	Address string
 	Status  policies.Status
 	Control string
+	// Flapping selects only what is left alone because somebody else fights for it.
+	Flapping bool
 	// Policy selects the resources of one policy; Since those that stopped passing then or later.
 	Policy string
 	Since  time.Time

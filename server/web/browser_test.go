@@ -93,7 +93,7 @@ type css = chromedp.CSS
 
 // shown are pages that hold something wide.
 var shown = map[string]string{"overview": "/", "hosts": "/hosts", "host": "/hosts/build1.example.org", "fine": "/hosts/web01.example.org", "drift": "/drift",
-	"explain": "/hosts/web01.example.org/explain?address=policy.ssh_baseline.file.dropin", "history": "/hosts/build1.example.org/history", "packages": "/hosts/build1.example.org/packages", "hosts_filtered": "/hosts?label=role%3Dweb&label=site%3Dams&sort=seen", "hosts_none": "/hosts?q=zebra&label=role%3Dweb",
+	"drift_feed": "/drift/feed", "explain": "/hosts/web01.example.org/explain?address=policy.ssh_baseline.file.dropin", "history": "/hosts/build1.example.org/history", "packages": "/hosts/build1.example.org/packages", "hosts_filtered": "/hosts?label=role%3Dweb&label=site%3Dams&sort=seen", "hosts_none": "/hosts?q=zebra&label=role%3Dweb",
 	"rings": "/rings", "ring_hosts": "/rings/hosts?of=security/4&ring=early",
 	"patches": "/patches", "patch_hosts": "/patches/hosts?what=unknown", "advisories": "/advisories", "advisory": "/advisories/DSA-5990-1", "cycle": "/changes/security/4", "patched": "/hosts/db1.example.org",
 	"policies": "/policies", "policy": "/policies/ssh_baseline", "controls": "/controls", "standing": "/standing?policy=time", "kpis": "/kpis", "alerts": "/alerts",

@@ -3,8 +3,11 @@ package web
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"plumb/policies"
 	"plumb/server/api"
@@ -19,13 +22,23 @@ type driftPage struct {
 	Drift views.Drift
 	// Summary is the answer in one sentence.
 	Summary string
+	// Flapping are the fights that go on now.
+	Flapping []views.Finding
 	// Worst are the resources with the most hosts, More the others; only without a filter.
 	Worst, More []worst
+	// Feed are the newest events, and FeedLink the page with all of them.
+	Feed     eventList
+	FeedLink string
 	// First and Next are the addresses of those pages; empty where this is one of them.
 	First, Next string
 }
 
-const findingsShown = 200
+const (
+	findingsShown = 200
+	// fightsShown and feedShown are on the page of drift.
+	fightsShown = 50
+	feedShown   = 25
+)
 
 func (s *site) drift(c *api.Call) (any, error) {
 	ctx := c.Request.Context()
@@ -33,23 +46,50 @@ func (s *site) drift(c *api.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := driftPage{frame: s.frame(c, "Drift", "/drift"), Query: query(c, "host", "address", "status", "control")}
+	p := driftPage{frame: s.frame(c, "Drift", "/drift"), Query: query(c, "host", "address", "policy", "status", "control", "days")}
 	if p.Drift, err = s.Read().Drift(ctx, views.DriftFilter{FindingFilter: f}); err != nil {
 		return nil, err
 	}
 	p.page(f)
-	if len(p.Query) == 0 && p.First == "" {
-		byAddress, err := s.Read().Store.FindingsByAddress(ctx)
-		if err != nil {
+	if p.First == "" {
+		if err := s.driftNow(ctx, &p, f); err != nil {
 			return nil, err
 		}
-		p.Worst = sortWorst(byAddress)
 	}
 	p.Summary = p.summary()
 	if len(p.Worst) > worstShown {
 		p.Worst, p.More = p.Worst[:worstShown], p.Worst[worstShown:]
 	}
 	return s.show("drift", p)
+}
+
+// driftNow adds what only the first page has: fights, what most hosts share, and the newest events.
+func (s *site) driftNow(ctx context.Context, p *driftPage, f store.FindingFilter) error {
+	fights := f
+	fights.Flapping, fights.Limit = true, fightsShown
+	found, err := s.Read().Drift(ctx, views.DriftFilter{FindingFilter: fights})
+	if err != nil {
+		return err
+	}
+	p.Flapping = found.Findings
+	if len(p.Query) == 0 {
+		byAddress, err := s.Read().Store.FindingsByAddress(ctx)
+		if err != nil {
+			return err
+		}
+		p.Worst = sortWorst(byAddress)
+	}
+	if f.Status != "" || f.Control != "" {
+		return nil // nobody wrote these down of events
+	}
+	feed := store.EventFilter{Host: f.Host, Address: f.Address, Policy: f.Policy, Since: f.Since, Kinds: driftKinds(), Causes: driftCauses(""), Limit: feedShown}
+	events, err := s.Read().Events(ctx, feed)
+	if err != nil {
+		return err
+	}
+	p.Feed = eventList{First: events, Now: p.Now, Host: true}
+	p.FeedLink = link("/drift/feed", p.Query, "")
+	return nil
 }
 
 // page cuts the row that only told that there are more.
@@ -82,9 +122,13 @@ func (p *driftPage) summary() string {
 }
 
 func (s *site) findingFilter(c *api.Call) (store.FindingFilter, error) {
-	f := store.FindingFilter{Address: c.Query("address"), Control: c.Query("control"),
+	f := store.FindingFilter{Address: c.Query("address"), Control: c.Query("control"), Policy: c.Query("policy"),
 		Status: policies.Status(c.Query("status")), Limit: findingsShown + 1}
 	ctx := c.Request.Context()
+	var err error
+	if f.Since, err = daysAgo(c); err != nil {
+		return f, err
+	}
 	if name := c.Query("host"); name != "" {
 		h, err := s.hostByName(ctx, name)
 		if err != nil {
@@ -100,6 +144,19 @@ func (s *site) findingFilter(c *api.Call) (store.FindingFilter, error) {
 		f.After = &store.Finding{Host: h.ID, Address: address}
 	}
 	return f, nil
+}
+
+// daysAgo reads days=N, which asks for what began since; zero without it.
+func daysAgo(c *api.Call) (time.Time, error) {
+	text := c.Query("days")
+	if text == "" {
+		return time.Time{}, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 3650 {
+		return time.Time{}, &api.Error{Code: http.StatusBadRequest, Text: fmt.Sprintf("%q is not a number of days from 1 to 3650", text)}
+	}
+	return c.Now.AddDate(0, 0, -n), nil
 }
 
 func (s *site) hostByName(ctx context.Context, name string) (store.Host, error) {

@@ -18,6 +18,7 @@ var newPages = map[string]func(frame) any{
 	"overview":    func(f frame) any { return &overviewPage{frame: f} },
 	"hosts":       func(f frame) any { return &hostsPage{frame: f} },
 	"host":        func(f frame) any { return &hostPage{frame: f} },
+	"drift_feed":  func(f frame) any { return &driftFeedPage{frame: f} },
 	"explain":     func(f frame) any { return &explainPage{frame: f} },
 	"history":     func(f frame) any { return &historyPage{frame: f} },
 	"packages":    func(f frame) any { return &packagesPage{frame: f} },

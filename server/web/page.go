@@ -15,7 +15,7 @@ var templates embed.FS
 
 // pageNames are the pages; each has a template file and a struct of its name.
 var pageNames = []string{"overview", "hosts", "host", "drift", "rings", "ring_hosts", "patches", "patch_hosts", "advisories", "advisory",
-	"changes", "change", "cycle", "policies", "policy", "controls", "standing", "alerts", "kpis", "events", "explain", "history", "packages", "signin", "signin_link", "welcome", "account", "trouble"}
+	"changes", "change", "cycle", "policies", "policy", "controls", "standing", "alerts", "kpis", "events", "drift_feed", "explain", "history", "packages", "signin", "signin_link", "welcome", "account", "trouble"}
 
 // page is one parsed page.
 type page struct{ *template.Template }

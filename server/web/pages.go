@@ -45,6 +45,7 @@ func (p Pages) Routes() []api.Route {
 		{Path: "/controls", Access: api.Viewer, Handle: s.controls},
 		{Path: "/standing", Access: api.Viewer, Handle: s.standing},
 		{Path: "/drift", Access: api.Viewer, Handle: s.drift},
+		{Path: "/drift/feed", Access: api.Viewer, Handle: s.driftFeed},
 		{Path: "/rings", Access: api.Viewer, Handle: s.rings},
 		{Path: "/rings/hosts", Access: api.Viewer, Handle: s.ringHosts},
 		{Path: "/patches", Access: api.Viewer, Handle: s.patches},

@@ -118,7 +118,7 @@ func saidByPages() map[string]said {
 		"revoked host":             {"/hosts/retired1.example.org", 200, []string{"<dt>Revoked</dt>"}},
 		"host that never reported": {"/hosts/new1.example.org", 200, []string{"unknown", "Nothing was reported yet."}},
 		"unknown host":             {"/hosts/zebra", 404, []string{"<h1>There is no host &#34;zebra&#34;</h1>", `href="/hosts"`}},
-		"drift":                    {"/drift", 200, []string{"7 differences from policy in 4 resources.", "build1.example.org", "Mended lately", "PermitRootLogin no"}},
+		"drift":                    {"/drift", 200, []string{"7 differences from policy in 4 resources.", "build1.example.org", "What drifted lately", "PermitRootLogin no"}},
 		"drift of a resource":      {"/drift?address=" + "policy.time.service.chrony", 200, []string{"1 difference from policy shown.", "build1.example.org", "time.hcl:12"}},
 		"drift of a host":          {"/drift?host=db1.example.org", 200, []string{"1 difference from policy shown.", "at most 4"}},
 		"drift of a control":       {"/drift?control=cis_debian12:5.1.2", 200, []string{"1 difference from policy shown."}},
