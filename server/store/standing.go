@@ -69,6 +69,7 @@ func (s *Store) Faults(ctx context.Context, hosts []inventory.HostID) ([]Fault, 
 
 // Stand is how one host stands, by digests.
 type Stand struct {
+	ID              inventory.HostID
 	Name            string
 	Catalog, Result string
 	Status          policies.Status
@@ -76,9 +77,9 @@ type Stand struct {
 
 // Stands returns how hosts stand, by name, from after a name on; at most max of them.
 func (s *Store) Stands(ctx context.Context, after string, max int) ([]Stand, error) {
-	rows, err := s.r.QueryContext(ctx, `SELECT name, catalog, result, status FROM hosts WHERE revoked = 0 AND name > $1 ORDER BY name`+limit(max, standardPage), after)
+	rows, err := s.r.QueryContext(ctx, `SELECT id, name, catalog, result, status FROM hosts WHERE revoked = 0 AND name > $1 ORDER BY name`+limit(max, standardPage), after)
 	all, err := list(rows, err, func(scan func(...any) error) (one Stand, err error) {
-		err = scan(&one.Name, &one.Catalog, &one.Result, &one.Status)
+		err = scan(&one.ID, &one.Name, &one.Catalog, &one.Result, &one.Status)
 		return one, err
 	})
 	if err != nil {

@@ -114,7 +114,7 @@ func TestStandings(t *testing.T) {
 
 		stands, err := s.Stands(ctx, "a", 2)
 		must(t, err)
-		same(t, "stands", stands, []Stand{{"b", "catalog", "r2", policies.Compliant}, {"c", "catalog", "r1", policies.Stale}})
+		same(t, "stands", stands, []Stand{{"id-b", "b", "catalog", "r2", policies.Compliant}, {"id-c", "c", "catalog", "r1", policies.Stale}})
 	})
 }
 

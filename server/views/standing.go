@@ -25,25 +25,24 @@ type HostStanding struct {
 	Status policies.Status `json:"status"`
 }
 
-// standPage is how many hosts are looked at with one query.
-const standPage = 2000
+// The first page of hosts is small, as mostly the first hosts suffice; each one after it is larger.
+const (
+	firstStands = 200
+	mostStands  = 5000
+)
 
 // HostStandings lists the hosts behind a number of [Reader.Compliance], by name.
 func (r Reader) HostStandings(ctx context.Context, f StandingFilter) ([]HostStanding, error) {
-	standings, err := r.Store.Standings(ctx)
-	if err != nil {
-		return nil, err
-	}
 	m := r.memory()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.learn(ctx, r.Store, standings); err != nil {
-		return nil, err
-	}
 	hosts := []HostStanding{}
-	for after := f.After; ; {
-		rows, err := r.Store.Stands(ctx, after, standPage)
+	for after, size := f.After, firstStands; ; size = min(4*size, mostStands) {
+		rows, err := r.Store.Stands(ctx, after, size)
 		if err != nil {
+			return nil, err
+		}
+		if err := m.learn(ctx, r.Store, unlearned(m, rows)); err != nil {
 			return nil, err
 		}
 		for _, row := range rows {
@@ -56,10 +55,25 @@ func (r Reader) HostStandings(ctx context.Context, f StandingFilter) ([]HostStan
 				return hosts, nil
 			}
 		}
-		if len(rows) < standPage {
+		if len(rows) < size {
 			return hosts, nil
 		}
 	}
+}
+
+// unlearned are the hosts of which nobody looked at what they stand at, one for each.
+func unlearned(m *Memory, rows []store.Stand) []store.Standing {
+	var list []store.Standing
+	seen := map[pair]bool{}
+	for _, row := range rows {
+		p := pair{row.Catalog, row.Result}
+		if _, known := m.faults[p]; known || seen[p] {
+			continue
+		}
+		seen[p] = true
+		list = append(list, store.Standing{Catalog: row.Catalog, Result: row.Result, Hosts: 1, Sample: row.ID})
+	}
+	return list
 }
 
 // stands tells how a host stands with what the filter names, and whether it counts there at all.

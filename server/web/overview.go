@@ -64,6 +64,12 @@ const (
 	policiesShown = 8
 )
 
+// summary is what the overview counts anew for each who looks after a while.
+type summary struct {
+	fleet   views.Fleet
+	changes []views.Change
+}
+
 func (s *site) overview(c *api.Call) (any, error) {
 	ctx, read := c.Request.Context(), s.Read()
 	period, err := api.TrendPeriod(c)
@@ -71,12 +77,16 @@ func (s *site) overview(c *api.Call) (any, error) {
 		return nil, err
 	}
 	p := overviewPage{frame: s.frame(c, "Overview", "/")}
-	if p.Fleet, err = read.Fleet(ctx, c.Now); err != nil {
+	now, _, err := s.summary.of(ctx, c.Now, func(ctx context.Context) (sum summary, err error) {
+		if sum.fleet, err = read.Fleet(ctx, c.Now); err == nil {
+			sum.changes, err = read.Changes(ctx, changesShown)
+		}
+		return sum, err
+	})
+	if err != nil {
 		return nil, err
 	}
-	if p.Changes, err = read.Changes(ctx, changesShown); err != nil {
-		return nil, err
-	}
+	p.Fleet, p.Changes = now.fleet, now.changes
 	if err = s.underWay(c, &p); err != nil {
 		return nil, err
 	}
