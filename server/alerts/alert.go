@@ -21,6 +21,7 @@ const (
 	PatchOverdue     = "patch_overdue"     // updates are past the time of a patch_sla
 	ApprovalPending  = "approval_pending"  // a ring waits for a person's word
 	FreezeSet        = "freeze_set"        // somebody stopped all change
+	HostTwin         = "host_twin"         // two machines use the identity of one host
 	Flapping         = "flapping"          // two managers fight for a resource, and the agent leaves it alone
 	// Storm stands for what is not told one by one: too many alerts of a kind at once.
 	Storm = "alert_storm"
@@ -28,7 +29,7 @@ const (
 
 // Kinds lists all kinds of alerts.
 func Kinds() []string {
-	return []string{HostSilent, HostNoncompliant, CatalogMismatch, ReleaseRefused, RolloutHalted, PatchOverdue, ApprovalPending, FreezeSet, Flapping, Storm}
+	return []string{HostSilent, HostNoncompliant, CatalogMismatch, ReleaseRefused, RolloutHalted, PatchOverdue, ApprovalPending, FreezeSet, HostTwin, Flapping, Storm}
 }
 
 // severities are from the least to the worst.
@@ -96,7 +97,7 @@ func headline(a Alert) string {
 		HostSilent: "%s is silent", HostNoncompliant: "%s has severe findings", CatalogMismatch: "%s compiled another catalog than the server",
 		ReleaseRefused: "%s refused a release", RolloutHalted: "%s halted", PatchOverdue: "updates are overdue by patch_sla %s",
 		ApprovalPending: "%s waits for approval", FreezeSet: "all change is frozen",
-		Flapping: "%s flaps", Storm: "many more alerts at once: %s",
+		HostTwin: "two machines are %s", Flapping: "%s flaps", Storm: "many more alerts at once: %s",
 	}[a.Kind]
 	if words == "" {
 		words = "%s"

@@ -40,7 +40,7 @@ func (v *view) did(kinds ...string) {
 func (s *Station) look(ctx context.Context, now time.Time) (view, []error) {
 	v := view{looked: map[string]bool{}}
 	var problems []error
-	for _, one := range []func(context.Context, *view, time.Time) error{s.lookAtHosts, s.lookAtFindings, s.lookAtFlapping, s.lookAtRollouts, s.lookAtFreeze, s.lookAtSLAs} {
+	for _, one := range []func(context.Context, *view, time.Time) error{s.lookAtHosts, s.lookAtTwins, s.lookAtFindings, s.lookAtFlapping, s.lookAtRollouts, s.lookAtFreeze, s.lookAtSLAs} {
 		if err := one(ctx, &v, now); err != nil {
 			problems = append(problems, err)
 		}
@@ -64,6 +64,21 @@ func (s *Station) lookAtHosts(ctx context.Context, v *view, _ time.Time) error {
 		if h.Problem != "" {
 			v.add(ReleaseRefused, string(h.ID), h.Name, "high", h.Problem)
 		}
+	}
+	return nil
+}
+
+// twinFor is how long a twin is an alert after it was told last: it is told each hour while both call.
+const twinFor = 24 * time.Hour
+
+func (s *Station) lookAtTwins(ctx context.Context, v *view, now time.Time) error {
+	twins, err := s.Store.Twins(ctx, now.Add(-twinFor))
+	if err != nil {
+		return err
+	}
+	v.did(HostTwin)
+	for _, one := range twins {
+		v.add(HostTwin, string(one.ID), one.Name, "critical", "both get no change; revoke it, remove the state folder on one of them and enrol both anew")
 	}
 	return nil
 }

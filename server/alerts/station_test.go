@@ -297,6 +297,14 @@ func TestKinds(t *testing.T) {
 			b.report(b.host("web1"), 1, "", finding("a", "high", policies.Failed), finding("b", "critical", policies.Noncompliant),
 				finding("c", "critical", policies.Unknown), finding("d", "medium", policies.Failed))
 		}, []string{"host_noncompliant web1 critical 1 critical, such as b; 1 high, such as a"}},
+		"twin": {func(b *bench) { b.must(b.store.NoteTwin(b.Context(), b.host("web1"), b.now)) },
+			[]string{"host_twin web1 critical both get no change; revoke it, remove the state folder on one of them and enrol both anew"}},
+		"twin that is long over": {func(b *bench) { b.must(b.store.NoteTwin(b.Context(), b.host("web1"), b.now.Add(-25*time.Hour))) }, []string{}},
+		"twin that was revoked": {func(b *bench) {
+			id := b.host("web1")
+			b.must(b.store.NoteTwin(b.Context(), id, b.now))
+			b.must(b.store.Revoke(b.Context(), id, "ada", b.now))
+		}, []string{}},
 		"mild findings":    {func(b *bench) { b.report(b.host("web1"), 1, "", finding("d", "medium", policies.Failed)) }, []string{}},
 		"refused":          {func(b *bench) { b.report(b.host("web1"), 1, "bad\nsignature") }, []string{"release_refused web1 high bad signature"}},
 		"halted":           {func(b *bench) { b.states = []rollout.State{ring(rollout.Halted)} }, []string{"rollout_halted release 7 critical in the ring canary: 2 of 3 failed"}},
