@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -51,17 +52,18 @@ func (r *rig) expired(l protocol.Lease) protocol.Lease {
 	return l
 }
 
-// T03: leases v1..v20 replayed in every pair, also after a restart and after the loss of a copy
-// of the floors.
+// T03: leases v1..v20 replayed in every pair, v1..v50 in the long run, also after a restart and after
+// the loss of a copy of the floors.
 func TestRollbackMatrix(t *testing.T) {
 	r := newRig(t)
 	r.publish(1, 0, r.tree("1"))
 	r.enroll("")
-	var signed [21]string
-	for v := uint64(1); v <= 20; v++ {
+	most := long(20, 50)
+	signed := make([]string, most+1)
+	for v := uint64(1); v <= uint64(most); v++ {
 		signed[v] = r.Lease(r.publish(v, v-1, r.tree(fmt.Sprint(v))))
 	}
-	for j := 1; j <= 20; j++ {
+	for j := 1; j <= most; j++ {
 		serve := func(v int) Outcome {
 			r.Answers(func(a *protocol.Answer) { a.Lease = signed[v] })
 			return r.round()
@@ -165,32 +167,38 @@ func TestClockThatFellBack(t *testing.T) {
 	}
 }
 
-// T05: parts of ten releases put together at random are a release nowhere.
+// T05: parts of ten releases, of fifty in the long run, put together at random are a release nowhere.
 func TestMixedReleasesAreRefused(t *testing.T) {
 	r := newRig(t)
-	var body [11]protocol.Lease
-	for v := uint64(1); v <= 10; v++ {
+	newest := long(10, 50)
+	body := make([]protocol.Lease, newest+1)
+	for v := uint64(1); v <= uint64(newest); v++ {
 		body[v] = r.publish(v, 0, r.tree(fmt.Sprint(v)))
 	}
 	r.enroll("")
 	r.round()
-	r.want("10", 10)
-	for i := range 40 {
-		a, b, c := 1+i%10, 1+(i*3+1)%10, 1+(i*7+2)%10
+	want := func() { t.Helper(); r.want(fmt.Sprint(newest), uint64(newest)) }
+	want()
+	chance := rand.New(rand.NewPCG(5, 0))
+	for range long(40, 1000) {
+		a, b, c := 1+chance.IntN(newest), 1+chance.IntN(newest), 1+chance.IntN(newest)
 		if a == b && b == c {
 			continue
 		}
 		r.Assign(protocol.Lease{Release: body[a].Release, Tag: body[b].Tag, Bundle: body[c].Bundle})
-		if out := r.round(); out.Problem == "" && b != 10 {
+		if out := r.round(); out.Problem == "" && b != newest {
 			t.Errorf("release %d with the tag of %d and the bundle of %d was taken", a, b, c)
 		}
-		r.want("10", 10)
+		want()
 	}
-	far := body[10]
+	far := body[newest]
 	far.Release = 1<<63 - 1
 	r.Assign(far)
 	r.round()
-	r.want("10", 10)
+	want()
+	r.Assign(r.publish(uint64(newest)+1, uint64(newest), r.tree("after all that"))) // nothing is stuck
+	r.round()
+	r.want("after all that", uint64(newest)+1)
 }
 
 // F12: a server without room for reports can still say what to run; the reports wait here.

@@ -56,6 +56,10 @@ const (
 func (r *round) lastGood() (*policies.Result, error) {
 	var b baseline
 	ok, err := r.Dir.Load(goodFile, &b)
+	if errors.Is(err, state.ErrDamaged) {
+		r.Log.Error("a new release has nothing to be compared with", "error", err)
+		return nil, nil
+	}
 	if err != nil || !ok || r.releases.Good == nil || r.releases.Good.Tag != b.Tag {
 		return nil, err
 	}

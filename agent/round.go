@@ -113,7 +113,11 @@ func (a *Agent) begin() (*round, error) {
 	if r.id, err = a.Dir.Identity(); err != nil {
 		return nil, err
 	}
-	if r.releases, err = a.Dir.Releases(); err != nil {
+	if r.releases, err = a.Dir.Releases(); errors.Is(err, state.ErrDamaged) {
+		a.Log.Error("which releases are held is lost, until the server is reached", "error", err)
+		r.releases, err = state.Releases{}, nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	if _, err = a.Dir.Load(leaseFile, &r.lease); err != nil {

@@ -69,7 +69,7 @@ func open(dir string, limit int64) (*Spool, error) {
 
 func (s *Spool) readMeta() error {
 	raw, err := os.ReadFile(filepath.Join(s.dir, "meta.json"))
-	if err == nil && json.Unmarshal(raw, &s.meta) == nil && s.meta.Epoch != "" {
+	if err == nil && unsealed(raw, &s.meta) && s.meta.Epoch != "" {
 		return nil
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -96,7 +96,7 @@ func (s *Spool) writeMeta() error {
 	if err != nil {
 		return fmt.Errorf("cannot encode the spool's state: %w", err)
 	}
-	return state.WriteFile(filepath.Join(s.dir, "meta.json"), raw)
+	return state.WriteFile(filepath.Join(s.dir, "meta.json"), state.Seal(raw))
 }
 
 func (s *Spool) readNumbers() error {
@@ -170,7 +170,7 @@ func (s *Spool) writeReport(seq uint64, r policies.Report) error {
 	if err != nil {
 		return fmt.Errorf("cannot encode the report: %w", err)
 	}
-	return state.WriteFile(s.reportPath(seq), raw)
+	return state.WriteFile(s.reportPath(seq), state.Seal(raw))
 }
 
 // Pending returns the oldest reports, at most limit of them.
@@ -194,11 +194,17 @@ func (s *Spool) read(seq uint64) (policies.Report, error) {
 		return policies.Report{}, fmt.Errorf("cannot read a spooled report: %w", err)
 	}
 	var r policies.Report
-	if json.Unmarshal(raw, &r) != nil {
+	if !unsealed(raw, &r) {
 		r = policies.Report{Problem: "this report was damaged on the host's disk"}
 	}
 	r.Seq, r.Epoch = seq-s.meta.Base, s.meta.Epoch
 	return r, nil
+}
+
+// unsealed reads what was written with a seal, and tells whether it is as it was.
+func unsealed(raw []byte, into any) bool {
+	body, err := state.Unseal(raw)
+	return err == nil && json.Unmarshal(body, into) == nil
 }
 
 // Object returns an object that a report names.

@@ -7,7 +7,6 @@
 package state
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -116,8 +115,12 @@ func (d *Dir) Load(name string, v any) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	if err := canon.Unmarshal(bytes.TrimSuffix(raw, []byte("\n")), v); err != nil {
-		return false, fmt.Errorf("the state file %s is damaged: %w", name, err)
+	body, err := Unseal(raw)
+	if err == nil {
+		err = canon.Unmarshal(body, v)
+	}
+	if err != nil {
+		return false, fmt.Errorf("the state file %s is damaged: %w: %w", name, ErrDamaged, err)
 	}
 	return true, nil
 }
@@ -128,7 +131,7 @@ func (d *Dir) Save(name string, v any) error {
 	if err != nil {
 		return fmt.Errorf("cannot encode the state file %s: %w", name, err)
 	}
-	return WriteFile(d.file(name), append(raw, '\n'))
+	return WriteFile(d.file(name), Seal(append(raw, '\n')))
 }
 
 // Remove deletes a file of the folder; that it is not there is fine.

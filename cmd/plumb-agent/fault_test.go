@@ -121,7 +121,7 @@ func (p patient) under(options ...string) (string, *os.ProcessState) {
 	defer cancel()
 	args := append([]string{"-f", "-qq", "-o", "/dev/null"}, options...)
 	cmd := exec.CommandContext(ctx, "strace", append(args, os.Args[0], "apply", p.policy, "--state", p.state, "--root", p.root)...)
-	cmd.Env = append(os.Environ(), "PLUMB_AGENT_MAIN=1", "GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1") // runs alike
+	cmd.Env = append(os.Environ(), "PLUMB_AGENT_MAIN=1")
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil || ctx.Err() != nil {
 		p.t.Fatalf("the agent hangs under strace %q: %v", options, err)
