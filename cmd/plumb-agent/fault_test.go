@@ -301,7 +301,7 @@ func (p patient) refuse(at place, code string) string {
 	what := fmt.Sprintf("%s at %v", code, at)
 	found := p.condition()
 	switch {
-	case strings.Contains(out, artefact):
+	case strings.Contains(out, artefact) || strings.Contains(out, "error while loading shared libraries"): // a release has none
 		p.recovers(what)
 		return "not a disk's"
 	case strings.Contains(out, "panic:") || strings.Contains(out, "fatal error:") || !slices.Contains([]int{0, 1, 2}, end.ExitCode()):
