@@ -97,6 +97,7 @@ type site struct {
 	cycles  memos[cycleRecord]
 	// standings, trends, figures and month are how the fleet stands, stood and fared.
 	standings memo[views.Compliance]
+	summary   memo[summary]
 	trends    memos[views.Trend]
 	figures   memos[views.KPIs]
 	month     slow[views.KPIs]
