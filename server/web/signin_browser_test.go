@@ -87,7 +87,7 @@ func TestBrowserSignsInByKeyboard(t *testing.T) {
 	k.until(".done", "Your password is changed")
 	k.tabTo("Sign out")
 	k.enter()
-	k.until(".entry", "Sign in")
+	k.until("#name", "Sign in")
 	k.write("name", "ada")
 	k.write("password", next)
 	k.enter()
