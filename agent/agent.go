@@ -37,6 +37,8 @@ type Agent struct {
 	Built   time.Time
 	// Instance names this boot of this machine, see [Instance].
 	Instance string
+	// Reserve has rounds hold back some room on the disk, to be able to tell that it is full.
+	Reserve bool
 	// Now is the host's clock.
 	Now func() time.Time
 	// Log takes what an administrator should know.

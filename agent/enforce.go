@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"plumb/agent/state"
 	"plumb/policies"
 )
@@ -83,11 +85,31 @@ func (r *round) try(ctx context.Context) (bool, error) {
 		return true, r.report(done)
 	}
 	r.patches = hasPatches(done.catalog) || len(done.astray) > 0
-	if bad := regressions(before, judged(done.catalog, done.result)); len(bad) > 0 {
+	bad := regressions(before, judged(done.catalog, done.result))
+	if len(bad) > 0 && r.full() { // no fault of the release: it stays on trial, and the one in force goes on
+		t.Attempts = max(0, t.Attempts-1)
+		r.problem = fmt.Sprintf("release %d waits until the host's disk has room again: %s", h.Number, blame(bad))
+		return false, errors.Join(r.Dir.SaveReleases(r.releases), r.report(done))
+	}
+	if len(bad) > 0 {
 		err = r.quarantine(h, blame(bad))
 		return false, errors.Join(err, r.report(done))
 	}
 	return true, errors.Join(r.promote(h), r.report(done))
+}
+
+// fullBelow is how little room in bytes makes a disk a full one.
+const fullBelow = 1 << 20
+
+// full tells whether the disk of the host or of the agent's state is full.
+func (r *round) full() bool {
+	for _, dir := range []string{r.Root, r.Dir.Path} {
+		var fs unix.Statfs_t
+		if unix.Statfs(dir, &fs) == nil && fs.Blocks > 0 && fs.Bavail*uint64(fs.Bsize) < fullBelow {
+			return true
+		}
+	}
+	return false
 }
 
 func isRejected(err error) bool {

@@ -94,7 +94,7 @@ func (r *round) report(done finished) error {
 func (r *round) draft(h state.Held, started time.Time) policies.Report {
 	return policies.Report{Release: h.Number, Commit: h.Commit, Facts: inventory.Digest(r.rawFacts), Offers: r.offersDigest(),
 		Started: started.UTC(), Finished: r.Now().UTC(), Audit: r.auditing(), BootID: r.found.BootID,
-		Stale: r.stale() && h.Number > 0, Problem: run.Plain(r.problem)}
+		Stale: r.stale() && h.Number > 0, Problem: run.Plain(r.told())}
 }
 
 // reportProblem tells that a release did not compile.

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"syscall"
 	"time"
 
 	"plumb/agent/protocol"
@@ -57,6 +58,7 @@ type round struct {
 	pause    *protocol.Pause
 	tag      []byte          // of the release that is being taken
 	blind    bool            // the floors are lost, so nothing new can be believed
+	trouble  string          // what is wrong with the host
 	problem  string          // what stands against the release that the server wants
 	only     map[string]bool // the suspects of [Agent.Mend], nil in a whole round
 	last     Last            // with only: the run before
@@ -84,11 +86,26 @@ const leaseFile = "lease.json"
 // Round does one round. With call it talks to the server first; without, or when that fails,
 // it goes on with what the host holds. The error is one of the host itself.
 func (a *Agent) Round(ctx context.Context, call bool) (Outcome, error) {
+	if a.Reserve {
+		a.Dir.HoldBack()
+	}
+	out, err := a.oneRound(ctx, call, "")
+	full := errors.Join(err, out.Called)
+	if !errors.Is(full, syscall.ENOSPC) || !a.Dir.GiveUp() {
+		return out, err
+	}
+	a.Log.Error("the disk is full; what was held back is used up to tell of it", "error", full)
+	return a.oneRound(ctx, call, "the host's disk is full: "+full.Error())
+}
+
+// oneRound does one round; trouble is what its report is to tell besides.
+func (a *Agent) oneRound(ctx context.Context, call bool, trouble string) (Outcome, error) {
 	r, err := a.begin()
 	if err != nil {
 		return Outcome{}, err
 	}
 	defer r.hangUp()
+	r.trouble = trouble
 	if call {
 		r.out.Called = r.call(ctx)
 	}
@@ -102,8 +119,16 @@ func (a *Agent) Round(ctx context.Context, call bool) (Outcome, error) {
 	if call && r.out.Called == nil && r.spool.Len() > spooled {
 		_, r.out.Called = r.deliver(ctx)
 	}
-	r.out.Problem = r.problem
+	r.out.Problem = r.told()
 	return r.out, r.boot(ctx)
+}
+
+// told is what stands against a release, and what is wrong with the host.
+func (r *round) told() string {
+	if r.problem == "" || r.trouble == "" {
+		return r.problem + r.trouble
+	}
+	return r.trouble + "; " + r.problem
 }
 
 // begin reads the state. Damaged floors are not fatal: drift is mended, nothing new is taken.

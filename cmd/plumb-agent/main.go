@@ -183,7 +183,7 @@ func (a *app) open(lock bool) (*agent.Agent, error) {
 	}
 	when, _ := time.Parse(time.RFC3339, built) // unknown is the zero time, which bounds nothing
 	log := slog.New(slog.NewTextHandler(a.stderr, nil))
-	return &agent.Agent{Dir: dir, Root: a.root, Version: version, Built: when, Instance: agent.Instance(a.root), Now: time.Now,
+	return &agent.Agent{Dir: dir, Root: a.root, Version: version, Built: when, Instance: agent.Instance(a.root), Reserve: lock, Now: time.Now,
 		Log: log, Compile: agent.InChild(compiler.Compiler{}), Begin: agent.BeginInChild(compiler.Compiler{}), Facts: collector(a.root, a.state, log)}, nil
 }
 
