@@ -26,7 +26,7 @@ import (
 // about the agent and not about the language.
 type rig struct {
 	*testserver.Server
-	t       *testing.T
+	t       testing.TB
 	agent   *Agent
 	root    string
 	clock   time.Duration // what the host's clock is ahead
@@ -34,7 +34,7 @@ type rig struct {
 	bootID  string
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	r := &rig{Server: testserver.Start(t), t: t, root: t.TempDir(), bootID: "boot-1"}
 	dir, err := state.Open(t.TempDir())

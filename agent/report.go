@@ -127,7 +127,19 @@ func (r *round) remember(done finished, report policies.Report) error {
 	if good := r.releases.Good; good == nil || good.Tag != done.held.Tag || r.auditing() {
 		return nil
 	}
-	return r.Dir.Save(goodFile, baseline{Tag: done.held.Tag, Result: done.result})
+	return r.Dir.Save(goodFile, baseline{Tag: done.held.Tag, Result: failures(done.result)})
+}
+
+// failures is what [regressions] needs of a result. It is small, and the same after each run that
+// changes nothing about it, so that a mended file does not write megabytes.
+func failures(r policies.Result) policies.Result {
+	short := policies.Result{Catalog: r.Catalog, Resources: []policies.ResourceResult{}}
+	for _, one := range r.Resources {
+		if one.Status == policies.Failed {
+			short.Resources = append(short.Resources, policies.ResourceResult{Address: one.Address, Status: one.Status})
+		}
+	}
+	return short
 }
 
 // spoolIf spools a report when something happened, when it says something else than the last
