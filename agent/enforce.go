@@ -197,6 +197,9 @@ func (r *round) runRelease(ctx context.Context, h state.Held, trial bool) (finis
 // another way than in the last run. The server is not told: it would look for their rollouts in
 // the host's catalog.
 func (r *round) tellAstray(list []policies.ResourceResult) {
+	if len(list) == 0 {
+		return
+	}
 	var last Last
 	_, _ = r.Dir.Load(lastFile, &last) // without it, what is known is told again
 	for _, one := range list {

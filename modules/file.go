@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync"
 
 	"plumb/inventory"
 	"plumb/modules/system"
@@ -85,21 +86,30 @@ func (f *File) Validate() []Mistake {
 
 // Check compares content, owner and mode.
 func (f *File) Check(ctx context.Context, sys *system.System) ([]policies.Change, error) {
-	wanted, managed, err := f.wanted(sys)
-	if err != nil {
-		return nil, err
-	}
+	managed := f.Content != nil || f.Source != ""
 	limit := int64(0) // content that is not managed is not read
 	if managed && !f.CreateOnly {
 		limit = maxFile
 	}
-	e, raw, err := sys.Files().Load(f.Path, f.Links == "follow", limit)
+	room := rooms.Get().(*[]byte)
+	defer rooms.Put(room)
+	e, raw, err := sys.Files().LoadInto(*room, f.Path, f.Links == "follow", limit)
+	if cap(raw) > cap(*room) && cap(raw) <= maxRoom {
+		*room = raw[:0]
+	}
 	missing := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !missing && !errors.Is(err, system.ErrTooLarge) {
 		return nil, err
 	}
 	if f.State == "absent" {
 		return f.checkAbsent(e, missing)
+	}
+	if raw != nil && f.Content != nil && string(raw) == *f.Content { // nearly always
+		return f.ownership().differences(ctx, sys, e)
+	}
+	wanted, _, err := f.wanted(sys)
+	if err != nil {
+		return nil, err
 	}
 	if missing || !e.IsFile() {
 		return f.checkMissing(e, missing, wanted, managed)
@@ -110,6 +120,12 @@ func (f *File) Check(ctx context.Context, sys *system.System) ([]policies.Change
 	}
 	return append([]policies.Change{contentChange(e, raw, wanted)}, changes...), nil
 }
+
+// rooms are what Check reads into: most files are as they should be, and nothing is kept of them.
+var rooms = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxRoom is the largest room that is kept, in bytes.
+const maxRoom = 1 << 20
 
 func (f *File) checkAbsent(e system.Entry, missing bool) ([]policies.Change, error) {
 	if missing {

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,7 +25,12 @@ type prepared struct {
 func (p *pass) prepare() {
 	list := p.catalog.Resources
 	p.ready = make([]prepared, len(list))
-	spread(len(list), func(i int) { p.ready[i] = p.read(list[i]) })
+	all := p.all()
+	spread(len(list), func(i int) {
+		if all || p.Only[list[i].Address] {
+			p.ready[i] = p.read(list[i])
+		}
+	})
 	p.System.Managed = make(map[string]bool, len(list))
 	for i, res := range list {
 		p.kinds[res.Address] = p.ready[i].one
@@ -35,6 +41,23 @@ func (p *pass) prepare() {
 			p.System.Managed[path] = true
 		}
 	}
+}
+
+// all tells whether the whole catalog has to be read: a folder that purges leaves alone what others
+// provide.
+func (p *pass) all() bool {
+	return p.Only == nil || slices.ContainsFunc(p.catalog.Resources, func(res policies.Resource) bool {
+		return p.Only[res.Address] && res.Kind == "directory"
+	})
+}
+
+// target is the resource that a notification is for, which may be none of those to look at.
+func (p *pass) target(res policies.Resource) modules.Resource {
+	if p.kinds[res.Address] == nil && p.errs[res.Address] == nil {
+		r := p.read(res)
+		p.kinds[res.Address], p.errs[res.Address] = r.one, r.err
+	}
+	return p.kinds[res.Address]
 }
 
 func (p *pass) read(res policies.Resource) (r prepared) {

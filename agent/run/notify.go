@@ -31,7 +31,7 @@ func (p *pass) deliver(ctx context.Context, res policies.Resource) {
 	if out.Mode == policies.Audit || out.Status == policies.Failed || out.Status == policies.Skipped || out.Status == policies.Pending {
 		return
 	}
-	w := &work{pass: p, res: res, one: p.kinds[res.Address], out: *out}
+	w := &work{pass: p, res: res, one: p.target(res), out: *out}
 	refresher, ok := w.one.(modules.Refresher)
 	if !ok {
 		w.note(p.Journal.delivered(res.Address)) // not applicable here, or nothing to refresh

@@ -39,11 +39,11 @@ func (w *work) do(ctx context.Context) {
 		w.out.Status, w.out.Message = status, why
 		return
 	}
+	w.one = w.target(w.res)
 	if err := w.errs[w.res.Address]; err != nil {
 		w.fail(err)
 		return
 	}
-	w.one = w.kinds[w.res.Address]
 	if w.leave() {
 		return
 	}

@@ -120,6 +120,11 @@ func (f Files) readFile(name string, follow bool, limit int64) ([]byte, error) {
 // Without follow a link in the last place is described, not read. The content is nil for
 // what is no regular file; a file of more than limit bytes is described with [ErrTooLarge].
 func (f Files) Load(name string, follow bool, limit int64) (Entry, []byte, error) {
+	return f.LoadInto(nil, name, follow, limit)
+}
+
+// LoadInto is Load that reads into the room of buf as far as that goes.
+func (f Files) LoadInto(buf []byte, name string, follow bool, limit int64) (Entry, []byte, error) {
 	s, err := f.find(name, follow)
 	if err != nil {
 		return Entry{}, nil, fmt.Errorf("cannot read %s: %w", name, err)
@@ -132,7 +137,7 @@ func (f Files) Load(name string, follow bool, limit int64) (Entry, []byte, error
 	if err != nil || !e.IsFile() {
 		return e, nil, err
 	}
-	raw, err := s.read(limit)
+	raw, err := s.readInto(buf, limit)
 	if err != nil {
 		return e, nil, fmt.Errorf("cannot read %s: %w", name, err)
 	}
@@ -195,13 +200,15 @@ func (s *spot) openFD() (int, error) {
 	return unix.Open(descriptor(s.target), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 }
 
-func (s *spot) read(limit int64) ([]byte, error) {
+func (s *spot) read(limit int64) ([]byte, error) { return s.readInto(nil, limit) }
+
+func (s *spot) readInto(buf []byte, limit int64) ([]byte, error) {
 	fd, err := s.openFD()
 	if err != nil {
 		return nil, err
 	}
 	defer unix.Close(fd)
-	raw, err := readAll(fd, s.st.Size, limit+1)
+	raw, err := readAll(fd, buf, s.st.Size, limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -212,8 +219,8 @@ func (s *spot) read(limit int64) ([]byte, error) {
 }
 
 // readAll reads up to most bytes. Files of the kernel say that they are empty, or have a page.
-func readAll(fd int, size, most int64) ([]byte, error) {
-	raw := make([]byte, 0, max(512, min(size+1, most)))
+func readAll(fd int, buf []byte, size, most int64) ([]byte, error) {
+	raw := slices.Grow(buf[:0], int(max(512, min(size+1, most))))
 	for int64(len(raw)) < most {
 		if len(raw) == cap(raw) {
 			raw = slices.Grow(raw, len(raw))

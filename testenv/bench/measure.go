@@ -23,7 +23,7 @@ type runner struct {
 	name    string
 	argv    []string
 	before  func() error // is not measured
-	differs string        // what its output holds when it finds something to do
+	differs string       // what its output holds when it finds something to do
 	goal    time.Duration
 	most    int           // runs, where one takes long; 0 is as many as all
 	limit   time.Duration // of one run; 0 is ten minutes
