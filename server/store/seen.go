@@ -58,6 +58,7 @@ func wake(ctx context.Context, tx *sql.Tx, id inventory.HostID, beat Heartbeat, 
 
 // turn gives a host another status at now without a report: one interval ends, another begins.
 func turn(ctx context.Context, tx *sql.Tx, h Host, status policies.Status, now time.Time) error {
+	touch(ctx, h.ID)
 	since := later(now, h.Since)
 	if err := closeInterval(ctx, tx, h, since); err != nil {
 		return err

@@ -15,6 +15,9 @@ import (
 // explain stands in for the server's compiler: it tells of any resource of the catalog.
 func (f *fleet) explain(ctx context.Context, host, address string) (views.Explained, error) {
 	one := someCatalog().Find(address)
+	if one == nil && host == "evil" {
+		return f.poisoned(ctx, address)
+	}
 	if one == nil {
 		return views.Explained{}, &api.Error{Code: http.StatusNotFound, Text: "there is no resource " + address}
 	}
@@ -38,6 +41,20 @@ func (f *fleet) explain(ctx context.Context, host, address string) (views.Explai
 	}
 	read := views.Reader{Store: f.store}
 	return read.Explained(ctx, host, f.policy.Release, e)
+}
+
+// poisoned is an explanation in which the text stands wherever a host or an author can put it.
+func (f *fleet) poisoned(ctx context.Context, text string) (views.Explained, error) {
+	raw, _ := json.Marshal(text)
+	at := &policies.Place{File: text, Line: 1, Column: 1}
+	one := policies.Explained{Name: text, Value: raw, From: text, At: at, Text: text}
+	words := policies.Explained{Name: text, Words: text, From: text}
+	one.Reads, one.Others = []policies.Explained{words}, []policies.Explained{words}
+	many := one
+	many.Value, _ = json.Marshal(text + "\n" + text)
+	all := []policies.Explained{one, words, many}
+	return views.Reader{Store: f.store}.Explained(ctx, "evil", 1, policies.Explanation{Address: text, Asked: text, Kind: text, Title: text, Policy: text, Source: policies.Position{File: text, Line: 1},
+		AlsoDeclared: []policies.Position{{File: text, Line: 1}}, Overrides: []policies.Position{{File: text, Line: 1}}, Conditions: all, Mode: one, Settings: all, Attributes: all})
 }
 
 func TestExplainPage(t *testing.T) {

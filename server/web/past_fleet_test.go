@@ -185,17 +185,22 @@ func TestPastScreenshots(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("needs -screenshots DIR: pictures are for people to look at")
 	}
-	ctx := browser(t)
-	f, empty := newFleet(t), newFleet(t)
-	f.showPast(40)
-	f.show()
-	f.showPatching()
-	f.shoot(ctx, "past-", pastPages)
-	calm := newFleet(t)
-	calm.showPast(40)
-	calm.role = "auditor"
-	calm.shoot(ctx, "calm-", pastPages)
-	empty.shoot(ctx, "empty-", map[string]string{"overview": "/", "policies": "/policies", "controls": "/controls", "kpis": "/kpis", "alerts": "/alerts"})
+	t.Run("past", func(t *testing.T) {
+		f := newFleet(t)
+		f.showPast(40)
+		f.show()
+		f.showPatching()
+		f.shoot(browser(t), "past-", pastPages)
+	})
+	t.Run("calm", func(t *testing.T) {
+		f := newFleet(t)
+		f.role = "auditor"
+		f.showPast(40)
+		f.shoot(browser(t), "calm-", pastPages)
+	})
+	t.Run("new", func(t *testing.T) {
+		newFleet(t).shoot(browser(t), "new-", map[string]string{"overview": "/", "policies": "/policies", "controls": "/controls", "kpis": "/kpis", "alerts": "/alerts"})
+	})
 }
 
 func (f *fleet) shoot(ctx context.Context, prefix string, pages map[string]string) {
