@@ -34,7 +34,9 @@ func (a *Agent) loadCatalog(name string) (c cached, ok bool) {
 		return c, false
 	}
 	if err == nil && bytes.HasPrefix(raw, []byte("{")) { // as agents wrote it that came before
-		err = json.Unmarshal(raw, &c)
+		if err = json.Unmarshal(raw, &c); err == nil && inventory.Digest(c.Compiled.Raw) != c.Compiled.Digest {
+			err = errors.New("it is damaged")
+		}
 	} else if err == nil {
 		err = c.read(raw)
 	}

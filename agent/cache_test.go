@@ -1,0 +1,123 @@
+package agent
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"plumb/inventory"
+)
+
+// folder writes the policy tree that wants the text in /motd.
+func (r *rig) folder(text string) string {
+	r.t.Helper()
+	dir := r.t.TempDir()
+	for name, data := range r.tree(text) {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// compiles applies the folder and tells how often its policies were compiled for that.
+func (r *rig) compiles(dir string) int {
+	r.t.Helper()
+	before := r.compile
+	last, err := r.agent.Apply(context.Background(), dir)
+	if err != nil || len(last.Result.Resources) != 1 || len(last.Catalog.Resources) != 1 {
+		r.t.Fatalf("Apply() = %+v, %v, want one resource", last, err)
+	}
+	return r.compile - before
+}
+
+func TestApplyKeepsItsCatalog(t *testing.T) {
+	r := newRig(t)
+	one, two := r.folder("one"), r.folder("two")
+	steps := []struct {
+		what string
+		dir  string
+		want int
+	}{
+		{"the first time", one, 1}, {"again", one, 0}, {"another folder", two, 1}, {"that one again", two, 0}, {"the first again", one, 1},
+	}
+	for _, s := range steps {
+		if got := r.compiles(s.dir); got != s.want {
+			t.Errorf("%s: compiled %d times, want %d", s.what, got, s.want)
+		}
+	}
+	info, err := os.Stat(filepath.Join(r.agent.Dir.Path, appliedFile))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the kept catalog is %v, %v, want a file of mode 0600", info, err)
+	}
+	last, ok, err := r.agent.Newest()
+	if err != nil || !ok || last.Catalog.Find("file.motd") == nil {
+		t.Errorf("Newest() = %+v, %v, %v, want the catalog with it", last, ok, err)
+	}
+}
+
+func TestApplyCompilesWhenWhatItReadChanged(t *testing.T) {
+	r := newRig(t)
+	reads := []string{"fact.arch"}
+	compile := r.agent.Compile
+	r.agent.Compile = func(ctx context.Context, raw []byte, host inventory.Host, facts inventory.Facts) (Compiled, error) {
+		comp, err := compile(ctx, raw, host, facts)
+		comp.Reads = reads
+		return comp, err
+	}
+	arch := "amd64"
+	r.agent.Facts = func(context.Context) (inventory.Facts, error) {
+		return inventory.Facts{Hostname: "h1", Arch: arch, BootID: r.bootID}, nil
+	}
+	dir := r.folder("one")
+	r.compiles(dir)
+	if r.bootID = "boot-2"; r.compiles(dir) != 0 {
+		t.Error("compiled again for a fact that no policy reads")
+	}
+	if arch = "arm64"; r.compiles(dir) != 1 {
+		t.Error("not compiled again for a fact that a policy reads")
+	}
+	if r.agent.Version = "other"; r.compiles(dir) != 1 {
+		t.Error("not compiled again by another version")
+	}
+}
+
+// TestDamagedCatalogIsCompiledAgain changes each byte of the kept catalog in turn, and cuts it short.
+func TestDamagedCatalogIsCompiledAgain(t *testing.T) {
+	r := newRig(t)
+	dir := r.folder("one")
+	r.compiles(dir)
+	path := filepath.Join(r.agent.Dir.Path, appliedFile)
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, ok := r.agent.loadCatalog(appliedFile)
+	if !ok {
+		t.Fatal("the kept catalog cannot be read")
+	}
+	damage := func(raw []byte) {
+		t.Helper()
+		if err := os.WriteFile(path, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := r.agent.loadCatalog(appliedFile); ok {
+			t.Fatalf("a damaged catalog was taken: %s", cmp.Diff(want, got))
+		}
+	}
+	for i := range good {
+		raw := append([]byte{}, good...)
+		raw[i] ^= 4
+		damage(raw)
+		damage(good[:i])
+	}
+	if r.compiles(dir) != 1 {
+		t.Error("a damaged catalog was not compiled again")
+	}
+	if r.compiles(dir) != 0 {
+		t.Error("the catalog that was compiled again is not kept")
+	}
+}
