@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -161,22 +162,22 @@ func TestOnlyOneAgentAtATime(t *testing.T) {
 func TestDaemonStops(t *testing.T) {
 	s, h := testserver.Start(t), newHost(t)
 	h.agent("enroll", s.Token().String(), "--name", "web1")
+	socket := filepath.Join(t.TempDir(), "notify")
+	ready, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ready.Close()
 	cmd := exec.Command(os.Args[0], "run", "--state", h.state, "--root", h.root)
-	cmd.Env = append(os.Environ(), "PLUMB_AGENT_MAIN=1")
+	cmd.Env = append(os.Environ(), "PLUMB_AGENT_MAIN=1", "NOTIFY_SOCKET="+socket)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(20 * time.Second)
-	for other, err := state.Open(h.state); ; time.Sleep(20 * time.Millisecond) { // until it holds the lock
-		if err != nil || time.Now().After(deadline) {
-			t.Fatal("the daemon did not start", err)
-		}
-		if other.Lock() != nil {
-			break
-		}
-		other.Close()
+	ready.SetReadDeadline(time.Now().Add(time.Minute))
+	word := make([]byte, 100)
+	if n, err := ready.Read(word); err != nil || !strings.HasPrefix(string(word[:n]), "READY=1") {
+		t.Fatalf("the daemon says %q, %v", word[:n], err)
 	}
-	time.Sleep(100 * time.Millisecond)
 	cmd.Process.Signal(os.Interrupt)
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("the daemon ended with %v", err)
