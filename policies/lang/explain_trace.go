@@ -298,7 +298,7 @@ func (c *Config) written(at hcl.Range) string {
 // their names can be told without what a for is at.
 func (t *tracer) filesOf(e hclsyntax.Expression, ctx *hcl.EvalContext) []policies.Explained {
 	var list []policies.Explained
-	hclsyntax.VisitAll(e, func(n hclsyntax.Node) hcl.Diagnostics {
+	_ = hclsyntax.VisitAll(e, func(n hclsyntax.Node) hcl.Diagnostics {
 		call, ok := n.(*hclsyntax.FunctionCallExpr)
 		if !ok || len(call.Args) == 0 || !strings.HasPrefix(strings.TrimPrefix(call.Name, "template"), "file") {
 			return nil

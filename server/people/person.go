@@ -128,10 +128,9 @@ func few(words []string) string {
 // nameOf is what the person is called, with the provider's host behind it: nobody from there can
 // pass for a local account, which never has an @.
 func (p *Provider) nameOf(claims map[string]any, subject string) string {
-	name := ""
 	for _, claim := range []string{p.config.nameClaim(), "email", "name"} {
 		text, _ := claims[claim].(string)
-		if name = tidy(text); name != "" {
+		if name := tidy(text); name != "" {
 			return name + "@" + p.config.host()
 		}
 	}

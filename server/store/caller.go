@@ -93,7 +93,7 @@ type readers struct {
 
 // one is s.r.QueryRowContext for a statement that comes again and again, always in the same words.
 func (s *Store) one(ctx context.Context, query string, args ...any) *sql.Row {
-	if stmt := s.prepared(ctx, query); stmt != nil {
+	if stmt := s.prepared(ctx, query); stmt != nil { //nolint:sqlclosecheck // it is kept for the next call
 		return stmt.QueryRowContext(ctx, args...)
 	}
 	return s.r.QueryRowContext(ctx, query, args...)
@@ -108,7 +108,7 @@ func (s *Store) prepared(ctx context.Context, query string) *sql.Stmt {
 	if stmt := s.readers.stmt[query]; stmt != nil {
 		return stmt
 	}
-	stmt, err := s.r.PrepareContext(context.WithoutCancel(ctx), query)
+	stmt, err := s.r.PrepareContext(context.WithoutCancel(ctx), query) //nolint:sqlclosecheck // it is kept for the next call
 	if err != nil {
 		return nil
 	}
@@ -121,7 +121,7 @@ func (s *Store) prepared(ctx context.Context, query string) *sql.Stmt {
 
 // many is s.r.QueryContext for a statement that comes again and again, always in the same words.
 func (s *Store) many(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if stmt := s.prepared(ctx, query); stmt != nil {
+	if stmt := s.prepared(ctx, query); stmt != nil { //nolint:sqlclosecheck // it is kept for the next call
 		return stmt.QueryContext(ctx, args...)
 	}
 	return s.r.QueryContext(ctx, query, args...)

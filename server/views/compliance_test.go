@@ -32,7 +32,6 @@ type someHost struct {
 	found   map[string]policies.Status
 	silent  bool
 	gone    bool
-	epoch   string
 }
 
 // anyResource is one of a few resources, of few policies and controls.

@@ -70,7 +70,7 @@ func (p *standingPage) name(f views.StandingFilter) {
 // compliance is how the fleet stands with its policies, looked at lately.
 func (s *site) compliance(c *api.Call) (views.Compliance, error) {
 	read := s.Read()
-	all, _, err := s.standings.of(c.Request.Context(), c.Now, func(ctx context.Context) (views.Compliance, error) { return read.Compliance(ctx) })
+	all, _, err := s.standings.of(c.Request.Context(), c.Now, read.Compliance)
 	return all, err
 }
 

@@ -27,7 +27,6 @@ type host struct {
 	leaseKey string
 	counter  uint64
 	epoch    string
-	seq      uint64
 }
 
 func newHost(n int, cert []byte, key ed25519.PrivateKey, ca *x509.CertPool) *host {
