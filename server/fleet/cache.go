@@ -36,13 +36,22 @@ func (c *cache) put(ref store.Ref, v any) {
 	if c.held == nil {
 		c.held = map[store.Ref]any{}
 	}
-	for old := range c.held {
-		if len(c.held) < cached {
-			break
-		}
-		delete(c.held, old) // any one: Go's order of maps is random
-	}
 	c.held[ref] = v
+	// A result is asked for once or twice, a catalog with each report of many hosts.
+	c.shrink(func(old store.Ref) bool { return old.Kind == store.KindResult && old != ref })
+	c.shrink(func(old store.Ref) bool { return old != ref })
+}
+
+// shrink forgets what may go until few enough are left, any ones: Go's order of maps is random.
+func (c *cache) shrink(mayGo func(store.Ref) bool) {
+	for old := range c.held {
+		if len(c.held) <= cached {
+			return
+		}
+		if mayGo(old) {
+			delete(c.held, old)
+		}
+	}
 }
 
 // load returns a stored object, decoded. Callers share it and must not change it.

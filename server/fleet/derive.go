@@ -124,16 +124,24 @@ func (d *deriver) resources() {
 	d.list = complete(*d.next.Catalog, *d.next.Result)
 	h.Found, h.Counts = policies.NotApplicable, map[policies.Status]int{}
 	seen := map[string]bool{}
+	compliant := 0 // nearly all of them, which are looked at no further
 	for i := range d.list {
 		one := &d.list[i]
 		if len(d.prev.Findings) > 0 {
 			seen[one.Address] = true
+		} else if one.Status == policies.Compliant {
+			compliant++
+			continue
 		}
 		h.Counts[one.Status]++
 		h.Found = policies.Worst(h.Found, one.Status)
 		if one.Status != policies.Compliant || seen[one.Address] {
 			d.resource(*one)
 		}
+	}
+	if compliant > 0 {
+		h.Counts[policies.Compliant] = compliant
+		h.Found = policies.Worst(h.Found, policies.Compliant)
 	}
 	for _, address := range slices.Sorted(maps.Keys(d.prev.Findings)) {
 		if !seen[address] {
@@ -143,9 +151,9 @@ func (d *deriver) resources() {
 	}
 }
 
-// entry is one resource of a completed result.
+// entry is one resource of a completed result, which others hold too.
 type entry struct {
-	policies.ResourceResult
+	*policies.ResourceResult
 	declared *policies.Resource
 }
 
@@ -155,7 +163,7 @@ func complete(c policies.Catalog, r policies.Result) []entry {
 	list := make([]entry, 0, len(c.Resources))
 	if parallel(c, r) { // nothing is
 		for i := range r.Resources {
-			list = append(list, entry{ResourceResult: r.Resources[i], declared: &c.Resources[i]})
+			list = append(list, entry{ResourceResult: &r.Resources[i], declared: &c.Resources[i]})
 		}
 		return list
 	}
@@ -171,12 +179,12 @@ func complete(c policies.Catalog, r policies.Result) []entry {
 			one = policies.ResourceResult{Address: declared.Address, Status: policies.Missing, Mode: declared.Mode,
 				Message: "the host did not report it"}
 		}
-		list = append(list, entry{ResourceResult: one, declared: declared})
+		list = append(list, entry{ResourceResult: &one, declared: declared})
 	}
 	for _, one := range r.Resources {
 		if _, left := answers[one.Address]; left {
 			one.Status, one.Message = policies.Unexpected, "the catalog does not have it"
-			list = append(list, entry{ResourceResult: one, declared: &policies.Resource{}})
+			list = append(list, entry{ResourceResult: &one, declared: &policies.Resource{}})
 		}
 	}
 	return list
@@ -219,7 +227,7 @@ func (d *deriver) eventOf(kind string, one entry, old store.Finding) store.Event
 	if one.Cause == policies.Intentional {
 		e.FromCommit, e.ToCommit = one.From, one.To
 	}
-	if drifted(one.ResourceResult) && d.wasInOrder(one.Address) {
+	if drifted(*one.ResourceResult) && d.wasInOrder(one.Address) {
 		e.Checked = d.prev.Host.Ran
 	}
 	return e

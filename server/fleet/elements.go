@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"plumb/policies"
+	"plumb/policies/canon"
 )
 
 // elements remembers what the JSON of single resources in results means. Most resources of most
@@ -70,7 +71,7 @@ func (e *elements) result(raw []byte, ends []int) (policies.Result, error) {
 
 // learn decodes one resource and remembers it when it is short, as those are that are in order.
 func (e *elements) learn(into *policies.ResourceResult, raw []byte) error {
-	if err := json.Unmarshal(raw, into); err != nil || len(raw) > mostElement || into.Status != policies.Compliant {
+	if err := canon.Unmarshal(raw, into); err != nil || len(raw) > mostElement || into.Status != policies.Compliant {
 		return err
 	}
 	e.mu.Lock()

@@ -107,6 +107,9 @@ func (s *Store) drain() {
 // harm the others; when the transaction as a whole fails, all of them have failed.
 func (s *Store) commit(batch []*writer) {
 	err := s.alone(context.Background(), func(ctx context.Context, tx *sql.Tx) error {
+		if len(batch) == 1 { // for a savepoint, SQLite copies each page before it is changed
+			return batch[0].do(ctx, tx)
+		}
 		for _, w := range batch {
 			if err := w.run(ctx, tx); err != nil {
 				return err
