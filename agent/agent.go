@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"time"
 
+	"plumb/agent/cause"
 	"plumb/agent/protocol"
 	"plumb/agent/run"
 	"plumb/agent/spool"
@@ -147,7 +148,7 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 	}
 	result, err := runner.Run(ctx, catalog, j.comp.Digest, j.started)
 	if err == nil {
-		err = a.Dir.Save(memoryOf(j.folder), runner.Memory)
+		err = a.remember(j, runner.Memory)
 	}
 	if err != nil {
 		return ran{}, errors.Join(err, journal.Close())
@@ -160,6 +161,15 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 		done.astray, done.reboot = j.last.Astray, cmp.Or(done.reboot, j.last.Reboot)
 	}
 	return done, nil
+}
+
+// remember keeps what the next run has to know. An audit that learned nothing leaves nothing to wait
+// for the disk for.
+func (a *Agent) remember(j job, memory cause.Memory) error {
+	if j.audit {
+		return a.Dir.SaveChanged(memoryOf(j.folder), memory)
+	}
+	return a.Dir.Save(memoryOf(j.folder), memory)
 }
 
 // openSpool opens the reports that wait.

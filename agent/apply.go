@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"plumb/agent/state"
 	"plumb/inventory"
 	"plumb/policies"
 	"plumb/policies/bundle"
@@ -55,7 +56,11 @@ func (a *Agent) Apply(ctx context.Context, dir string, sets ...patch.Set) (Last,
 	last := Last{Started: started, Finished: a.Now(), Audit: audit, Timezone: facts.Timezone, Reboot: done.reboot, Catalog: done.catalog, Result: done.result}
 	short := last
 	short.Catalog = policies.Catalog{}
-	return last, errors.Join(a.Dir.Save("apply/"+lastFile, short), done.journal.Reported())
+	save := a.Dir.Save
+	if audit && done.journal.Told() {
+		save = a.Dir.SaveLoose // it is lost with the machine's memory, and the next audit says it again
+	}
+	return last, errors.Join(save("apply/"+lastFile, short), done.journal.Reported())
 }
 
 // byHand makes orders of sets that a person wrote.
@@ -122,6 +127,10 @@ func ReadTree(dir string) (bundle.Tree, error) {
 func (a *Agent) Newest() (Last, bool, error) {
 	var mine, served Last
 	okMine, err := a.Dir.Load("apply/"+lastFile, &mine)
+	if errors.Is(err, state.ErrDamaged) { // the machine stopped after an audit, which does not wait for the disk
+		a.Log.Warn("the last run of a folder is lost", "error", err)
+		mine, okMine, err = Last{}, false, nil
+	}
 	if err != nil {
 		return Last{}, false, err
 	}

@@ -60,8 +60,9 @@ func (c *cached) read(raw []byte) error {
 	return nil
 }
 
-// saveCatalog keeps a catalog in a file that only this user can read: it holds secrets.
-func (a *Agent) saveCatalog(name string, c cached) error {
+// saveCatalog keeps a catalog in a file that only this user can read: it holds secrets. Write is
+// [state.WriteFile], or [state.WriteCache] for one that nobody misses.
+func (a *Agent) saveCatalog(name string, c cached, write func(string, []byte) error) error {
 	catalog := c.Compiled.Raw
 	c.Compiled.Raw = nil
 	head, err := encode(c)
@@ -72,7 +73,7 @@ func (a *Agent) saveCatalog(name string, c cached) error {
 	raw := make([]byte, sum, sum+len(head)+len(catalog)+2)
 	raw = append(append(append(append(raw, '\n'), head...), '\n'), catalog...)
 	copy(raw, inventory.Digest(raw[sum+1:]))
-	return state.WriteFile(filepath.Join(a.Dir.Path, name), raw)
+	return write(filepath.Join(a.Dir.Path, name), raw)
 }
 
 // hit returns the kept catalog when it is the one for this host.
@@ -162,7 +163,7 @@ func (a *Agent) keeping(c cached) (wait func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := a.saveCatalog(appliedFile, c); err != nil {
+		if err := a.saveCatalog(appliedFile, c, state.WriteCache); err != nil {
 			a.Log.Warn("the catalog cannot be kept", "error", err)
 		}
 	}()

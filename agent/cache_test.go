@@ -121,3 +121,22 @@ func TestDamagedCatalogIsCompiledAgain(t *testing.T) {
 		t.Error("the catalog that was compiled again is not kept")
 	}
 }
+
+func TestAuditThatTheDiskLost(t *testing.T) {
+	r := newRig(t)
+	dir := r.folder("one")
+	r.agent.Audit = true
+	for name, left := range map[string]string{"nothing": "", "a half": `{"started":"2026-11-21T10:0`, "zeros": "\x00\x00\x00"} {
+		r.compiles(dir)
+		if err := os.WriteFile(filepath.Join(r.agent.Dir.Path, "apply", lastFile), []byte(left), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if last, ok, err := r.agent.Newest(); err != nil || ok {
+			t.Errorf("%s: Newest() = %+v, %v, %v, want no run and no error", name, last, ok, err)
+		}
+		r.compiles(dir)
+		if last, ok, err := r.agent.Newest(); err != nil || !ok || last.Catalog.Find("file.motd") == nil {
+			t.Errorf("%s: Newest() = %+v, %v, %v after another audit, want it", name, last, ok, err)
+		}
+	}
+}

@@ -121,12 +121,12 @@ func (a *Agent) catalog(ctx context.Context, h state.Held, raw []byte, host inve
 	if err != nil {
 		return fresh, err
 	}
-	return fresh, a.saveCatalog(name, cached{Key: key, Bundle: h.Bundle, Compiled: fresh})
+	return fresh, a.saveCatalog(name, cached{Key: key, Bundle: h.Bundle, Compiled: fresh}, state.WriteFile)
 }
 
 // key is equal for equal inputs of the compiler.
 func (a *Agent) key(bundle string, host inventory.Host, facts inventory.Facts, reads []string) (string, error) {
-	tree, err := facts.Tree()
+	tree, err := factsRead(facts, reads)
 	if err != nil {
 		return "", err
 	}
@@ -147,6 +147,15 @@ func (a *Agent) key(bundle string, host inventory.Host, facts inventory.Facts, r
 		return "", fmt.Errorf("cannot encode what the catalog depends on: %w", err)
 	}
 	return inventory.Digest(raw), nil
+}
+
+// factsRead are the facts as policies see them, nothing when the policies read none: a host has
+// thousands of packages.
+func factsRead(facts inventory.Facts, reads []string) (map[string]any, error) {
+	if reads != nil && !slices.ContainsFunc(reads, func(path string) bool { return path == "fact" || strings.HasPrefix(path, "fact.") }) {
+		return nil, nil
+	}
+	return facts.Tree()
 }
 
 // pick walks a path such as packages["openssh-server"] as far as it leads. What it cannot

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"unicode/utf8"
 )
 
 // Facts is what an agent found out about its host. Policies read it as fact.* under the
@@ -73,6 +74,10 @@ type Mount struct {
 
 // Tree returns the facts as the JSON tree that policies read.
 func (f Facts) Tree() (map[string]any, error) {
+	packages := textTree(f.Packages)
+	if packages != nil {
+		f.Packages = nil // most of the facts, and the same in the tree
+	}
 	raw, err := json.Marshal(f)
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode facts: %w", err)
@@ -81,7 +86,25 @@ func (f Facts) Tree() (map[string]any, error) {
 	if err := json.Unmarshal(raw, &tree); err != nil {
 		return nil, fmt.Errorf("cannot read facts back: %w", err)
 	}
+	if packages != nil {
+		tree["packages"] = packages
+	}
 	return tree, nil
+}
+
+// textTree is what JSON makes of a map of texts, nil for what it would change.
+func textTree(texts map[string]string) map[string]any {
+	if texts == nil {
+		return nil
+	}
+	tree := make(map[string]any, len(texts))
+	for key, text := range texts {
+		if !utf8.ValidString(key) || !utf8.ValidString(text) {
+			return nil
+		}
+		tree[key] = text
+	}
+	return tree
 }
 
 // Digest names a JSON object by the SHA-256 of its bytes, as 64 hexadecimal digits.

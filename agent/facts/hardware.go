@@ -2,6 +2,7 @@ package facts
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"strconv"
@@ -14,10 +15,27 @@ import (
 // virtual says what the host runs on in the words of systemd-detect-virt, which is asked
 // where it is installed. Elsewhere the marks of the common ones are looked for.
 func virtual(ctx context.Context, sys *system.System) string {
+	kept := boot(sys)
+	if word := kept.load(sys.State); word != "" {
+		return word
+	}
+	word, sure := findVirtual(ctx, sys)
+	if sure {
+		kept.save(sys.State, word)
+	}
+	return word
+}
+
+// findVirtual is not sure when the program is there and did not answer.
+func findVirtual(ctx context.Context, sys *system.System) (word string, sure bool) {
 	out, err := sys.Run(ctx, system.Command{Argv: []string{"systemd-detect-virt"}, Timeout: 5 * time.Second})
 	if word := strings.TrimSpace(string(out.Stdout)); err == nil && word != "" {
-		return word // it exits with 1 when it says "none"
+		return word, true // it exits with 1 when it says "none"
 	}
+	return virtualByMarks(sys), errors.Is(err, system.ErrNoTool)
+}
+
+func virtualByMarks(sys *system.System) string {
 	if word := text(sys, "/run/systemd/container"); word != "" {
 		return word
 	}

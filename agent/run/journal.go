@@ -24,6 +24,8 @@ type Journal struct {
 	path string
 	file *os.File
 	run  time.Time
+	// loose means that it was not rewritten: the disk may still know one of before.
+	loose bool
 
 	pending map[string][]string // target → who notifies it, in the order of the changes
 	repairs map[string]Repair   // address → a change that no report has told yet
@@ -128,8 +130,10 @@ func (j *Journal) compact() error {
 	if err := j.Close(); err != nil {
 		return err
 	}
-	if err := state.WriteFile(j.path, out.Bytes()); err != nil {
-		return err
+	if j.loose = state.Says(j.path, out.Bytes()); !j.loose {
+		if err := state.WriteFile(j.path, out.Bytes()); err != nil {
+			return err
+		}
 	}
 	f, err := os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -149,6 +153,12 @@ func line(e entry) []byte {
 
 func (j *Journal) write(e entry) error {
 	j.take(e)
+	if j.loose { // the first line that is to stay needs the file below its name
+		if err := state.SyncDir(filepath.Dir(j.path)); err != nil {
+			return err
+		}
+		j.loose = false
+	}
 	if _, err := j.file.Write(line(e)); err != nil {
 		return fmt.Errorf("cannot write the journal: %w", err)
 	}
@@ -168,6 +178,9 @@ func (j *Journal) undo(address string) error { return j.write(entry{Undo: addres
 
 // delivered is called when a target was refreshed, or is no longer wanted.
 func (j *Journal) delivered(target string) error { return j.write(entry{Done: target}) }
+
+// Told means that there is no repair which a report has yet to tell.
+func (j *Journal) Told() bool { return len(j.repairs) == 0 }
 
 // Reported forgets the repairs: a report that is safe in the spool tells them. Notifications
 // that wait stay.

@@ -127,11 +127,38 @@ func (d *Dir) Load(name string, v any) (bool, error) {
 
 // Save writes v as a JSON file of the folder.
 func (d *Dir) Save(name string, v any) error {
+	raw, err := sealed(name, v)
+	if err != nil {
+		return err
+	}
+	return WriteFile(d.file(name), raw)
+}
+
+// SaveChanged is as [Dir.Save], but does not wait for the disk when the file says the same already.
+func (d *Dir) SaveChanged(name string, v any) error {
+	raw, err := sealed(name, v)
+	if err != nil || Says(d.file(name), raw) {
+		return err
+	}
+	return WriteFile(d.file(name), raw)
+}
+
+// SaveLoose is as [Dir.Save], but does not wait for the disk, see [WriteCache]: after the machine
+// stopped, [Dir.Load] may say [ErrDamaged].
+func (d *Dir) SaveLoose(name string, v any) error {
+	raw, err := sealed(name, v)
+	if err != nil {
+		return err
+	}
+	return WriteCache(d.file(name), raw)
+}
+
+func sealed(name string, v any) ([]byte, error) {
 	raw, err := canon.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("cannot encode the state file %s: %w", name, err)
+		return nil, fmt.Errorf("cannot encode the state file %s: %w", name, err)
 	}
-	return WriteFile(d.file(name), Seal(append(raw, '\n')))
+	return Seal(append(raw, '\n')), nil
 }
 
 // Remove deletes a file of the folder; that it is not there is fine.
@@ -139,7 +166,7 @@ func (d *Dir) Remove(name string) error {
 	if err := os.Remove(d.file(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("cannot remove the state file: %w", err)
 	}
-	return syncDir(d.Path)
+	return SyncDir(d.Path)
 }
 
 // Forget removes the files that match the pattern but those to keep.
