@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 	"time"
 
 	"plumb/modules/system"
@@ -33,7 +34,7 @@ func packageKind() Kind {
 	}
 }
 
-var packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?$`)
+var packageName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?$`) })
 
 // Identity is the package's name.
 func (p *Package) Identity() string { return p.Name }
@@ -47,7 +48,7 @@ func (p *Package) Needs() []string { return nil }
 // Validate looks at the name, the state and the version.
 func (p *Package) Validate() []Mistake {
 	var list []Mistake
-	if !packageName.MatchString(p.Name) {
+	if !packageName().MatchString(p.Name) {
 		list = append(list, Mistake{"name", fmt.Sprintf("%q cannot be a package's name: use lower case letters, digits, +, . and -.", p.Name)})
 	}
 	if !slices.Contains([]string{"present", "latest", "absent", "purged"}, p.State) {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"plumb/modules/system"
 	"plumb/policies"
@@ -31,7 +32,7 @@ func serviceKind() Kind {
 	}
 }
 
-var unitName = regexp.MustCompile(`^[A-Za-z0-9_:.\\@][A-Za-z0-9_:.\\@-]*$`)
+var unitName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_:.\\@][A-Za-z0-9_:.\\@-]*$`) })
 
 // Identity is the unit's full name.
 func (s *Service) Identity() string { return system.UnitName(s.Name) }
@@ -53,7 +54,7 @@ func (s *Service) Needs() []string {
 // Validate looks at the name and at wishes that exclude each other.
 func (s *Service) Validate() []Mistake {
 	list := oneOf("on_notify", s.OnNotify, "reload_or_restart", "reload", "restart", "none")
-	if len(s.Name) > 255 || !unitName.MatchString(s.Name) {
+	if len(s.Name) > 255 || !unitName().MatchString(s.Name) {
 		list = append(list, Mistake{"name", fmt.Sprintf("%q cannot be a unit's name: use letters, digits and : _ . - @.", s.Name)})
 	}
 	if isTrue(s.Masked) && isTrue(s.Enabled) {

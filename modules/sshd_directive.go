@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"plumb/modules/system"
 	"plumb/policies"
@@ -37,8 +38,8 @@ func sshdDirectiveKind() Kind {
 }
 
 var (
-	sshdKeyword = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{1,63}$`)
-	sshdPart    = regexp.MustCompile(`^[A-Za-z0-9_.:@%-]*$`)
+	sshdKeyword = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{1,63}$`) })
+	sshdPart    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_.:@%-]*$`) })
 )
 
 // Identity is the keyword in small letters, with the connection it is judged for.
@@ -63,7 +64,7 @@ func (d *SSHDDirective) Needs() []string {
 // Validate wants one way to judge the keyword, and nothing that breaks out of a line.
 func (d *SSHDDirective) Validate() []Mistake {
 	var list []Mistake
-	if !sshdKeyword.MatchString(d.Keyword) || slices.Contains([]string{"match", "include"}, d.keyword()) {
+	if !sshdKeyword().MatchString(d.Keyword) || slices.Contains([]string{"match", "include"}, d.keyword()) {
 		list = append(list, Mistake{"keyword", fmt.Sprintf("%q is no keyword with a value, such as PermitRootLogin.", d.Keyword)})
 	}
 	ways := 0
@@ -82,7 +83,7 @@ func (d *SSHDDirective) Validate() []Mistake {
 		list = append(list, Mistake{"value", "A value is one line. Remove the line break."})
 	}
 	for attribute, part := range map[string]string{"user": d.User, "host": d.Host, "addr": d.Addr} {
-		if !sshdPart.MatchString(part) {
+		if !sshdPart().MatchString(part) {
 			list = append(list, Mistake{attribute, fmt.Sprintf("%q cannot be given to sshd: use letters, digits and _ . : @ %% -.", part)})
 		}
 	}

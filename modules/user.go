@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"plumb/modules/system"
@@ -41,8 +42,8 @@ func userKind() Kind {
 }
 
 var (
-	accountName = regexp.MustCompile(`^[a-z_][a-z0-9_.-]{0,31}\$?$`)
-	cryptHash   = regexp.MustCompile(`^(\$[^:\s!*]+|\*)$`)
+	accountName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z_][a-z0-9_.-]{0,31}\$?$`) })
+	cryptHash   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(\$[^:\s!*]+|\*)$`) })
 )
 
 // Identity is the account's name.
@@ -96,7 +97,7 @@ func (u *User) valueMistakes() []Mistake {
 	if u.Comment != nil && strings.ContainsAny(*u.Comment, ":\n\x00") {
 		list = append(list, Mistake{"comment", "A colon or a line break cannot be written into /etc/passwd. Remove it."})
 	}
-	if u.PasswordHash != nil && !cryptHash.MatchString(*u.PasswordHash) {
+	if u.PasswordHash != nil && !cryptHash().MatchString(*u.PasswordHash) {
 		list = append(list, Mistake{"password_hash", "This is not a hash. Make one with \"mkpasswd\" or \"openssl passwd -6\", or write \"*\" for no password. To lock the account, write locked = true."})
 	}
 	if _, err := time.Parse(time.DateOnly, u.Expires); err != nil && u.Expires != "" && u.Expires != "never" {
@@ -106,7 +107,7 @@ func (u *User) valueMistakes() []Mistake {
 }
 
 func nameMistakes(attribute, name string) []Mistake {
-	if accountName.MatchString(name) {
+	if accountName().MatchString(name) {
 		return nil
 	}
 	return []Mistake{{attribute, fmt.Sprintf("%q cannot be the name of an account: start with a small letter or _, then small letters, digits, _, - and dots, 32 at most.", name)}}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hiddeco/sshsig"
@@ -91,10 +92,12 @@ func (s Signers) verify(payload, armor []byte) (Signer, error) {
 	return Signer{}, fmt.Errorf("the release is signed by a key that is not pinned (%s)", fingerprint(sig.PublicKey))
 }
 
-var payloadForm = regexp.MustCompile(`^object ([0-9a-f]{40})\ntype commit\ntag (release/[1-9][0-9]{0,18})\ntagger [^\n]* ([0-9]{1,12}) [+-][0-9]{4}\n\n((?s).*)$`)
+var payloadForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^object ([0-9a-f]{40})\ntype commit\ntag (release/[1-9][0-9]{0,18})\ntagger [^\n]* ([0-9]{1,12}) [+-][0-9]{4}\n\n((?s).*)$`)
+})
 
 func parseRelease(payload []byte) (Release, error) {
-	m := payloadForm.FindSubmatch(payload)
+	m := payloadForm().FindSubmatch(payload)
 	if m == nil {
 		return Release{}, fmt.Errorf("the release tag does not have the form of a release")
 	}
@@ -114,13 +117,13 @@ func parseRelease(payload []byte) (Release, error) {
 }
 
 var (
-	hexDigest = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	trailer   = regexp.MustCompile(`(?m)^plumb-([a-z-]+): (\S+)$`)
+	hexDigest = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{64}$`) })
+	trailer   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^plumb-([a-z-]+): (\S+)$`) })
 )
 
 func (r *Release) readMessage(text string) error {
 	seen := map[string]string{}
-	for _, m := range trailer.FindAllStringSubmatch(text, -1) {
+	for _, m := range trailer().FindAllStringSubmatch(text, -1) {
 		if _, twice := seen[m[1]]; twice {
 			return fmt.Errorf("the release tag says plumb-%s twice", m[1])
 		}
@@ -132,7 +135,7 @@ func (r *Release) readMessage(text string) error {
 	size, errs[1] = strconv.ParseUint(seen["size"], 10, 62)
 	r.RollbackTo, errs[2] = strconv.ParseUint(seen["rollback-to"], 10, 63)
 	r.Size, r.Bundle = int64(size), seen["bundle"]
-	if errs != [3]error{} || !hexDigest.MatchString(r.Bundle) || r.Number == 0 || r.RollbackTo > r.Number {
+	if errs != [3]error{} || !hexDigest().MatchString(r.Bundle) || r.Number == 0 || r.RollbackTo > r.Number {
 		return fmt.Errorf("the release tag lacks a usable plumb-release, -bundle, -size or -rollback-to: %s", firstLine(text))
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"plumb/agent/cause"
 	"plumb/modules"
@@ -101,12 +102,12 @@ func (s secrets) scrub(text string) string {
 	return text
 }
 
-var hiddenForm = regexp.MustCompile(`^\(sensitive(, hmac [0-9a-f]{16})?\)$`)
+var hiddenForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\(sensitive(, hmac [0-9a-f]{16})?\)$`) })
 
 // hide puts a digest in the place of a value. It is made with the host's own key, so that one can
 // tell whether a secret is another one than before, and nobody can try out what it is.
 func (s secrets) hide(attribute, value string) string {
-	if value == "" || hiddenForm.MatchString(value) {
+	if value == "" || hiddenForm().MatchString(value) {
 		return value
 	}
 	if len(s.key) == 0 {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"sync"
 	"unicode/utf8"
 
 	"plumb/agent/protocol"
@@ -19,10 +20,10 @@ import (
 const MaxGrants = 16
 
 var (
-	rolloutName = regexp.MustCompile(`^[\p{L}_][\p{L}\p{M}\p{Nd}_-]*$`)
-	digestForm  = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	rolloutName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\p{L}_][\p{L}\p{M}\p{Nd}_-]*$`) })
+	digestForm  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{64}$`) })
 	// itemWord is what a package manager may be told on its command line: never an option.
-	itemWord = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+_~:^-]*$`)
+	itemWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+_~:^-]*$`) })
 )
 
 // Lengths are counted apart: as a number in a pattern they cost each start of the agent 9 ms.
@@ -32,7 +33,7 @@ const (
 )
 
 func namesRollout(name string) bool {
-	return utf8.RuneCountInString(name) <= maxRolloutName && rolloutName.MatchString(name)
+	return utf8.RuneCountInString(name) <= maxRolloutName && rolloutName().MatchString(name)
 }
 
 // Grants returns the patch cycles of an accepted lease that can be looked at, and an error that
@@ -44,7 +45,7 @@ func Grants(l protocol.Lease) ([]protocol.PatchGrant, error) {
 		switch {
 		case !namesRollout(g.Rollout):
 			errs = append(errs, fmt.Errorf("the lease grants a patch cycle of the rollout %.40q, which no rollout is called", g.Rollout))
-		case g.Cycle == 0 || !digestForm.MatchString(g.Set):
+		case g.Cycle == 0 || !digestForm().MatchString(g.Set):
 			errs = append(errs, fmt.Errorf("the lease names no usable patch set for the rollout %s", g.Rollout))
 		case slices.ContainsFunc(list, func(o protocol.PatchGrant) bool { return o.Rollout == g.Rollout }):
 			errs = append(errs, fmt.Errorf("the lease grants two patch cycles of the rollout %s", g.Rollout))
@@ -109,7 +110,7 @@ func checkItem(i patch.Item) error {
 		}
 	}
 	for _, word := range words {
-		if len(word) > maxItemWord || !itemWord.MatchString(word) {
+		if len(word) > maxItemWord || !itemWord().MatchString(word) {
 			return fmt.Errorf("the patch set holds %.60q, which is no name, version or architecture", word)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"plumb/inventory"
 )
@@ -100,11 +101,11 @@ func titled(title string, repositories map[string]rpmRepository) (id string, ok 
 	return id, ok
 }
 
-var rpmVariable = regexp.MustCompile(`\$(\w+|\{[^}]*\})`)
+var rpmVariable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\$(\w+|\{[^}]*\})`) })
 
 // filled tells whether a text is what a name with variables may stand for.
 func filled(name, text string) bool {
-	parts := rpmVariable.Split(name, -1)
+	parts := rpmVariable().Split(name, -1)
 	for i := range parts {
 		parts[i] = regexp.QuoteMeta(parts[i])
 	}

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // rpmBegunFile tells of an InstallPatch that did not come to its end, and of package scripts
@@ -150,13 +151,13 @@ func (r rpmDatabase) reached(ctx context.Context, begun rpmBegun, out Output, ho
 
 // scriptFailed is how rpm itself reports it; dnf and zypper hand that on. Neither has an exit code
 // or a database entry for it (zypper has the code, not the package).
-var scriptFailed = regexp.MustCompile(`%[a-z]+\(([^()\s]+)\) scriptlet failed[^\n<]*`)
+var scriptFailed = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`%[a-z]+\(([^()\s]+)\) scriptlet failed[^\n<]*`) })
 
 // failedScripts returns the wanted versions of which a script failed. Only scripts of new
 // versions count: a failed %preun of the old one is past.
 func failedScripts(out Output, wanted []Target) []Target {
 	var failed []Target
-	for _, match := range scriptFailed.FindAllSubmatch(slices.Concat(out.Stdout, []byte("\n"), out.Stderr), -1) {
+	for _, match := range scriptFailed().FindAllSubmatch(slices.Concat(out.Stdout, []byte("\n"), out.Stderr), -1) {
 		for _, t := range wanted {
 			if string(match[1]) == t.nvra() && !slices.Contains(failed, t) {
 				failed = append(failed, t)
@@ -171,7 +172,7 @@ func scriptWords(out Output) string {
 	said := strings.ToValidUTF8(string(slices.Concat(out.Stdout, []byte("\n"), out.Stderr)), "?")
 	lines := strings.Split(said, "\n")
 	for i, line := range lines {
-		if scriptFailed.MatchString(line) {
+		if scriptFailed().MatchString(line) {
 			words := strings.Join(lines[max(0, i-2):i+1], "; ")
 			return words[max(0, len(words)-600):]
 		}

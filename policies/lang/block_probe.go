@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -117,10 +118,12 @@ func isPort(word string) bool {
 	return err == nil && n > 0
 }
 
-var unitForm = regexp.MustCompile(`^[A-Za-z0-9:_.@\\-]{1,240}\.(service|socket|target|timer|mount|path)$`)
+var unitForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9:_.@\\-]{1,240}\.(service|socket|target|timer|mount|path)$`)
+})
 
 func checkUnit(word string) string {
-	if unitForm.MatchString(word) {
+	if unitForm().MatchString(word) {
 		return ""
 	}
 	return fmt.Sprintf(`%q is no name of a unit. Write it with its ending, such as "nginx.service".`, word)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -96,7 +97,7 @@ func (l *loader) preflight(r *rollout, block *hcl.Block) {
 	}
 }
 
-var sizeForm = regexp.MustCompile(`^([0-9]{1,15})(B|KiB|MiB|GiB|TiB)$`)
+var sizeForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]{1,15})(B|KiB|MiB|GiB|TiB)$`) })
 
 // size reads bytes from constant text such as 200MiB.
 func (l *loader) size(e hclsyntax.Expression) (string, int64) {
@@ -105,7 +106,7 @@ func (l *loader) size(e hclsyntax.Expression) (string, int64) {
 		return "", 0
 	}
 	units := map[string]int64{"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
-	if m := sizeForm.FindStringSubmatch(word); m != nil {
+	if m := sizeForm().FindStringSubmatch(word); m != nil {
 		n, err := strconv.ParseInt(m[1], 10, 64)
 		if unit := units[m[2]]; err == nil && n <= math.MaxInt64/unit {
 			return word, n * unit

@@ -91,7 +91,7 @@ func (l *loader) controlIDs(e hclsyntax.Expression) []named {
 	var list []named
 	for _, one := range items(e) {
 		id, ok := l.constant(one)
-		if ok && !controlForm.MatchString(id) {
+		if ok && !controlForm().MatchString(id) {
 			l.report(failure(one.Range(), "Unusable control", fmt.Sprintf(`%q does not name a control. Write the framework, a colon and the id, such as "cis_debian12:5.1.20".`, id)))
 			continue
 		}

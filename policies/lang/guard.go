@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
@@ -176,12 +177,12 @@ func joinGrowth(args []cty.Value) int {
 	return size
 }
 
-var wideVerb = regexp.MustCompile(`%[^a-zA-Z%]*[0-9]{4,}`)
+var wideVerb = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`%[^a-zA-Z%]*[0-9]{4,}`) })
 
 // formatGrowth: with formatlist the longest list multiplies all that is given as it is.
 // A width or precision of four digits is refused, and each verb may print the longest argument.
 func formatGrowth(args []cty.Value) int {
-	if len(args) == 0 || wideVerb.MatchString(text(args[0])) {
+	if len(args) == 0 || wideVerb().MatchString(text(args[0])) {
 		return len(args) * (maxText + 1)
 	}
 	lists, longest, form := 1, 0, text(args[0])

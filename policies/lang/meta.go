@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/Masterminds/semver/v3"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -94,12 +95,12 @@ func (s *scope) word(e hclsyntax.Expression, extra names, allowed ...string) str
 	return ""
 }
 
-var controlForm = regexp.MustCompile(`^[A-Za-z0-9_-]+:[A-Za-z0-9._()/-]+$`)
+var controlForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]+:[A-Za-z0-9._()/-]+$`) })
 
 func (s *scope) controls(e hclsyntax.Expression, extra names) []string {
 	list := unique(s.texts(e, extra))
 	for _, one := range list {
-		if !controlForm.MatchString(one) {
+		if !controlForm().MatchString(one) {
 			s.report(failure(e.Range(), "Unusable control", fmt.Sprintf(`%q does not name a control. Write the framework, a colon and the id, such as "cis_debian12:5.1.20".`, one)))
 		}
 	}
@@ -119,18 +120,18 @@ func (s *scope) seconds(e hclsyntax.Expression, extra names) int {
 }
 
 var (
-	durationForm = regexp.MustCompile(`^([0-9]{1,9}[smhdw])+$`)
-	durationPart = regexp.MustCompile(`[0-9]+[smhdw]`)
+	durationForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]{1,9}[smhdw])+$`) })
+	durationPart = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[0-9]+[smhdw]`) })
 )
 
 // durationSeconds reads a duration such as 36h or 7d.
 func durationSeconds(word string) (int, bool) {
-	if !durationForm.MatchString(word) {
+	if !durationForm().MatchString(word) {
 		return 0, false
 	}
 	units := map[byte]int{'s': 1, 'm': 60, 'h': 3600, 'd': 86400, 'w': 7 * 86400}
 	total := 0
-	for _, part := range durationPart.FindAllString(word, -1) {
+	for _, part := range durationPart().FindAllString(word, -1) {
 		n, err := strconv.Atoi(part[:len(part)-1])
 		if err != nil {
 			return 0, false
