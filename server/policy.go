@@ -56,10 +56,10 @@ func (p policy) Hook(ctx context.Context, body []byte) (any, error) {
 	return p.desk.Hook(ctx, ask), nil
 }
 
-// Plans are the windows, freezes and waivers of the newest release.
+// Plans are the windows, freezes, waivers and policies of the newest release.
 func (p policy) Plans(ctx context.Context) (views.Plans, error) {
 	c, err := p.desk.Calendar(ctx)
-	return views.Plans{Release: c.Release, Windows: c.Windows, Freezes: c.Freezes, Waivers: c.Waivers}, err
+	return views.Plans{Release: c.Release, Windows: c.Windows, Freezes: c.Freezes, Waivers: c.Waivers, Policies: c.Policies}, err
 }
 
 // Webhook looks for news upstream once the forge has proved itself. The secret is read

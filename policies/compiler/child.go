@@ -53,12 +53,12 @@ func child(stdin io.Reader, stdout io.Writer) error {
 }
 
 func answer(config *lang.Config, problems []policies.Problem, req Request) (Response, error) {
-	res := Response{Problems: problems, Rollouts: []policies.Rollout{},
+	res := Response{Problems: problems, Policies: []policies.PolicyInfo{}, Rollouts: []policies.Rollout{},
 		Windows: []calendar.Window{}, Freezes: []calendar.Freeze{}, Waivers: []policies.Waiver{}, Hosts: []Compiled{}}
 	if slices.ContainsFunc(problems, func(p policies.Problem) bool { return p.Severity == "error" }) {
 		return res, nil
 	}
-	res.Policies, res.Rollouts = len(config.Policies()), config.Rollouts()
+	res.Policies, res.Rollouts = config.Describe(), config.Rollouts()
 	res.Windows, res.Freezes = config.Windows(), config.Freezes()
 	res.Waivers = config.Waivers()
 	if len(req.Advisories) > 0 {

@@ -44,8 +44,8 @@ type Request struct {
 type Response struct {
 	// Problems are the mistakes of the tree itself. With an error among them Hosts is empty.
 	Problems []policies.Problem `json:"problems"`
-	// Policies counts the policy blocks of the tree.
-	Policies int `json:"policies"`
+	// Policies are the policy blocks of the tree, by name.
+	Policies []policies.PolicyInfo `json:"policies"`
 	// Rollouts are the rollout blocks of the tree.
 	Rollouts []policies.Rollout `json:"rollouts"`
 	// Windows and Freezes are those of the tree, by name.

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"plumb/inventory"
+	"plumb/policies"
 	"plumb/policies/bundle"
 	"plumb/policies/lang"
 	"plumb/policies/patch"
@@ -363,7 +364,7 @@ func FuzzRequest(f *testing.F) {
 
 func TestReply(t *testing.T) {
 	one, two := Compiled{Catalog: []byte(`{"a":1}`), Digest: "1"}, Compiled{Catalog: []byte(`{"b":2}`), Digest: "2"}
-	res := Response{Policies: 3, Hosts: []Compiled{one, two, one}}
+	res := Response{Policies: []policies.PolicyInfo{{Name: "p", Mode: policies.Enforce}}, Hosts: []Compiled{one, two, one}}
 	var out bytes.Buffer
 	if err := writeReply(&out, res); err != nil {
 		t.Fatal(err)

@@ -69,7 +69,7 @@ type Policy interface {
 	Signers(ctx context.Context) ([]string, error)
 	// Hook judges a push on behalf of Git; the body is the hook's own.
 	Hook(ctx context.Context, body []byte) (any, error)
-	// Plans are the windows, freezes and waivers of the newest release.
+	// Plans are the windows, freezes, waivers and policies of the newest release.
 	Plans(ctx context.Context) (views.Plans, error)
 	// Webhook verifies that the upstream forge sent it, and then looks for news there.
 	Webhook(ctx context.Context, header http.Header, body []byte) error

@@ -13,7 +13,7 @@ import (
 
 // Views reads the store for people.
 func (a *API) Views() views.Reader {
-	return views.Reader{Store: a.Store, Policy: a.Policy.Status, Live: a.live, Memory: &a.memory}
+	return views.Reader{Store: a.Store, Policy: a.Policy.Status, Plans: a.Policy.Plans, Live: a.live, Memory: &a.memory}
 }
 
 // status returns how the fleet stands, or with as_of how it stood.

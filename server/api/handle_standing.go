@@ -17,14 +17,18 @@ func (a *API) standingRoutes() []Route {
 	}
 }
 
-// policies answers with each policy that hosts have, and how they stand with its resources.
+// policies answers with each policy that hosts or the newest release have, and how hosts stand with its
+// resources.
 func (a *API) policies(c *Call) (any, error) {
 	v, err := a.Views().Compliance(c.Request.Context())
 	return struct {
 		Hosts      int                    `json:"hosts"`
 		Unanswered int                    `json:"unanswered"`
 		Policies   []views.PolicyStanding `json:"policies"`
-	}{v.Hosts, v.Unanswered, v.Policies}, err
+		// Release and Undescribed are as in views.Compliance.
+		Release     uint64 `json:"release"`
+		Undescribed string `json:"undescribed,omitempty"`
+	}{v.Hosts, v.Unanswered, v.Policies, v.Release, v.Undescribed}, err
 }
 
 // controls answers with the controls that resources are evidence for.

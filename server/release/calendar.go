@@ -11,16 +11,19 @@ import (
 	"plumb/server/store"
 )
 
-// Calendar is what the newest release says about when change may start, and what may stay as it is.
+// Calendar is what the newest release says about when change may start, what may stay as it is, and
+// which policies it has.
 type Calendar struct {
 	// Release is its number, 0 before the first.
 	Release uint64
 	Windows []calendar.Window
 	Freezes []calendar.Freeze
 	Waivers []policies.Waiver
+	// Policies are what its policies say of themselves, by name.
+	Policies []policies.PolicyInfo
 }
 
-// Calendar reads the windows and freezes of the newest release, once for each.
+// Calendar reads the windows, freezes, waivers and policies of the newest release, once for each.
 func (d *Desk) Calendar(ctx context.Context) (Calendar, error) {
 	r, err := d.Store.LatestRelease(ctx)
 	if errors.Is(err, store.ErrNotFound) {
@@ -40,7 +43,7 @@ func (d *Desk) Calendar(ctx context.Context) (Calendar, error) {
 	if err != nil {
 		return Calendar{}, err
 	}
-	fresh := Calendar{Release: r.Number, Windows: res.Windows, Freezes: res.Freezes, Waivers: res.Waivers}
+	fresh := Calendar{Release: r.Number, Windows: res.Windows, Freezes: res.Freezes, Waivers: res.Waivers, Policies: res.Policies}
 	d.calendar.Store(&fresh)
 	return fresh, nil
 }

@@ -1,7 +1,10 @@
 package release
 
 import (
+	"slices"
 	"testing"
+
+	"plumb/policies"
 )
 
 func TestCalendarOfTheNewestRelease(t *testing.T) {
@@ -25,5 +28,19 @@ func TestCalendarOfTheNewestRelease(t *testing.T) {
 		if count.asked != 1 {
 			t.Errorf("compiled %d times for release %d, want once", count.asked, n+1)
 		}
+	}
+}
+
+func TestCalendarHasThePolicies(t *testing.T) {
+	w := newWorld(t)
+	w.commit(map[string]string{"a.hcl": goodPolicy, "b.hcl": "policy \"next\" {\n  title = \"Next\"\n  version = \"1.0.0\"\n  mode = \"audit\"\n  applies_to = false\n}\n"})
+	w.push("main")
+	c, err := w.desk.Calendar(w.ctx)
+	if err != nil || len(c.Policies) != 2 {
+		t.Fatalf("Calendar() = %+v, %v, want two policies", c, err)
+	}
+	want := policies.PolicyInfo{Name: "next", Title: "Next", Version: "1.0.0", Mode: policies.Audit, AppliesTo: "false", Source: policies.Position{File: "b.hcl", Line: 1}}
+	if !slices.Contains(c.Policies, want) {
+		t.Errorf("policies = %+v, want %+v among them", c.Policies, want)
 	}
 }

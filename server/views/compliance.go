@@ -20,6 +20,11 @@ type Compliance struct {
 	Unanswered int                `json:"unanswered"`
 	Policies   []PolicyStanding   `json:"policies"`
 	Frameworks []ControlFramework `json:"frameworks"`
+	// Release is the newest one, whose policies are all among Policies, also those that no host has yet; 0 before
+	// the first.
+	Release uint64 `json:"release"`
+	// Undescribed says why it is not known what the newest release says of its policies.
+	Undescribed string `json:"undescribed,omitempty"`
 }
 
 // Tally counts hosts by status. Those with nothing against them are under policies.Compliant.
@@ -69,6 +74,8 @@ type PolicyStanding struct {
 	Modes     []policies.Mode    `json:"modes"`
 	Controls  []string           `json:"controls"`
 	Resources []ResourceStanding `json:"resources"`
+	// Declared is what it says of itself in the newest release; nil where it is not in that any more.
+	Declared *policies.PolicyInfo `json:"declared,omitempty"`
 }
 
 // ResourceStanding is how hosts stand with one resource.
@@ -105,6 +112,14 @@ type ControlStanding struct {
 // Compliance tells how the fleet stands now. It looks at what hosts stand at, and not at hosts:
 // those that stand alike are counted at once.
 func (r Reader) Compliance(ctx context.Context) (Compliance, error) {
+	c, err := r.standing(ctx)
+	if err == nil {
+		err = r.declare(ctx, &c)
+	}
+	return c, err
+}
+
+func (r Reader) standing(ctx context.Context) (Compliance, error) {
 	list, err := r.Store.Standings(ctx)
 	if err != nil {
 		return Compliance{}, err

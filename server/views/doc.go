@@ -20,6 +20,8 @@ type Reader struct {
 	Policy func(ctx context.Context) (Policy, error)
 	// Live lists the patch cycles that hosts are at work on right now, by rollout and host; nil is none.
 	Live func(now time.Time) []PatchProgress
+	// Plans are what the newest release declares; nil is nothing.
+	Plans func(ctx context.Context) (Plans, error)
 	// Memory keeps what was found out for the next reader; nil keeps nothing.
 	Memory *Memory
 }

@@ -42,8 +42,8 @@ type Opening struct {
 	Frozen string `json:"frozen,omitempty"`
 }
 
-// Plans is where a calendar comes from: windows and freezes of a release, or of one host. Waivers are
-// only those of a release.
+// Plans is where a calendar comes from: windows and freezes of a release, or of one host. Waivers and
+// policies are only those of a release.
 type Plans struct {
 	Release  uint64
 	Host     string
@@ -51,6 +51,7 @@ type Plans struct {
 	Windows  []calendar.Window
 	Freezes  []calendar.Freeze
 	Waivers  []policies.Waiver
+	Policies []policies.PolicyInfo
 }
 
 // Floating tells whether the times are those of each host's own clock.

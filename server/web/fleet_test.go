@@ -34,6 +34,9 @@ type fleet struct {
 	glancer views.Glancer
 	// role is that of whoever looks; empty is a viewer.
 	role string
+	// plans are what the newest release declares, planless why nobody can tell.
+	plans    views.Plans
+	planless error
 	// work is what hosts are at right now.
 	work []views.PatchProgress
 }

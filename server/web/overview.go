@@ -115,7 +115,7 @@ func (s *site) standTo(c *api.Call, p *overviewPage, period string) error {
 	if err != nil {
 		return err
 	}
-	rows := policyRows(all.Policies)
+	rows := slices.DeleteFunc(policyRows(all), func(r policyRow) bool { return r.Status.Hosts() == 0 })
 	p.Policies, p.Frameworks = rows[:min(len(rows), policiesShown)], frameworks(all.Frameworks)
 	p.MorePolicies = len(rows) - len(p.Policies)
 	alerts, err := read.Alerts(c.Request.Context(), store.EpisodeFilter{Open: true})

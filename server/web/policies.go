@@ -28,6 +28,27 @@ type policyRow struct {
 	Link, All, Failing string
 	// Worst is the resource that fails on the most hosts; without a host, none does.
 	Worst worst
+	// Gone is true when hosts have it from an older release, and the newest has none of the name.
+	Gone bool
+}
+
+// Title is what people read first: the title that it gives itself, or else its name.
+func (r policyRow) Title() string {
+	if r.Declared == nil || r.Declared.Title == "" {
+		return r.Name
+	}
+	return r.Declared.Title
+}
+
+// withDeclared fills in what only hosts would tell, from what the policy says of itself.
+func (r *policyRow) withDeclared() {
+	if r.Declared == nil {
+		return
+	}
+	if len(r.Modes) == 0 && r.Declared.Mode != "" {
+		r.Modes = []policies.Mode{r.Declared.Mode}
+	}
+	r.Severity = cmp.Or(r.Severity, r.Declared.Severity)
 }
 
 func (s *site) policies(c *api.Call) (any, error) {
@@ -35,24 +56,27 @@ func (s *site) policies(c *api.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.show("policies", policiesPage{frame: s.frame(c, "Policies", "/policies"), Compliance: all, Policies: policyRows(all.Policies)})
+	return s.show("policies", policiesPage{frame: s.frame(c, "Policies", "/policies"), Compliance: all, Policies: policyRows(all)})
 }
 
-// policyRows are the policies, those with the most hosts that fail first.
-func policyRows(list []views.PolicyStanding) []policyRow {
-	rows := make([]policyRow, 0, len(list))
-	for _, p := range list {
-		rows = append(rows, newPolicyRow(p))
+// policyRows are the policies, those with the most hosts that fail first and those without hosts last.
+func policyRows(all views.Compliance) []policyRow {
+	rows := make([]policyRow, 0, len(all.Policies))
+	for _, p := range all.Policies {
+		rows = append(rows, newPolicyRow(all, p))
 	}
 	slices.SortStableFunc(rows, func(a, b policyRow) int {
-		return cmp.Or(cmp.Compare(b.Status.Failing(), a.Status.Failing()), cmp.Compare(b.Status.Unknown(), a.Status.Unknown()))
+		return cmp.Or(cmp.Compare(b.Status.Failing(), a.Status.Failing()), cmp.Compare(b.Status.Unknown(), a.Status.Unknown()),
+			number(a.Status.Hosts() == 0)-number(b.Status.Hosts() == 0))
 	})
 	return rows
 }
 
-func newPolicyRow(p views.PolicyStanding) policyRow {
+func newPolicyRow(all views.Compliance, p views.PolicyStanding) policyRow {
 	row := policyRow{PolicyStanding: p, Bar: standingBar("policy", p.Name, p.Status), Share: shareOf(p.Status),
-		Link: "/policies/" + url.PathEscape(p.Name), All: standingLink("policy", p.Name, "")}
+		Link: "/policies/" + url.PathEscape(p.Name), All: standingLink("policy", p.Name, ""),
+		Gone: p.Declared == nil && all.Release > 0}
+	row.withDeclared()
 	for _, r := range p.Resources {
 		if n := r.Status.Failing(); n > row.Worst.Hosts {
 			row.Worst = worst{r.Address, n}
@@ -72,8 +96,10 @@ func shareOf(t views.Tally) string {
 // policyPage is one policy: what it says, and where it is not so.
 type policyPage struct {
 	frame
-	Row       policyRow
-	Resources []resourceRow
+	Row policyRow
+	// Undescribed says why it is not known what the policy says of itself.
+	Undescribed string
+	Resources   []resourceRow
 	// Wrong counts the resources that do not pass everywhere.
 	Wrong int
 	// Findings are the first of those on hosts that do not pass.
@@ -98,9 +124,10 @@ func (s *site) policyPage(c *api.Call) (any, error) {
 	name := c.Param("name")
 	i := slices.IndexFunc(all.Policies, func(p views.PolicyStanding) bool { return p.Name == name })
 	if i < 0 {
-		return nil, &api.Error{Code: http.StatusNotFound, Text: fmt.Sprintf("no host has a policy %q", name), Hint: "the page of policies lists those that hosts have"}
+		return nil, &api.Error{Code: http.StatusNotFound, Text: fmt.Sprintf("no host has a policy %q, nor has the newest release", name), Hint: "the page of policies lists all that there are"}
 	}
-	p := policyPage{frame: s.frame(c, name, "/policies"), Row: newPolicyRow(all.Policies[i]), Unanswered: all.Unanswered}
+	row := newPolicyRow(all, all.Policies[i])
+	p := policyPage{frame: s.frame(c, row.Title(), "/policies"), Row: row, Undescribed: all.Undescribed, Unanswered: all.Unanswered}
 	for _, r := range p.Row.PolicyStanding.Resources {
 		p.Resources = append(p.Resources, resourceRow{r, standingBar("address", r.Address, r.Status), shareOf(r.Status), standingLink("address", r.Address, "")})
 		if r.Status.Failing() > 0 {

@@ -24,7 +24,7 @@ type policyStub struct{ f *fleet }
 func (p policyStub) Status(context.Context) (views.Policy, error)       { return p.f.policy, nil }
 func (p policyStub) Signers(context.Context) ([]string, error)          { return nil, nil }
 func (p policyStub) Hook(context.Context, []byte) (any, error)          { return nil, nil }
-func (p policyStub) Plans(context.Context) (views.Plans, error)         { return views.Plans{}, nil }
+func (p policyStub) Plans(context.Context) (views.Plans, error)         { return p.f.plans, p.f.planless }
 func (p policyStub) Webhook(context.Context, http.Header, []byte) error { return nil }
 
 // serve serves the pages as the server does, with its own routing, access and headers.
