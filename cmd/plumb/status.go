@@ -70,6 +70,9 @@ func (t *terminal) printFleet(f views.Fleet) {
 	if f.Problems > 0 {
 		t.say("%s refused or could not use the newest release; `plumb hosts` names them", hosts(f.Problems))
 	}
+	if f.Flapping > 0 {
+		t.say("%s flapping: left alone because somebody else fights for them", views.Count(f.Flapping, "resource"))
+	}
 	t.printWorst(f.Findings)
 }
 

@@ -12,7 +12,7 @@ import (
 
 // What is not in the rows of the past, by the names of its fields.
 const (
-	unknownOfFleet = "mismatch, policy.mode, policy.signers, policy.commit, policy.upstream, policy.problem, rollout"
+	unknownOfFleet = "flapping, mismatch, policy.mode, policy.signers, policy.commit, policy.upstream, policy.problem, rollout"
 	unknownOfHost  = "agent, mismatch, paused, ran, reports, verified"
 )
 

@@ -22,7 +22,9 @@ type Fleet struct {
 	Problems int `json:"problems"`
 	// Findings counts the hosts for each resource that does not pass and is not waived.
 	Findings map[string]int `json:"findings"`
-	Policy   Policy         `json:"policy"`
+	// Flapping counts the resources that hosts leave alone because somebody else fights for them.
+	Flapping int    `json:"flapping"`
+	Policy   Policy `json:"policy"`
 	// Rollout is the newest release's way through the rings while it is on it.
 	Rollout *RolloutBrief `json:"rollout,omitempty"`
 	At      time.Time     `json:"at"`
@@ -50,6 +52,10 @@ func (r Reader) Fleet(ctx context.Context, now time.Time) (Fleet, error) {
 	if err != nil {
 		return Fleet{}, fmt.Errorf("cannot count findings: %w", err)
 	}
+	flapping, err := r.Store.CountFlapping(ctx)
+	if err != nil {
+		return Fleet{}, err
+	}
 	policy, err := r.Policy(ctx)
 	if err != nil {
 		return Fleet{}, fmt.Errorf("cannot read the policy repository: %w", err)
@@ -62,7 +68,7 @@ func (r Reader) Fleet(ctx context.Context, now time.Time) (Fleet, error) {
 		Rollout: brief,
 		Hosts:   counts.Total, Revoked: counts.Revoked, Status: orEmpty(counts.Status),
 		Mismatch: counts.Mismatch, Problems: counts.Problems,
-		Findings: orEmpty(findings), Policy: policy, At: now.UTC(),
+		Findings: orEmpty(findings), Flapping: flapping, Policy: policy, At: now.UTC(),
 	}, nil
 }
 

@@ -178,7 +178,7 @@ func (f *fleet) showAlerts() {
 // pastPages are the pages that show more when there is a past.
 var pastPages = map[string]string{"overview": "/?period=30d", "overview-90d": "/?period=90d", "policies": "/policies", "policy": "/policies/ssh_baseline", "controls": "/controls",
 	"standing": "/standing?policy=ssh_baseline", "kpis": "/kpis", "kpis-90d": "/kpis?from=2026-08-23", "alerts": "/alerts", "events": "/events?what=drift&from=2026-11-01",
-	"changes": "/changes", "change": "/changes/5"}
+	"changes": "/changes", "change": "/changes/5", "policy-new": "/policies/tmp_mounts"}
 
 // TestPastScreenshots makes pictures of a fleet with months behind it, and of a new server.
 func TestPastScreenshots(t *testing.T) {
@@ -190,10 +190,12 @@ func TestPastScreenshots(t *testing.T) {
 		f.showPast(40)
 		f.show()
 		f.showPatching()
+		f.plans = somePlans()
 		f.shoot(browser(t), "past-", pastPages)
 	})
 	t.Run("calm", func(t *testing.T) {
 		f := newFleet(t)
+		f.plans = somePlans()
 		f.role = "auditor"
 		f.showPast(40)
 		f.shoot(browser(t), "calm-", pastPages)

@@ -39,7 +39,7 @@ func TestPoliciesOfTheNewestRelease(t *testing.T) {
 			"declared at <code>ssh/baseline.hcl:3</code>"}, "No</strong> host yet"},
 		"one on its way":      {"/policies/tmp_mounts", []string{"<strong>No</strong> host yet", "audit", "Its resources are listed here once one does"}, "<tbody>"},
 		"one without words":   {"/policies/untitled", []string{"untitled</h1>", "mode up to the host"}, "version"},
-		"one of an older one": {"/policies/time", []string{"is not in the newest release any more"}, "declared at <code>mounts"},
+		"one of an older one": {"/policies/time", []string{"It is not in the newest release any more"}, "declared at <code>mounts"},
 		"overview":            {"/", []string{"ssh_baseline"}, "tmp_mounts"},
 	}
 	pages, session := f.serve(), f.session()
