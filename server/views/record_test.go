@@ -50,11 +50,14 @@ func TestCycleRecord(t *testing.T) {
 	b.must(err)
 	begun, ended, firstEnd := noon.Add(time.Hour), noon.Add(80*time.Minute), noon.Add(30*time.Minute)
 	people := []RolloutEvent{{At: ended, Ring: "canary", What: "rolled_back", Who: "alice", Why: "it harms"}}
+	rings := func(phase string, since *time.Time) []RingRecord {
+		return []RingRecord{{Name: "canary", Group: "canary", Phase: phase, Begun: since}, {Name: "early", Group: "web", Phase: "waiting"}}
+	}
 	want := []ChangeRecord{
-		{ID: "os/2", Kind: kpi.Cycle, Phase: "rolled_back", Begun: &begun, Ended: &ended, People: people,
+		{ID: "os/2", Kind: kpi.Cycle, Phase: "rolled_back", Begun: &begun, Ended: &ended, People: people, Rings: rings("rolled_back", &begun),
 			Change: Change{Release: Release{Number: 2, Made: begun, Subject: "2 packages by os"}, Hosts: 3, Reached: 1, Failed: 1},
 			Cycle:  &CycleRecord{Rollout: "os", Set: second.Set, Packages: 2, RolledBack: 1}},
-		{ID: "os/1", Kind: kpi.Cycle, Phase: "done", Begun: &noon, Ended: &firstEnd, People: []RolloutEvent{},
+		{ID: "os/1", Kind: kpi.Cycle, Phase: "done", Begun: &noon, Ended: &firstEnd, People: []RolloutEvent{}, Rings: rings("rolling", &noon),
 			Change: Change{Release: Release{Number: 1, Made: noon, Subject: "1 package by os"}, Hosts: 3, Reached: 2, Changed: 2},
 			Cycle:  &CycleRecord{Rollout: "os", Set: list[1].Cycle.Set, Packages: 1, Converged: 2}},
 	}
