@@ -33,6 +33,7 @@ import (
 //	tamper HOST FILE               add a line to a file behind the agent's back
 //	vm boot|daemon                 the virtual machine; vm run COMMAND... runs there
 //	cut|heal|freeze|thaw HOST      faults
+//	line HOST [loss=PERCENT] [rate=RATE] [breaks=BYTES] [stalls=BYTES]
 //	reboot|crash|boot HOST         power
 //	apt publish SUITE NAME=VERSION...      the package repository
 //	apt build SUITE NAME=VERSION [postinst=FILE] [depends=TEXT] [PATH=FILE]...
@@ -46,6 +47,7 @@ import (
 //	rpm update HOST...
 //	rpm install HOST NAME...
 //	exits CODE COMMAND...          any of plumb, agent, host, vm: must end with this code
+//	within SECONDS CODE COMMAND... the same, in so many seconds
 //	eventually REGEXP COMMAND...   any of them: must say this before patience ends
 //	counted HOST...                the server has each report of the agent, once
 //	torment N HOST...              kill -9 server and agents N times; see torment_test.go
@@ -83,6 +85,8 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"crash":          onHost(func(h *testenv.Host) error { return h.Crash(context.Background()) }),
 		"boot":           onHost(func(h *testenv.Host) error { return h.Boot(context.Background()) }),
 		"exits":          plain(cmdExits),
+		"line":           plain(cmdLine),
+		"within":         plain(cmdWithin),
 		"signers":        plain(cmdSigners),
 		"counted":        plain(cmdCounted),
 		"eventually":     plain(cmdEventually),

@@ -27,7 +27,9 @@ func TestScenarios(t *testing.T) {
 				Cmds:                commands(),
 				RequireUniqueNames:  true,
 				RequireExplicitExec: true,
-				Condition:           func(cond string) (bool, error) { return cond == transport || cond == "rpm" && hasRPM(cache), nil },
+				Condition: func(cond string) (bool, error) {
+					return cond == transport || cond == "rpm" && hasRPM(cache) || cond == "soak" && soakIndex() == 1, nil
+				},
 				Setup: func(env *testscript.Env) error {
 					return newScene(env, cache, products, transport)
 				},

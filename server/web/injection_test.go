@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -35,13 +36,8 @@ func TestHTMLInjection(t *testing.T) {
 		t.Run(text, func(t *testing.T) {
 			f := newFleet(t)
 			f.poison(text)
-			q := strings.NewReplacer("%", "%25", " ", "%20", "#", "%23", "&", "%26", "\x00", "%00", "\x1b", "%1b", "\"", "%22", "<", "%3c", "?", "%3f", "+", "%2b").Replace(text)
 			shown := 0
-			for _, address := range []string{"/", "/hosts", "/hosts?q=" + q, "/hosts?label=" + q, "/hosts?label=a%3D" + q, "/hosts?status=" + q, "/hosts?release=" + q, "/hosts/evil", "/hosts/evil?days=" + q, "/hosts/evil/history", "/hosts/evil/history?what=" + q, "/hosts/evil/packages", "/hosts/evil/packages?q=" + q, "/hosts/evil/explain?address=" + q,
-				"/hosts?os=" + q + "&group=" + q + "&sort=" + q, "/hosts?state=" + q, "/hosts?ring=a%2F" + q, "/drift/feed", "/drift/feed?cause=" + q, "/drift/feed?address=" + q + "&policy=" + q, "/drift?policy=" + q + "&days=" + q, "/hosts/" + strings.ReplaceAll(q, "/", "%2f"),
-				"/drift", "/drift?address=" + q, "/drift?control=" + q, "/drift?host=" + q, "/drift?after=evil%20" + q, "/changes", "/changes/1", "/changes/1?kind=" + q, "/changes/1?address=" + q, "/policies", "/policies/" + strings.ReplaceAll(q, "/", "%2f"), "/controls", "/standing?policy=" + q + "&status=" + q, "/standing?control=" + q, "/alerts?kind=" + q, "/kpis?group=" + q + "&policy=" + q, "/kpis?from=" + q, "/events?what=drift&policy=" + q, "/?period=" + q,
-				"/rings", "/rings/hosts?of=1&ring=" + q, "/rings/hosts?of=" + q + "&ring=" + q + "&outcome=" + q, "/patches", "/patches?state=" + q, "/patches/hosts?what=reboot", "/patches/hosts?what=unknown", "/patches/hosts?package=" + q + "&version=" + q + "&state=" + q,
-				"/advisories", "/advisories?severity=" + q, "/advisories/evil", "/advisories/" + strings.ReplaceAll(q, "/", "%2f"), "/changes/evil/1", "/changes/evil/1?outcome=" + q} {
+			for _, address := range poisonedPages(text) {
 				body := f.visit(address).body
 				if !strings.HasPrefix(body, "<!DOCTYPE html>") {
 					continue // the address does not exist, as the router's own answer says
@@ -56,6 +52,16 @@ func TestHTMLInjection(t *testing.T) {
 			}
 		})
 	}
+}
+
+// poisonedPages are the addresses of all pages that show foreign text, with that text in them too.
+func poisonedPages(text string) []string {
+	q := strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
+	return []string{"/", "/hosts", "/hosts?q=" + q, "/hosts?label=" + q, "/hosts?label=a%3D" + q, "/hosts?status=" + q, "/hosts?release=" + q, "/hosts/evil", "/hosts/evil?days=" + q, "/hosts/evil/history", "/hosts/evil/history?what=" + q, "/hosts/evil/packages", "/hosts/evil/packages?q=" + q, "/hosts/evil/explain?address=" + q,
+		"/hosts?os=" + q + "&group=" + q + "&sort=" + q, "/hosts?state=" + q, "/hosts?ring=a%2F" + q, "/drift/feed", "/drift/feed?cause=" + q, "/drift/feed?address=" + q + "&policy=" + q, "/drift?policy=" + q + "&days=" + q, "/hosts/" + strings.ReplaceAll(q, "/", "%2f"),
+		"/drift", "/drift?address=" + q, "/drift?control=" + q, "/drift?host=" + q, "/drift?after=evil%20" + q, "/changes", "/changes/1", "/changes/1?kind=" + q, "/changes/1?address=" + q, "/policies", "/policies/" + strings.ReplaceAll(q, "/", "%2f"), "/controls", "/standing?policy=" + q + "&status=" + q, "/standing?control=" + q, "/alerts?kind=" + q, "/kpis?group=" + q + "&policy=" + q, "/kpis?from=" + q, "/events?what=drift&policy=" + q, "/?period=" + q,
+		"/rings", "/rings/hosts?of=1&ring=" + q, "/rings/hosts?of=" + q + "&ring=" + q + "&outcome=" + q, "/patches", "/patches?state=" + q, "/patches/hosts?what=reboot", "/patches/hosts?what=unknown", "/patches/hosts?package=" + q + "&version=" + q + "&state=" + q,
+		"/advisories", "/advisories?severity=" + q, "/advisories/evil", "/advisories/" + strings.ReplaceAll(q, "/", "%2f"), "/changes/evil/1", "/changes/evil/1?outcome=" + q}
 }
 
 // poison makes a fleet in which every foreign text is the same.
