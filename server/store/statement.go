@@ -56,7 +56,7 @@ func (s *statements) all(ctx context.Context, db *sql.DB) map[string]*sql.Stmt {
 		next[query] = stmt
 	}
 	for query := range s.asked {
-		if stmt, err := db.PrepareContext(ctx, query); err == nil { // else it is tried the slow way, which says what is wrong
+		if stmt, err := db.PrepareContext(ctx, query); err == nil { //nolint:sqlclosecheck // it is kept; else it is tried the slow way, which says what is wrong
 			next[query] = stmt
 		}
 	}
@@ -83,7 +83,7 @@ func (s *Store) end(ctx context.Context) {
 
 // execute is tx.ExecContext for a statement that comes again and again, always in the same words.
 func execute(ctx context.Context, tx *sql.Tx, query string, args ...any) (sql.Result, error) {
-	if stmt := bound(ctx, tx, query); stmt != nil {
+	if stmt := bound(ctx, tx, query); stmt != nil { //nolint:sqlclosecheck // the transaction closes it
 		return stmt.ExecContext(ctx, args...)
 	}
 	return tx.ExecContext(ctx, query, args...)
@@ -91,7 +91,7 @@ func execute(ctx context.Context, tx *sql.Tx, query string, args ...any) (sql.Re
 
 // query is tx.QueryContext for a statement that comes again and again, always in the same words.
 func query(ctx context.Context, tx *sql.Tx, query string, args ...any) (*sql.Rows, error) {
-	if stmt := bound(ctx, tx, query); stmt != nil {
+	if stmt := bound(ctx, tx, query); stmt != nil { //nolint:sqlclosecheck // the transaction closes it
 		return stmt.QueryContext(ctx, args...)
 	}
 	return tx.QueryContext(ctx, query, args...)
