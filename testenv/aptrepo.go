@@ -103,7 +103,11 @@ func (r *AptRepository) index(ctx context.Context, suite string) error {
 		return err
 	}
 	release := filepath.Join(r.Served(), dists, "Release")
-	return r.gpg(ctx, "--batch", "--yes", "--clearsign", "--output", filepath.Join(r.Served(), dists, "InRelease"), release)
+	signed := filepath.Join(r.dir, "InRelease") // a host may fetch it at any moment: it is whole or not there
+	if err := r.gpg(ctx, "--batch", "--yes", "--clearsign", "--output", signed, release); err != nil {
+		return err
+	}
+	return os.Rename(signed, filepath.Join(r.Served(), dists, "InRelease"))
 }
 
 func (r *AptRepository) releaseFields(suite string) []string {
@@ -134,7 +138,7 @@ func (r *AptRepository) ftparchive(ctx context.Context, to string, args ...strin
 }
 
 func (r *AptRepository) gpg(ctx context.Context, args ...string) error {
-	cmd := exec.CommandContext(ctx, "gpg", append([]string{"--quiet", "--homedir", r.gnupg()}, args...)...)
+	cmd := exec.CommandContext(ctx, "gpg", append([]string{"--quiet", "--ignore-time-conflict", "--ignore-valid-from", "--homedir", r.gnupg()}, args...)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil {
