@@ -66,7 +66,7 @@ func load[T any](ctx context.Context, f *Fleet, ref store.Ref) (none T, err erro
 	if err != nil {
 		return none, err
 	}
-	v, err := f.decode(ref.Kind, raw)
+	v, err := decodeObject(&f.elements, ref.Kind, raw)
 	if err != nil {
 		return none, fmt.Errorf("cannot read the stored %s %.12s: %w", ref.Kind, ref.Digest, err)
 	}

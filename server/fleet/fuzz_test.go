@@ -36,7 +36,7 @@ func TestDecodeObjectRefuses(t *testing.T) {
 		"too many":          {store.KindResult, `{"resources":[` + strings.Repeat(`{"address":"a","status":"compliant"},`, 20_001) + `{}]}`},
 		"too large":         {store.KindFacts, `"` + strings.Repeat("a", protocol.MaxObject) + `"`},
 	} {
-		if v, err := decodeObject(c.kind, []byte(c.raw)); err == nil {
+		if v, err := decodeObject(&elements{}, c.kind, []byte(c.raw)); err == nil {
 			t.Errorf("%s: decodeObject(%s, %.60q) = %v, want an error", name, c.kind, c.raw, v)
 		}
 	}
@@ -54,14 +54,14 @@ func FuzzDecodeObject(f *testing.F) {
 	f.Add([]byte(`{"os":{"kernel":"linux"},"packages":{"a":"1"},"custom":{"x":[1,{"y":null}]}}`))
 	f.Add([]byte(`[[[[`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		if checkText(raw) == nil {
+		if _, err := elementsOf(raw); err == nil {
 			checkTaken(t, raw)
 		}
-		c, err := decodeObject(store.KindCatalog, raw)
+		c, err := decodeObject(&elements{}, store.KindCatalog, raw)
 		if err != nil {
 			return
 		}
-		r, err := decodeObject(store.KindResult, raw)
+		r, err := decodeObject(&elements{}, store.KindResult, raw)
 		if err != nil {
 			return
 		}
@@ -90,7 +90,7 @@ func checkTaken(t *testing.T, raw []byte) {
 		switch one := token.(type) {
 		case string:
 			if strings.ContainsFunc(one, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r", r) }) {
-				t.Fatalf("checkText(%q) took the text %q", raw, one)
+				t.Fatalf("elementsOf(%q) took the text %q", raw, one)
 			}
 		case json.Delim:
 			depth++
@@ -98,7 +98,7 @@ func checkTaken(t *testing.T, raw []byte) {
 				depth -= 2
 			}
 			if depth > maxDepth {
-				t.Fatalf("checkText(%q) took a depth of %d", raw, depth)
+				t.Fatalf("elementsOf(%q) took a depth of %d", raw, depth)
 			}
 		}
 	}

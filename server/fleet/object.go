@@ -40,7 +40,7 @@ func (f *Fleet) PutPacked(ctx context.Context, id inventory.HostID, digest strin
 	if inventory.Digest(body) != digest {
 		return refuse("the object does not match its digest", "send it again")
 	}
-	v, err := f.decode(kind, body)
+	v, err := decodeObject(&f.elements, kind, body)
 	if err != nil {
 		return refuse(fmt.Sprintf("the %s cannot be accepted: %s", kind, err), updateAgent)
 	}
@@ -67,16 +67,10 @@ func (f *Fleet) hold(ref store.Ref, v any, body, gzipped []byte, now time.Time) 
 	return f.inbox.put(&parcel{Object: packed, value: v, size: len(body), at: now}), nil
 }
 
-// decode is decodeObject with what was learned of results before.
-func (f *Fleet) decode(kind string, raw []byte) (any, error) {
-	return decodeWith(&f.elements, kind, raw)
-}
-
-// decodeObject reads what a host calls facts, a catalog or a result. Fields that we do not
-// know are kept with the bytes and not read: an agent may be newer than its server.
-func decodeObject(kind string, raw []byte) (any, error) { return decodeWith(&elements{}, kind, raw) }
-
-func decodeWith(known *elements, kind string, raw []byte) (any, error) {
+// decodeObject reads what a host calls facts, a catalog or a result, with what was learned of results
+// before. Fields that we do not know are kept with the bytes and not read: an agent may be newer than
+// its server.
+func decodeObject(known *elements, kind string, raw []byte) (any, error) {
 	if len(raw) > protocol.MaxObject {
 		return nil, fmt.Errorf("it has %d bytes; %d is the most", len(raw), protocol.MaxObject)
 	}

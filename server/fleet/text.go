@@ -8,17 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// checkText looks over JSON before it is decoded: well-formed text, no control characters in
-// it, no deep nesting. Whether it is JSON at all, the decoder says.
-func checkText(raw []byte) error {
-	_, err := elementsOf(raw)
-	return err
-}
-
 // elementDepth is how deep the resources of a result lie: in an array, which is in an object.
 const elementDepth = 2
 
-// elementsOf does what checkText does, and tells the places behind what ends at elementDepth.
+// elementsOf looks over JSON before it is decoded: well-formed text, no control characters in it, no
+// deep nesting. Whether it is JSON at all, the decoder says. It tells the places behind what ends at
+// elementDepth.
 func elementsOf(raw []byte) (ends []int, err error) {
 	if !utf8.Valid(raw) {
 		return nil, errors.New("it is not UTF-8")
