@@ -57,6 +57,17 @@ type Explained struct {
 	Again bool `json:"again,omitempty"`
 }
 
+// Absent says in words why no value is shown; it is false where there is one.
+func (e Explained) Absent() (words string, absent bool) {
+	switch {
+	case e.Sensitive:
+		return "(sensitive)", true
+	case e.Missing:
+		return "(the host has none)", true
+	}
+	return e.Words, e.Value == nil
+}
+
 // Place is a place in the policy repository, to the column.
 type Place struct {
 	// File is relative to the root of the repository, with slashes.

@@ -120,13 +120,8 @@ func harmless(text string) string {
 }
 
 func explainedValue(e policies.Explained, indent string) string {
-	switch {
-	case e.Sensitive:
-		return "(sensitive)"
-	case e.Missing:
-		return "(the host has none)"
-	case e.Value == nil:
-		return e.Words
+	if words, absent := e.Absent(); absent {
+		return words
 	}
 	if word := strings.TrimSuffix(explainedWord(e), "\n"); strings.Contains(word, "\n") {
 		return "\n" + indent + "  | " + strings.ReplaceAll(harmless(word), "\n", "\n"+indent+"  | ")

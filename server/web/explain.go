@@ -44,13 +44,8 @@ func (p explainPage) Settled() []policies.Explained {
 
 // explainedValue is a value as pages show it.
 func explainedValue(e policies.Explained) string {
-	switch {
-	case e.Sensitive:
-		return "(sensitive)"
-	case e.Missing:
-		return "(the host has none)"
-	case e.Value == nil:
-		return e.Words
+	if words, absent := e.Absent(); absent {
+		return words
 	}
 	var text string
 	if json.Unmarshal(e.Value, &text) == nil {
