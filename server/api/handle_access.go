@@ -1,8 +1,6 @@
 package api
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,6 +12,7 @@ import (
 
 	"plumb/agent/protocol"
 	"plumb/inventory"
+	"plumb/server/people"
 	"plumb/server/store"
 	"plumb/server/views"
 )
@@ -27,15 +26,6 @@ const (
 
 // APITokenPrefix begins the token of a person, so that scanners for leaked secrets find it.
 const APITokenPrefix = "plumb_"
-
-// Secret returns 256 random bits as text.
-func Secret() string {
-	raw := make([]byte, 32)
-	if _, err := rand.Read(raw); err != nil {
-		panic(err) // the kernel's random source does not fail
-	}
-	return base64.RawURLEncoding.EncodeToString(raw)
-}
 
 // TokenRequest asks for a token: for a host to enrol with, or for a person when it has a role.
 type TokenRequest struct {
@@ -77,7 +67,7 @@ func (a *API) createToken(c *Call) (any, error) {
 
 // mint makes a secret: the text that is shown once, and the hash that is kept.
 func (a *API) mint(c *Call, role string) (text, hash string, err error) {
-	secret := Secret()
+	secret := people.Secret()
 	if role != "" {
 		return APITokenPrefix + secret, HashSecret(APITokenPrefix + secret), nil
 	}
@@ -210,7 +200,7 @@ func (a *API) signInLink(c *Call) (any, error) {
 	if !IsRole(in.Role) || in.Name == "" {
 		return nil, badRequest("a sign-in link needs a name and a role", "the roles are viewer, auditor, operator and admin")
 	}
-	code, expires := Secret(), c.Now.Add(signInLife)
+	code, expires := people.Secret(), c.Now.Add(signInLife)
 	err := a.Store.CreateSignIn(c.Request.Context(), store.SignIn{Hash: HashSecret(code), Role: in.Role, Name: in.Name, Expires: expires})
 	if err != nil {
 		return nil, err

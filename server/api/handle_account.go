@@ -84,7 +84,7 @@ func (a *API) made(c *Call, in AccountRequest) (any, error) {
 // invite makes the link by which a person sets their password. It holds no secret of theirs, and
 // once it is used it is worth nothing.
 func (a *API) invite(c *Call, name string) (*Link, error) {
-	code, expires := Secret(), c.Now.Add(inviteLife)
+	code, expires := people.Secret(), c.Now.Add(inviteLife)
 	if err := a.Store.AddLink(c.Request.Context(), name, HashSecret(code), expires); err != nil {
 		return nil, err
 	}

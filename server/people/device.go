@@ -14,7 +14,8 @@ const deviceSetting = "people.device-key"
 
 var b64 = base64.RawURLEncoding
 
-func random() string {
+// Secret returns 256 random bits as text.
+func Secret() string {
 	raw := make([]byte, 32)
 	if _, err := rand.Read(raw); err != nil {
 		panic(err) // the kernel's random source does not fail
@@ -32,11 +33,11 @@ func derived(secret string, parts ...string) string {
 // newDevice marks a browser in which the account's person has signed in. The mark opens nothing;
 // it only has tries of its own.
 func (p *People) newDevice(ctx context.Context, account string) (string, error) {
-	key, err := p.store.SecretSetting(ctx, deviceSetting, random)
+	key, err := p.store.SecretSetting(ctx, deviceSetting, Secret)
 	if err != nil {
 		return "", err
 	}
-	name := random()[:22]
+	name := Secret()[:22]
 	return name + "." + derived(key, account, name), nil
 }
 
@@ -46,7 +47,7 @@ func (p *People) device(ctx context.Context, account, mark string) string {
 	if !ok {
 		return ""
 	}
-	key, err := p.store.SecretSetting(ctx, deviceSetting, random)
+	key, err := p.store.SecretSetting(ctx, deviceSetting, Secret)
 	if err != nil || !hmac.Equal([]byte(proof), []byte(derived(key, account, name))) {
 		return ""
 	}

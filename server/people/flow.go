@@ -26,7 +26,7 @@ func (p *Provider) Begin(ctx context.Context) (secret, address string, err error
 	if err != nil {
 		return "", "", err
 	}
-	secret = random()
+	secret = Secret()
 	return secret, f.oauth.AuthCodeURL(state(secret), oidc.Nonce(nonce(secret)), oauth2.S256ChallengeOption(verifier(secret))), nil
 }
 

@@ -172,7 +172,7 @@ func TestForeignReturns(t *testing.T) {
 		"other state":     func(_ *door, q url.Values, _ *string) { q.Set("state", "zebra") },
 		"no state":        func(_ *door, q url.Values, _ *string) { q.Del("state") },
 		"no cookie":       func(_ *door, _ url.Values, secret *string) { *secret = "" },
-		"another browser": func(_ *door, _ url.Values, secret *string) { *secret = random() },
+		"another browser": func(_ *door, _ url.Values, secret *string) { *secret = Secret() },
 		"no state at all": func(_ *door, q url.Values, secret *string) { q.Del("state"); *secret = "" },
 		"another's code":  func(d *door, q url.Values, _ *string) { victim, _ := d.goThere(); q.Set("code", victim.Get("code")) },
 		"made-up code":    func(_ *door, q url.Values, _ *string) { q.Set("code", "zebra") },

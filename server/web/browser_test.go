@@ -17,6 +17,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"plumb/server/api"
+	"plumb/server/people"
 	"plumb/server/store"
 )
 
@@ -46,7 +47,7 @@ func (f *fleet) open(ctx context.Context) (address string) {
 	f.t.Helper()
 	server := httptest.NewTLSServer(f.serve())
 	f.t.Cleanup(server.Close)
-	code := api.Secret()
+	code := people.Secret()
 	must(f.t, f.store.CreateSignIn(f.t.Context(), store.SignIn{Hash: api.HashSecret(code), Role: cmp.Or(f.role, "viewer"), Name: "grace", Expires: start.Add(time.Minute)}))
 	must(f.t, chromedp.Do(ctx, chromedp.Navigate(server.URL+"/signin/"+code)))
 	return server.URL

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"plumb/server/api"
+	"plumb/server/people"
 	"plumb/server/store"
 )
 
@@ -28,7 +29,7 @@ func (s *site) open(c *api.Call, in arrival) (*http.Cookie, error) {
 	if err := st.AddAct(ctx, store.Act{At: c.Now, Who: in.name, What: "sign in", Detail: "as " + in.role + " " + in.how}); err != nil {
 		return nil, err
 	}
-	secret := api.Secret()
+	secret := people.Secret()
 	session := store.Session{Hash: api.HashSecret(secret), Role: in.role, Name: in.name, Browser: browserOf(c.Request.UserAgent()), Created: c.Now, Expires: c.Now.Add(sessionLife)}
 	var err error
 	if in.account == nil {

@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"plumb/server/api"
+	"plumb/server/people"
 	"plumb/server/store"
 )
 
 func (f *fleet) code(expires time.Time) string {
 	f.t.Helper()
-	code := api.Secret()
+	code := people.Secret()
 	must(f.t, f.store.CreateSignIn(f.t.Context(), store.SignIn{Hash: api.HashSecret(code), Role: "viewer", Name: "grace", Expires: expires}))
 	return code
 }

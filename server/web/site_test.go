@@ -14,6 +14,7 @@ import (
 
 	"plumb/modules"
 	"plumb/server/api"
+	"plumb/server/people"
 	"plumb/server/store"
 	"plumb/server/views"
 )
@@ -56,7 +57,7 @@ func someNexts(context.Context, time.Time) ([]views.PatchNext, error) {
 // session signs a viewer in and returns the cookie.
 func (f *fleet) session() *http.Cookie {
 	f.t.Helper()
-	secret := api.Secret()
+	secret := people.Secret()
 	must(f.t, f.store.CreateSession(f.t.Context(), store.Session{Hash: api.HashSecret(secret), Name: "grace", Role: cmp.Or(f.role, "viewer"), Expires: start.Add(time.Hour)}))
 	return &http.Cookie{Name: api.SessionCookie, Value: secret}
 }
