@@ -95,8 +95,29 @@ func (w Window) readRRule() (rrule.ROption, error) {
 	case w.From.IsZero() && needsAnchor(*opt):
 		return *opt, errors.New("the rule counts from a day that nobody named; add BYDAY or BYMONTHDAY to it, or say in from when it begins")
 	}
+	if err := checkOrdinals(*opt); err != nil {
+		return *opt, err
+	}
 	_, err = rrule.NewRRule(*opt)
 	return *opt, err
+}
+
+// checkOrdinals holds the numbers of BYDAY to RFC 5545, section 3.3.10: the fifth in a month at
+// most, the 53rd in a year. The library looks past the end of the year for others.
+func checkOrdinals(opt rrule.ROption) error {
+	most := 0
+	switch {
+	case opt.Freq == rrule.MONTHLY, opt.Freq == rrule.YEARLY && len(opt.Bymonth) > 0:
+		most = 5
+	case opt.Freq == rrule.YEARLY:
+		most = 53
+	}
+	for _, day := range opt.Byweekday {
+		if n := day.N(); n > most || n < -most {
+			return fmt.Errorf("BYDAY=%s: a number before the day counts within a month (5 at most) or, with FREQ=YEARLY without BYMONTH, within a year (53 at most)", day)
+		}
+	}
+	return nil
 }
 
 // needsAnchor tells whether the rule means other days when it begins on another one.
