@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hiddeco/sshsig"
@@ -36,7 +37,7 @@ type thief struct {
 	offer  protocol.Release
 	tag    []byte
 	bundle []byte
-	end    context.CancelFunc
+	end    func() // closes his doors and waits for it
 }
 
 // cmdThief is:
@@ -75,8 +76,11 @@ func cmdThief(ts *testscript.TestScript, s *scene, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := t.serve(s); err != nil {
+		return err
+	}
 	s.thief = t
-	return t.serve(s)
+	return nil
 }
 
 // take gets a release out of the server's repository. His bundle is the very same bytes as
@@ -168,10 +172,9 @@ func (t *thief) serve(s *scene) error {
 	}
 	plain, err := s.world.Listen(":7022")
 	if err != nil {
-		return err
+		return errors.Join(err, https.Close())
 	}
-	ctx, end := context.WithCancel(context.Background())
-	t.end = end
+	ctx, cancel := context.WithCancel(context.Background())
 	web := &http.Server{Handler: t, TLSConfig: &tls.Config{
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{certificate},
 		ClientAuth: tls.RequireAnyClientCert,
@@ -181,9 +184,10 @@ func (t *thief) serve(s *scene) error {
 		Authors: func(context.Context, string) (string, error) { return "", sshd.ErrUnknown },
 		Hosts:   func(context.Context, string) (inventory.HostID, error) { return t.host, nil },
 	}
-	context.AfterFunc(ctx, func() { web.Close() })
-	go web.ServeTLS(https, "", "")
-	go door.Serve(ctx, plain)
+	var doors sync.WaitGroup
+	doors.Go(func() { web.ServeTLS(https, "", "") })
+	doors.Go(func() { door.Serve(ctx, plain) })
+	t.end = func() { cancel(); web.Close(); https.Close(); doors.Wait() }
 	return nil
 }
 
