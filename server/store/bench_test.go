@@ -15,7 +15,7 @@ import (
 )
 
 // fill makes a fleet with n hosts, five findings on every tenth.
-func fill(b *testing.B, s *Store, n int) {
+func fill(b testing.TB, s *Store, n int) {
 	b.Helper()
 	ctx := b.Context()
 	const batch = 1000
@@ -141,7 +141,7 @@ func questions(s *Store) map[string]func(b *testing.B) error {
 	return map[string]func(b *testing.B) error{
 		"FleetCounts":       func(b *testing.B) error { _, err := s.FleetCounts(b.Context()); return err },
 		"FindingsByAddress": func(b *testing.B) error { _, err := s.FindingsByAddress(b.Context()); return err },
-		"FindingsByControl": func(b *testing.B) error { _, err := s.FindingsByControl(b.Context()); return err },
+		"Standings":         func(b *testing.B) error { _, err := s.Standings(b.Context()); return err },
 		"Findings": func(b *testing.B) error {
 			_, err := s.Findings(b.Context(), FindingFilter{Address: "policy.p.file.f3", Limit: 100})
 			return err
@@ -155,6 +155,8 @@ func questions(s *Store) map[string]func(b *testing.B) error {
 		"HostsStatus":   hosts(HostFilter{Status: policies.Noncompliant, Limit: 100}),
 		"HostsContains": hosts(HostFilter{Contains: "999", Limit: 100}),
 		"HostsLabel":    hosts(HostFilter{Labels: map[string]string{"rack": "7", "env": "prod"}, Limit: 100}),
+		"HostsRack":     hosts(HostFilter{Labels: map[string]string{"rack": "7"}, Limit: 100}),
+		"HostsCLI":      hosts(HostFilter{Limit: 1000}), // what plumb hosts asks
 		"HostsMismatch": hosts(HostFilter{Mismatch: true, Limit: 100}),
 		"Silent":        func(b *testing.B) error { _, err := s.silent(b.Context(), start); return err },
 		"Unverified":    func(b *testing.B) error { _, err := s.Unverified(b.Context(), 100); return err },

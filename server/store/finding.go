@@ -90,16 +90,12 @@ func (filter FindingFilter) where() *where {
 	return w
 }
 
+const countFindings = `SELECT address, COUNT(*) FROM findings WHERE status <> '` + string(policies.Waived) + `' GROUP BY address`
+
 // FindingsByAddress counts, for each address, the hosts on which it does not pass and nobody agreed
 // to that.
 func (s *Store) FindingsByAddress(ctx context.Context) (map[string]int, error) {
-	rows, err := s.r.QueryContext(ctx, `SELECT address, COUNT(*) FROM findings WHERE status <> $1 GROUP BY address`, string(policies.Waived))
-	return tally(rows, err)
-}
-
-// FindingsByControl counts, for each control, the hosts on which something about it does not pass.
-func (s *Store) FindingsByControl(ctx context.Context) (map[string]int, error) {
-	rows, err := s.r.QueryContext(ctx, `SELECT control, COUNT(DISTINCT host) FROM finding_controls GROUP BY control`)
+	rows, err := s.r.QueryContext(ctx, countFindings)
 	return tally(rows, err)
 }
 

@@ -28,6 +28,7 @@ var steps = []string{
 	"0012_briefs.sql",
 	"0012_asof.sql",
 	"0013_gathered.sql",
+	"0014_findings.sql",
 }
 
 // migrationLock makes servers that start at once on one PostgreSQL wait for each other.

@@ -18,12 +18,16 @@ type Standing struct {
 	Sample inventory.HostID
 }
 
-// Standings groups the hosts that stand alike, revoked ones left out.
+const groupStandings = `SELECT catalog, result, status, COUNT(*), MIN(id) FROM hosts WHERE revoked = 0 GROUP BY catalog, result, status`
+
+// Standings groups the hosts that stand alike, revoked ones left out. The index hosts_standing has them
+// in this order.
 func (s *Store) Standings(ctx context.Context) ([]Standing, error) {
-	rows, err := s.r.QueryContext(ctx, `SELECT catalog, result, silent, COUNT(*), MIN(id) FROM
-		(SELECT catalog, result, CASE status WHEN 'stale' THEN 1 ELSE 0 END AS silent, id FROM hosts WHERE revoked = 0) h GROUP BY catalog, result, silent`)
+	rows, err := s.r.QueryContext(ctx, groupStandings)
 	all, err := list(rows, err, func(scan func(...any) error) (one Standing, err error) {
-		err = scan(&one.Catalog, &one.Result, &one.Silent, &one.Hosts, &one.Sample)
+		var status policies.Status
+		err = scan(&one.Catalog, &one.Result, &status, &one.Hosts, &one.Sample)
+		one.Silent = status == policies.Stale
 		return one, err
 	})
 	if err != nil {
