@@ -1,7 +1,9 @@
 package canon
 
 import (
+	"bytes"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -76,11 +78,12 @@ func (c *cursor) span() (inner []byte, escaped, ok bool) {
 		return nil, false, false
 	}
 	start := c.at
-	for c.at < len(c.raw) {
+	for {
+		if c.at = plainUntil(c.raw, c.at); c.at == len(c.raw) {
+			return nil, false, false
+		}
 		b := c.raw[c.at]
 		switch {
-		case plainByte[b]:
-			c.at++
 		case b == '"':
 			c.at++
 			return c.raw[start : c.at-1], escaped, true
@@ -98,7 +101,6 @@ func (c *cursor) span() (inner []byte, escaped, ok bool) {
 			return nil, false, false
 		}
 	}
-	return nil, false, false
 }
 
 // escape goes over one escape of those that [unescape] knows.
@@ -142,23 +144,25 @@ func codeOf(rest []byte) (byte, bool) {
 }
 
 func unescape(inner []byte) string {
-	out := make([]byte, 0, len(inner))
-	for i := 0; i < len(inner); {
-		if inner[i] != '\\' {
-			out = append(out, inner[i])
-			i++
+	var out strings.Builder
+	out.Grow(len(inner))
+	for {
+		i := bytes.IndexByte(inner, '\\')
+		if i < 0 {
+			out.Write(inner)
+			return out.String()
+		}
+		out.Write(inner[:i])
+		inner = inner[i:]
+		if short := shortRune(inner[1]); short != 0 {
+			out.WriteByte(short)
+			inner = inner[2:]
 			continue
 		}
-		if short := shortRune(inner[i+1]); short != 0 {
-			out = append(out, short)
-			i += 2
-			continue
-		}
-		b, _ := codeOf(inner[i:])
-		out = append(out, b)
-		i += codeLength
+		b, _ := codeOf(inner)
+		out.WriteByte(b)
+		inner = inner[codeLength:]
 	}
-	return string(out)
 }
 
 func (c *cursor) text() (string, bool) {

@@ -121,25 +121,15 @@ func empty(v reflect.Value) bool {
 	return v.IsZero()
 }
 
-// plainByte is true for what stands in a JSON string as it is, in the HTML-safe form of
-// encoding/json.
-var plainByte = func() (table [256]bool) {
-	for b := ' '; b < utf8.RuneSelf; b++ {
-		table[b] = b != '"' && b != '\\' && b != '<' && b != '>' && b != '&'
-	}
-	return table
-}()
-
 // appendText writes a string. What takes more than the commonest escapes is not for the quick way.
 func appendText(dst []byte, s string) ([]byte, bool) {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {
-		b := s[i]
-		if plainByte[b] {
-			i++
-			continue
+		if i = plainUntil(s, i); i == len(s) {
+			break
 		}
+		b := s[i]
 		if b >= utf8.RuneSelf {
 			r, size := utf8.DecodeRuneInString(s[i:])
 			if r == utf8.RuneError || r == '\u2028' || r == '\u2029' {
