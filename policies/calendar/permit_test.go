@@ -87,6 +87,8 @@ func TestCheck(t *testing.T) {
 		"a 54th of December":     func(w *Window) { w.RRule = "FREQ=YEARLY;BYMONTH=12;BYDAY=-54SU" },
 		"a 54th in a year":       func(w *Window) { w.RRule = "FREQ=YEARLY;BYDAY=54SU" },
 		"a second in a week":     func(w *Window) { w.RRule = "FREQ=WEEKLY;BYDAY=2SU" },
+		"far before Easter":      func(w *Window) { w.RRule = "FREQ=YEARLY;BYEASTER=-81" },
+		"far after Easter":       func(w *Window) { w.RRule = "FREQ=DAILY;BYEASTER=251" },
 		"monthly on no day":      func(w *Window) { w.RRule = "FREQ=MONTHLY" },
 		"no words of a rule":     func(w *Window) { w.RRule = "every saturday" },
 		"no duration":            func(w *Window) { w.Duration = 0 },

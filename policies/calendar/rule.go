@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,6 +93,8 @@ func (w Window) readRRule() (rrule.ROption, error) {
 		return *opt, errors.New("COUNT and UNTIL have no place here; say in until when the window no longer opens")
 	case opt.Interval < 0 || opt.Interval > maxInterval:
 		return *opt, fmt.Errorf("INTERVAL is a number from 1 to %d", maxInterval)
+	case slices.ContainsFunc(opt.Byeaster, farFromEaster):
+		return *opt, errors.New("BYEASTER is a number of days from 80 before Easter to 250 after it")
 	case w.From.IsZero() && needsAnchor(*opt):
 		return *opt, errors.New("the rule counts from a day that nobody named; add BYDAY or BYMONTHDAY to it, or say in from when it begins")
 	}
@@ -101,6 +104,9 @@ func (w Window) readRRule() (rrule.ROption, error) {
 	_, err = rrule.NewRRule(*opt)
 	return *opt, err
 }
+
+// farFromEaster tells of days that may lie in another year than their Easter, which the library counts wrong or panics at.
+func farFromEaster(days int) bool { return days < -80 || days > 250 }
 
 // checkOrdinals holds the numbers of BYDAY to RFC 5545, section 3.3.10: the fifth in a month at
 // most, the 53rd in a year. The library looks past the end of the year for others.
