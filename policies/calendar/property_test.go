@@ -32,7 +32,7 @@ func windows() *rapid.Generator[Window] {
 }
 
 func instants() *rapid.Generator[time.Time] {
-	first, last := time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC).Unix(), time.Date(2037, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	first, last := time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC).Unix(), time.Date(2060, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
 	return rapid.Map(rapid.Int64Range(first, last), func(s int64) time.Time { return time.Unix(s, 0) })
 }
 
@@ -89,6 +89,27 @@ func TestInstant(t *testing.T) {
 	})
 }
 
+// TestLastDayOfALeapYear: there Go's bounds of a zone's offset are wrong in years for which the zone has only a rule, and
+// the search went round for ever.
+func TestLastDayOfALeapYear(t *testing.T) {
+	for _, name := range zones {
+		w := Window{RRule: "FREQ=DAILY", Start: "02:30", Duration: 3600, Timezone: name}
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for year := 2028; year <= 2060; year += 4 {
+			for hour := range 72 {
+				now := time.Date(year, 12, 30, hour, 0, 0, 0, time.UTC)
+				next, _ := w.Next(now, nil)
+				if shown := next.Start.In(zone).Format("15:04"); shown != "02:30" || next.Start.Sub(now) > 24*time.Hour {
+					t.Errorf("in %s after %s it opens at %s (%s)", name, now, next.Start.UTC(), shown)
+				}
+			}
+		}
+	}
+}
+
 // TestPermitKeepsItsWord goes to the instant that a refusal names: the change is let through
 // there, and nowhere between.
 func TestPermitKeepsItsWord(t *testing.T) {
@@ -118,7 +139,8 @@ func TestPermitKeepsItsWord(t *testing.T) {
 
 func FuzzRRule(f *testing.F) {
 	for _, seed := range []string{"FREQ=WEEKLY;BYDAY=SA", "FREQ=MONTHLY;BYDAY=+2TU,-1FR;BYSETPOS=-1", "FREQ=YEARLY;BYWEEKNO=53", "FREQ=YEARLY;BYEASTER=-2",
-		"FREQ=DAILY;INTERVAL=0", "FREQ=DAILY;BYMONTHDAY=0", "FREQ=MONTHLY;BYDAY=0MO", "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", "FREQ=", ";", "FREQ=DAILY;WKST=SU", "FREQ=YEARLY;BYDAY=53SU;BYWEEKNO=1", "FREQ=YEARLY;BYMONTH=12;BYDAY=12SU", "FREQ=YEARLY;BYDAY=-53MO", "FREQ=YEARLY;BYYEARDAY=366"} {
+		"FREQ=DAILY;INTERVAL=0", "FREQ=DAILY;BYMONTHDAY=0", "FREQ=MONTHLY;BYDAY=0MO", "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", "FREQ=", ";", "FREQ=DAILY;WKST=SU", "FREQ=YEARLY;BYDAY=53SU;BYWEEKNO=1", "FREQ=YEARLY;BYMONTH=12;BYDAY=12SU", "FREQ=YEARLY;BYDAY=-53MO", "FREQ=YEARLY;BYYEARDAY=366",
+		"FREQ=DAILY;BYEASTER=300", "FREQ=YEARLY;BYEASTER=-81", "FREQ=YEARLY;BYEASTER=250", "FREQ=YEARLY;BYEASTER=260", "FREQ=YEARLY;BYWEEKNO=53,-53;WKST=SU"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, rule string) {
@@ -135,25 +157,23 @@ func FuzzCron(f *testing.F) {
 	})
 }
 
-// judge wants a window that Check finds fine to open, in no more than a moment.
+// judge wants a window that Check finds fine to open, also in the far years in which a zone has only a rule. It looks at no
+// clock: what a rule may cost is bounded by its length and by the horizon, and a busy machine is no mistake of ours.
 func judge(t *testing.T, w Window) {
-	began := time.Now()
-	err := w.Check()
-	if err == nil {
-		now := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	if err := w.Check(); err != nil {
+		if strings.TrimSpace(err.Error()) == "" {
+			t.Error("an error without words")
+		}
+		return
+	}
+	for _, now := range []time.Time{time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC), time.Date(2040, 12, 28, 0, 0, 0, 0, time.UTC)} {
 		o, ok := w.Next(now, nil)
 		if !ok || !o.Start.After(now) {
-			t.Errorf("Next = %v, %v of a window that Check finds fine", o, ok)
+			t.Errorf("Next(%s) = %v, %v of a window that Check finds fine", now, o, ok)
 		}
 		if len(w.Between(now, now.AddDate(1, 0, 0), nil)) > MaxBetween {
 			t.Error("Between knows no bound")
 		}
-	}
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("it took %s", took)
-	}
-	if err != nil && strings.TrimSpace(err.Error()) == "" {
-		t.Error("an error without words")
 	}
 }
 

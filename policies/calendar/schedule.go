@@ -63,7 +63,7 @@ func instant(naive time.Time, zone *time.Location) time.Time {
 	const farthest = 16 * time.Hour // no zone is so far from UTC
 	for at := naive.Add(-farthest).In(zone); ; {
 		_, offset := at.Zone()
-		begins, ends := at.ZoneBounds()
+		begins, ends := bounds(at)
 		shown := naive.Add(-time.Duration(offset) * time.Second).In(zone)
 		switch {
 		case !begins.IsZero() && shown.Before(begins):
@@ -73,4 +73,14 @@ func instant(naive time.Time, zone *time.Location) time.Time {
 		}
 		at = ends
 	}
+}
+
+// bounds returns when the offset that holds at an instant begins and ends, the end behind the instant. On the last day of
+// a leap year, after the transitions that the zone's file lists, Go says that the offset ended when that day began.
+func bounds(at time.Time) (begins, ends time.Time) {
+	begins, ends = at.ZoneBounds()
+	if !ends.IsZero() && !ends.After(at) {
+		ends = at.Add(24 * time.Hour)
+	}
+	return begins, ends
 }
