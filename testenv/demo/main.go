@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"syscall"
@@ -31,6 +32,9 @@ func main() {
 
 // tell runs the story in a temporary folder that goes away at the end.
 func tell(ctx context.Context, bin string, once bool) error {
+	if err := needs("git", "ssh", "ssh-keygen"); err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "plumb-demo-")
 	if err != nil {
 		return err
@@ -51,4 +55,14 @@ func tell(ctx context.Context, bin string, once bool) error {
 		return nil
 	}
 	return s.stayUp()
+}
+
+// needs says what is missing before anything is begun.
+func needs(programs ...string) error {
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err != nil {
+			return fmt.Errorf("%s is missing, and the demo needs Git and an SSH client; on Debian: apt-get install git openssh-client", p)
+		}
+	}
+	return nil
 }
