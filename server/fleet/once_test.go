@@ -102,7 +102,7 @@ func contentOf(t *testing.T, f *Fleet, a *agent) content {
 	c.Host.ID, c.Host.Name, c.Host.Key = "", "", ""
 	c.Intervals, err = f.Store.Intervals(ctx, a.id, 0)
 	must(t, err)
-	c.Events, err = f.Store.Events(ctx, store.EventFilter{Host: a.id})
+	c.Events, err = f.Store.Events(ctx, store.EventFilter{Host: a.id, Limit: 1_000_000})
 	must(t, err)
 	c.Findings, err = f.Store.Findings(ctx, store.FindingFilter{Host: a.id})
 	must(t, err)
