@@ -35,7 +35,7 @@ func browser(t *testing.T) context.Context {
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-background-networking", true))
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
-	ctx, end := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, end := context.WithTimeout(ctx, time.Duration(times(5, 60))*time.Minute)
 	t.Cleanup(end)
 	ctx, shut := chromedp.NewContext(ctx)
 	t.Cleanup(shut)
@@ -109,7 +109,7 @@ func TestNoPageScrollsSideways(t *testing.T) {
 		pages map[string]string
 	}{
 		"ordinary": {func(f *fleet) { f.show(); f.showPatching() }, shown},
-		"long":     {func(f *fleet) { f.poison(strings.Repeat("x", 250)) }, long},
+		"long":     {func(f *fleet) { f.poison(always(strings.Repeat("x", 250)), 1) }, long},
 	}
 	for kind, c := range cases {
 		t.Run(kind, func(t *testing.T) {

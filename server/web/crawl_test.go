@@ -127,7 +127,7 @@ func listen(t *testing.T, ctx context.Context) *faults {
 	must(t, chromedp.Listen(ctx, func(ev any) {
 		if e, ok := ev.(*log.EventEntryAdded); ok {
 			f.mu.Lock()
-			f.list = append(f.list, fmt.Sprintf("the browser says (%s): %s", e.Entry.Level, e.Entry.Text))
+			f.list = append(f.list, fmt.Sprintf("the browser says (%s): %s (%s )", e.Entry.Level, e.Entry.Text, e.Entry.URL))
 			f.mu.Unlock()
 		}
 	}))
