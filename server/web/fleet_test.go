@@ -23,6 +23,7 @@ var start = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 // fleet is a real store that a test fills.
 type fleet struct {
 	t      testing.TB
+	dir    string
 	store  *store.Store
 	policy views.Policy
 	stored map[string]bool
@@ -43,10 +44,11 @@ type fleet struct {
 
 func newFleet(t testing.TB) *fleet {
 	t.Helper()
-	st, err := store.Open(context.Background(), filepath.Join(t.TempDir(), "plumb.db"))
+	dir := t.TempDir()
+	st, err := store.Open(context.Background(), filepath.Join(dir, "plumb.db"))
 	must(t, err)
 	t.Cleanup(func() { st.Close() })
-	return &fleet{t: t, store: st, policy: views.Policy{Mode: "trial", Signers: []string{"plumb-trial"}}, stored: map[string]bool{}}
+	return &fleet{t: t, dir: dir, store: st, policy: views.Policy{Mode: "trial", Signers: []string{"plumb-trial"}}, stored: map[string]bool{}}
 }
 
 func must(t testing.TB, err error) {

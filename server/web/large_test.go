@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -14,16 +16,15 @@ import (
 	"plumb/server/store"
 )
 
-// largeFleet has 10,000 hosts, one in fifty of which is out of order. A patch cycle is in the
-// middle of them, and there are 10,000 advisories.
-func largeFleet(b *testing.B) *fleet {
+// largeFleet has n hosts, one in fifty of which is out of order. A patch cycle is in the middle
+// of them, and there are 10,000 advisories.
+func largeFleet(b testing.TB, n int) *fleet {
 	f := newFleet(b)
 	f.release("Keep time with chrony on every server", start.Add(-time.Hour))
 	must(b, f.store.PutAdvisories(b.Context(), manyAdvisories(10_000), start.AddDate(0, 0, -9)))
 	set := f.set("everything", "3.0.17-1~deb12u2", "package-001", "package-002")
-	given := map[inventory.HostID]rollout.Grant{}
-	for i := range 10_000 {
-		name := fmt.Sprintf("host%05d.example.org", i)
+	for i := range originals {
+		name := largeName(i)
 		r := report{since: time.Hour, seen: time.Minute}
 		if i%50 == 0 {
 			r.results = map[string]policies.ResourceResult{maxAuth: tooMany()}
@@ -32,7 +33,11 @@ func largeFleet(b *testing.B) *fleet {
 		f.report(id, r)
 		row := store.PatchHost{Rollout: "everything", Ring: "canary", Cycle: 1, Set: set, Status: policies.Compliant, Phase: policies.PhaseDone, Reboot: i%10 == 0, Since: start, Detail: somePatched()}
 		f.again(name, &inventory.Offers{Manager: "apt", List: manyOffers(i % 20)}, someTerms(), row)
-		given[id] = rollout.Grant{Ring: "canary", Seen: start.Add(-time.Hour)}
+	}
+	f.copyHosts(n)
+	given := map[inventory.HostID]rollout.Grant{}
+	for i := range n {
+		given[inventory.HostID("id-"+largeName(i))] = rollout.Grant{Ring: "canary", Seen: start.Add(-time.Hour)}
 	}
 	plan := ringed("everything", "patch_baseline.security", "host", "nobody")
 	f.saveCycle(under(rollout.State{Rollout: "everything", Release: 1, Set: set, Made: start.Add(-time.Hour), Hosts: given}, plan, rollout.Soaking, rollout.Waiting))
@@ -65,7 +70,12 @@ func manyAdvisories(n int) []patch.Advisory {
 // BenchmarkPages tells how long each page of a large fleet takes, and how long for the first who
 // looks after a while where that is another matter.
 func BenchmarkPages(b *testing.B) {
-	f := largeFleet(b)
+	for _, hosts := range []int{10_000, 100_000} {
+		b.Run(fmt.Sprint(hosts), func(b *testing.B) { benchPages(b, largeFleet(b, hosts)) })
+	}
+}
+
+func benchPages(b *testing.B, f *fleet) {
 	pages, session := f.serve(), f.session()
 	look := func(b *testing.B, pages http.Handler, address string) {
 		r := httptest.NewRequest(http.MethodGet, address, nil)
@@ -74,21 +84,41 @@ func BenchmarkPages(b *testing.B) {
 			b.Fatal(got.StatusCode, got.body)
 		}
 	}
-	for _, address := range []string{"/", "/hosts", "/hosts?after=host05000.example.org", "/hosts?status=noncompliant", "/hosts?q=99", "/hosts/host00000.example.org", "/drift", "/changes", "/changes/1",
-		"/rings", "/rings/hosts?of=everything/1&ring=canary&after=host05000.example.org", "/patches", "/patches/hosts?what=reboot", "/advisories", "/advisories?after=5000", "/advisories/DSA-5991-1", "/changes/everything/1",
+	for _, address := range []string{"/", "/hosts", "/hosts?after=host005000.example.org", "/hosts?status=noncompliant", "/hosts?q=99", "/hosts/host000000.example.org", "/drift", "/changes", "/changes/1",
+		"/rings", "/rings/hosts?of=everything/1&ring=canary&after=host005000.example.org", "/patches", "/patches/hosts?what=reboot", "/advisories", "/advisories?after=5000", "/advisories/DSA-5991-1", "/changes/everything/1",
 		"/policies", "/policies/ssh_baseline", "/controls", "/standing?policy=ssh_baseline", "/standing?policy=ssh_baseline&status=noncompliant", "/alerts", "/kpis", "/events?what=drift", "/?period=90d"} {
 		b.Run(address, func(b *testing.B) {
 			look(b, pages, address)
-			for b.Loop() {
-				look(b, pages, address)
-			}
+			measured(b, func() { look(b, pages, address) })
 		})
 	}
-	for _, address := range []string{"/patches", "/advisories", "/changes", "/changes/1", "/changes/everything/1", "/", "/policies", "/controls", "/kpis"} {
+	b.Run("memory", func(b *testing.B) {
+		var m runtime.MemStats
+		for b.Loop() {
+			runtime.GC()
+		}
+		runtime.ReadMemStats(&m)
+		b.ReportMetric(float64(m.HeapAlloc)/1e6, "MB")
+		runtime.KeepAlive(pages)
+	})
+	for _, address := range []string{"/", "/hosts", "/drift", "/patches", "/advisories", "/changes", "/changes/1", "/changes/everything/1", "/policies", "/controls", "/standing?policy=ssh_baseline", "/kpis"} {
 		b.Run("first "+address, func(b *testing.B) {
-			for b.Loop() {
-				look(b, f.serve(), address)
-			}
+			measured(b, func() { look(b, f.serve(), address) })
 		})
 	}
+}
+
+// measured adds how much of the processor each took, which other work on the machine does not change.
+func measured(b *testing.B, do func()) {
+	began := cpuTime(b)
+	for b.Loop() {
+		do()
+	}
+	b.ReportMetric(float64((cpuTime(b)-began).Microseconds())/1000/float64(b.N), "cpu-ms/op")
+}
+
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
