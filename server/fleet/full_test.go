@@ -56,9 +56,9 @@ func TestFullDiskLosesNothing(t *testing.T) {
 func fillOften(t *testing.T) {
 	const rounds = 20
 	dir := smallDisk(t, "64m")
-	c := &killCheck{path: filepath.Join(dir, "plumb.db")}
+	c := &killCheck{dsn: filepath.Join(dir, "plumb.db")}
 	c.setUp(t)
-	s, err := store.Open(t.Context(), c.path)
+	s, err := store.Open(t.Context(), c.dsn)
 	must(t, err)
 	t.Cleanup(func() { s.Close() })
 	keys, err := authority.Open(t.TempDir(), start)

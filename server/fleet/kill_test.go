@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"plumb/inventory"
 	"plumb/policies"
 	"plumb/server/store"
+	"plumb/server/store/postgrestest"
 )
 
 // childEnv makes the test binary the server that is killed; its value is the database.
@@ -55,15 +57,26 @@ func ingestHost(ctx context.Context, f *Fleet, n int) error {
 		return err
 	}
 	a.seq = accepted - min(accepted, 3)
+	var pending []policies.Report
 	for {
-		r := killReport(a)
-		answer, err := a.deliver(ctx, r.Finished, r)
+		pending = append(pending, killReport(a))
+		if lost() {
+			continue // the request
+		}
+		answer, err := a.deliver(ctx, pending[len(pending)-1].Finished, pending...)
 		if err != nil {
 			return err
 		}
+		if lost() {
+			continue // the answer
+		}
 		fmt.Printf("%d %d\n", n, answer.Accepted)
+		pending = slices.DeleteFunc(pending, func(r policies.Report) bool { return r.Seq <= answer.Accepted })
 	}
 }
+
+// lost tells of a tenth of all messages that they never arrive.
+func lost() bool { return rand.IntN(10) == 0 }
 
 // killReport is the next report: every one repairs something, and two results take turns.
 func killReport(a *agent) policies.Report {
@@ -80,33 +93,52 @@ func (c *killCheck) name(n int) string { return fmt.Sprintf("kill%d", n) }
 
 // killCheck remembers what was checked up to the kill before.
 type killCheck struct {
-	path    string
+	dsn     string
 	acked   [killHosts]uint64
 	checked [killHosts]uint64
 }
 
-// TestKilledServerLosesAndRepeatsNothing kills a server at random moments. What it has
-// acknowledged must be there, and nothing may be there twice.
+// TestKilledServerLosesAndRepeatsNothing kills a server at random moments, while a tenth of requests and of answers are
+// lost. What it has acknowledged must be there, and nothing may be there twice.
 func TestKilledServerLosesAndRepeatsNothing(t *testing.T) {
-	kills := 20
+	t.Run("sqlite", func(t *testing.T) { killServers(t, filepath.Join(t.TempDir(), "plumb.db"), 5000) })
+	t.Run("postgres", func(t *testing.T) {
+		server, err := postgrestest.Start(false)
+		if err != nil {
+			t.Skip(err)
+		}
+		defer server.Stop()
+		dsn, err := server.Database()
+		must(t, err)
+		killServers(t, dsn, 1000)
+	})
+}
+
+// killServers kills ten times, or as often as a long run wants.
+func killServers(t *testing.T, dsn string, long int) {
+	kills := 10
 	if os.Getenv("PLUMB_SOAK") != "" {
-		kills = 5000
+		kills = long
 	}
-	c := &killCheck{path: filepath.Join(t.TempDir(), "plumb.db")}
+	c := &killCheck{dsn: dsn}
 	c.setUp(t)
-	for range kills {
+	for i := range kills {
 		c.kill(t)
 		c.check(t)
+		if i%100 == 99 {
+			t.Logf("%d kills: %v reports stored", i+1, c.checked)
+		}
 	}
 	for n := range killHosts {
 		if c.checked[n] < uint64(kills)/10 {
 			t.Errorf("host %d got only %d reports stored in %d kills", n, c.checked[n], kills)
 		}
 	}
+	t.Logf("%d kills: %v reports stored", kills, c.checked)
 }
 
 func (c *killCheck) setUp(t *testing.T) {
-	s, err := store.Open(t.Context(), c.path)
+	s, err := store.Open(t.Context(), c.dsn)
 	must(t, err)
 	defer s.Close()
 	for n := range killHosts {
@@ -119,16 +151,25 @@ func (c *killCheck) setUp(t *testing.T) {
 // kill runs a server, kills it after a random time and notes what it had acknowledged.
 func (c *killCheck) kill(t *testing.T) {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+c.path)
+	cmd.Env = append(os.Environ(), childEnv+"="+c.dsn)
 	out, err := cmd.StdoutPipe()
 	must(t, err)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	must(t, cmd.Start())
-	timer := time.AfterFunc(time.Duration(20+rand.IntN(150))*time.Millisecond, func() { cmd.Process.Kill() })
+	life := time.Duration(rand.IntN(200)) * time.Millisecond
+	early := rand.IntN(4) == 0 // some die while they start, most when they have begun to answer
+	timer := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
 	defer timer.Stop()
+	if early {
+		timer.Reset(life)
+	}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
+		if !early {
+			timer.Reset(life)
+			early = true
+		}
 		var n int
 		var seq uint64
 		if _, err := fmt.Sscanf(lines.Text(), "%d %d", &n, &seq); err == nil {
@@ -142,7 +183,7 @@ func (c *killCheck) kill(t *testing.T) {
 }
 
 func (c *killCheck) check(t *testing.T) {
-	s, err := store.Open(t.Context(), c.path)
+	s, err := store.Open(t.Context(), c.dsn)
 	must(t, err)
 	defer s.Close()
 	c.checkStore(t, s)
