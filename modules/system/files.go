@@ -29,7 +29,7 @@ func (s *System) Files() Files {
 	if root == "" {
 		root = "/"
 	}
-	return Files{root: root, euid: uint32(os.Geteuid()), trails: &s.trails}
+	return Files{root: root, euid: s.user(), trails: &s.trails}
 }
 
 // Entry is one name in a folder, as lstat tells it.
@@ -104,7 +104,7 @@ func (f Files) ReadNoFollow(name string, limit int64) ([]byte, error) {
 }
 
 func (f Files) readFile(name string, follow bool, limit int64) ([]byte, error) {
-	s, err := f.find(name, follow)
+	s, err := f.findToRead(name, follow)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", name, err)
 	}
@@ -125,7 +125,7 @@ func (f Files) Load(name string, follow bool, limit int64) (Entry, []byte, error
 
 // LoadInto is Load that reads into the room of buf as far as that goes.
 func (f Files) LoadInto(buf []byte, name string, follow bool, limit int64) (Entry, []byte, error) {
-	s, err := f.find(name, follow)
+	s, err := f.findToRead(name, follow)
 	if err != nil {
 		return Entry{}, nil, fmt.Errorf("cannot read %s: %w", name, err)
 	}
@@ -197,17 +197,19 @@ func (s *spot) openFD() (int, error) {
 	if s.st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return -1, ErrNotFile
 	}
-	return unix.Open(descriptor(s.target), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	return unix.Open(descriptor(s.target), toRead, 0)
 }
 
 func (s *spot) read(limit int64) ([]byte, error) { return s.readInto(nil, limit) }
 
 func (s *spot) readInto(buf []byte, limit int64) ([]byte, error) {
-	fd, err := s.openFD()
-	if err != nil {
-		return nil, err
+	fd, err := s.target, error(nil)
+	if !s.opened {
+		if fd, err = s.openFD(); err != nil {
+			return nil, err
+		}
+		defer unix.Close(fd)
 	}
-	defer unix.Close(fd)
 	raw, err := readAll(fd, buf, s.st.Size, limit+1)
 	if err != nil {
 		return nil, err

@@ -126,7 +126,7 @@ func (s *System) Original(name string) (Backup, error) {
 	return b, nil
 }
 
-func (s *System) stateFiles() Files { return Files{root: s.State, euid: uint32(os.Geteuid())} }
+func (s *System) stateFiles() Files { return Files{root: s.State, euid: s.user()} }
 
 func backupFolder(name string) string {
 	return path.Join("/backup", inventory.Digest([]byte(name)))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -28,14 +29,24 @@ type account struct {
 	home string
 }
 
-// ownerMemory keeps the two tables until their files change.
+// ownerMemory keeps the two tables until their files change, and who this process is.
 type ownerMemory struct {
 	mu            sync.Mutex
 	users, groups accountTable
+
+	asked sync.Once
+	euid  uint32
+}
+
+// user is the user who runs this, as it was when somebody first asked.
+func (s *System) user() uint32 {
+	s.owners.asked.Do(func() { s.owners.euid = uint32(os.Geteuid()) })
+	return s.owners.euid
 }
 
 type accountTable struct {
 	seen   stamp
+	looked time.Time // when seen was true
 	byName map[string]account
 	byID   map[int]string
 }
@@ -113,8 +124,12 @@ func (s *System) accountTable(table string) (accountTable, error) {
 	if table == "group" {
 		kept = &s.owners.groups
 	}
-	now := s.stampOf("/etc/" + table)
+	if kept.byName != nil && time.Since(kept.looked) < moment && s.steady() {
+		return *kept, nil
+	}
+	looked, now := time.Now(), s.stampOf("/etc/"+table)
 	if kept.byName != nil && kept.seen == now {
+		kept.looked = looked
 		return *kept, nil
 	}
 	raw, err := s.Files().Read("/etc/"+table, maxAccounts)
@@ -125,7 +140,7 @@ func (s *System) accountTable(table string) (accountTable, error) {
 		return accountTable{}, err
 	}
 	*kept = parseAccounts(string(raw))
-	kept.seen = now
+	kept.seen, kept.looked = now, looked
 	return *kept, nil
 }
 

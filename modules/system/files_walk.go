@@ -16,18 +16,24 @@ import (
 const maxLinks = 40
 
 // spot is a place that a path led to: an open parent folder, the name in it, and what has
-// that name now. All its descriptors are O_PATH: they name, they do not read.
+// that name now. All its descriptors are O_PATH: they name, they do not read; but see reads.
 type spot struct {
 	files Files
 	stack []folder
-	// spare are folders of a trail, the next ones on the way if it is the same.
+	// spare are folders of a trail, the next ones on the way if it is the same. They lie where the
+	// stack grows, and go onto it one by one.
 	spare []folder
+	// looked is when the walk began, or the one whose trail is fresh enough to be taken over.
+	looked time.Time
+	fresh  bool
 	// linked is true when a link was followed, so that the stack is not the path.
 	linked bool
 	// name is empty when the path led to the folder on top of the stack itself.
 	name   string
 	target int
 	st     unix.Stat_t
+	// reads asks for a target that can be read, and opened says that it can.
+	reads, opened bool
 }
 
 // folder is one open folder on the way. What it says of others holds for the way down to
@@ -64,10 +70,18 @@ func (d folder) ruledBy(uid uint32) bool {
 // find walks to the path. The last name need not exist (target is then -1); every other
 // must be a folder or a trusted link to one. follow says what to do with a link at the end.
 func (f Files) find(name string, follow bool) (*spot, error) {
+	return f.findFor(&spot{files: f, target: -1}, name, follow)
+}
+
+// findToRead is find that opens a regular file for reading at once where nobody can swap it.
+func (f Files) findToRead(name string, follow bool) (*spot, error) {
+	return f.findFor(&spot{files: f, target: -1, reads: true}, name, follow)
+}
+
+func (f Files) findFor(s *spot, name string, follow bool) (*spot, error) {
 	if !strings.HasPrefix(name, "/") || strings.IndexByte(name, 0) >= 0 || strings.Contains(name, "..") && slices.Contains(strings.Split(name, "/"), "..") {
 		return nil, fmt.Errorf("%q is not an absolute path without \"..\"", name)
 	}
-	s := &spot{files: f, target: -1}
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
@@ -119,6 +133,9 @@ func (s *spot) step(name string, last, follow bool) (string, error) {
 		return "", nil
 	}
 	parent := s.top()
+	if last && s.reads && parent.closed() && s.openFile(name) {
+		return "", nil
+	}
 	fd, st, err := pathFD(parent.fd, name)
 	if errors.Is(err, fs.ErrNotExist) && last {
 		s.name = name
@@ -143,6 +160,28 @@ func (s *spot) step(name string, last, follow bool) (string, error) {
 	s.push(fd, st, name)
 	return "", nil
 }
+
+// openFile opens a regular file of the top folder for reading. It looks before it opens, because it
+// does something to open a device; nobody but a trusted user can put one there in between.
+func (s *spot) openFile(name string) bool {
+	var st unix.Stat_t
+	if unix.Fstatat(s.top().fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return false
+	}
+	fd, err := unix.Openat(s.top().fd, name, toRead|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return false
+	}
+	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		unix.Close(fd)
+		return false
+	}
+	s.name, s.target, s.st, s.opened = name, fd, st, true
+	return true
+}
+
+// toRead are the flags to open a file with; a pipe that stands there must not hold us up.
+const toRead = unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY
 
 // follow reads a link, if nobody but a trusted user can have made it.
 func (s *spot) follow(parent folder, name string, fd int, st unix.Stat_t) (string, error) {
