@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"plumb/agent/cause"
@@ -63,6 +64,8 @@ type Agent struct {
 	// from fighting with somebody else.
 	Watch   *watch.Watcher
 	Breaker *watch.Breaker
+
+	unsettled run.Unsettled // what mends have changed and is looked at once more, see [run.Runner]
 
 	watched string            // digest of the catalog that is watched
 	writers map[string]string // who touched a resource that was not seen in order since, by address
@@ -136,6 +139,7 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 	if j.only != nil && j.last.Result.Catalog == j.comp.Digest && j.last.Audit == j.audit {
 		runner.Only, runner.Last, j.strays = j.only, j.last.Result, false
 	}
+	runner.Later, runner.Before = runner.Only != nil, a.unsettled
 	if j.strays {
 		runner.Strays = modules.UnfinishedPatches(files)
 	}
@@ -147,6 +151,7 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 		a.Log.Warn("the memory of the last run is lost", "error", err) // causes start anew, no more
 	}
 	result, err := runner.Run(ctx, catalog, j.comp.Digest, j.started)
+	a.owe(runner.Unsettled)
 	if err == nil {
 		err = a.remember(j, runner.Memory)
 	}
@@ -161,6 +166,14 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 		done.astray, done.reboot = j.last.Astray, cmp.Or(done.reboot, j.last.Reboot)
 	}
 	return done, nil
+}
+
+// owe adds to what is looked at once more.
+func (a *Agent) owe(more run.Unsettled) {
+	if a.unsettled == nil {
+		a.unsettled = run.Unsettled{}
+	}
+	maps.Copy(a.unsettled, more)
 }
 
 // remember keeps what the next run has to know. An audit that learned nothing leaves nothing to wait

@@ -77,7 +77,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 func (d *Daemon) wait(ctx context.Context, pause time.Duration, began *atomic.Int64) (forced, ok bool) {
 	timer := time.NewTimer(max(0, pause))
 	defer timer.Stop()
+	var again <-chan time.Time
 	for {
+		var event watch.Event
 		select {
 		case <-ctx.Done():
 			return false, false
@@ -85,14 +87,25 @@ func (d *Daemon) wait(ctx context.Context, pause time.Duration, began *atomic.In
 			return true, true
 		case <-timer.C:
 			return false, ctx.Err() == nil
-		case event := <-d.Drift:
-			began.Store(time.Now().UnixNano())
-			if _, err := d.Mend(ctx, event); err != nil && ctx.Err() == nil {
-				d.Log.Error("cannot mend what may have drifted", "error", err)
-			}
-			began.Store(0)
+		case event = <-d.Drift:
+		case <-again:
 		}
+		again = d.mend(ctx, event, began)
 	}
+}
+
+// mend returns what says when to look once more at what was mended.
+func (d *Daemon) mend(ctx context.Context, event watch.Event, began *atomic.Int64) (again <-chan time.Time) {
+	began.Store(time.Now().UnixNano())
+	defer began.Store(0)
+	out, err := d.Mend(ctx, event)
+	if err != nil && ctx.Err() == nil {
+		d.Log.Error("cannot mend what may have drifted", "error", err)
+	}
+	if out.Again.IsZero() {
+		return nil
+	}
+	return time.After(time.Until(out.Again))
 }
 
 // watch gives systemd its signs of life for as long as no round hangs. It returns where to

@@ -14,6 +14,7 @@ import (
 
 	"plumb/agent/state"
 	"plumb/agent/transport"
+	"plumb/agent/watch"
 	"plumb/inventory"
 )
 
@@ -163,6 +164,37 @@ func TestWatchdogStopsForARoundThatHangs(t *testing.T) {
 		}
 		if beats < 700 || beats > 730 { // one a minute for twelve hours, and then none
 			t.Errorf("%d beats", beats)
+		}
+	})
+}
+
+// What was started is looked at once more at its time, and other drift does not wait for that.
+func TestDaemonLooksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		drift, ctx := make(chan watch.Event), t.Context()
+		began, calls := time.Now(), []string{}
+		d := &Daemon{Host: "h1", Interval: time.Hour, Drift: drift, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Notify: func(string) {},
+			Round: func(context.Context, bool) (Outcome, error) { return Outcome{}, nil }}
+		d.Mend = func(_ context.Context, event watch.Event) (Outcome, error) {
+			calls = append(calls, fmt.Sprintf("%s %v", time.Since(began), event.Addresses()))
+			if time.Since(began) < time.Second {
+				return Outcome{Again: began.Add(time.Second)}, nil
+			}
+			return Outcome{}, nil
+		}
+		ctx, stop := context.WithCancel(ctx)
+		go func() {
+			drift <- watch.Event{Drifts: []watch.Drift{{Address: "a"}}}
+			time.Sleep(500 * time.Millisecond)
+			drift <- watch.Event{Drifts: []watch.Drift{{Address: "b"}}}
+			time.Sleep(5 * time.Second)
+			stop()
+		}()
+		if err := d.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(calls, ", "); got != "0s [a], 500ms [b], 1s []" {
+			t.Errorf("Mend was called at %s", got)
 		}
 	})
 }

@@ -13,8 +13,26 @@ import (
 // Mend runs the resources that may have drifted and nothing else, and reports as a round does.
 // Where there is no finished run to build upon, it does a round without a call. It boots no host
 // and fetches nothing.
+//
+// A service that was started is believed later: [Outcome.Again] says when to call Mend for that, with
+// an event that may be empty. Other drift need not wait for it.
 func (a *Agent) Mend(ctx context.Context, event watch.Event) (Outcome, error) {
+	due := a.due()
+	out, err := a.mend(ctx, event, due)
+	for address, one := range due {
+		if a.unsettled[address] == one { // it was not looked at: the policy may want nothing of it any more
+			delete(a.unsettled, address)
+		}
+	}
+	out.Again, _ = a.unsettled.Due()
+	return out, err
+}
+
+func (a *Agent) mend(ctx context.Context, event watch.Event, due run.Unsettled) (Outcome, error) {
 	suspects := a.suspects(event)
+	for address := range due {
+		suspects[address] = true
+	}
 	if len(suspects) == 0 {
 		return Outcome{}, nil
 	}
@@ -54,6 +72,17 @@ func (a *Agent) suspects(event watch.Event) map[string]bool {
 	for _, d := range event.Drifts {
 		if a.Breaker == nil || !a.Breaker.Rests(d.Address, a.Now()) || a.Breaker.Show(d.Address) {
 			list[d.Address] = true
+		}
+	}
+	return list
+}
+
+// due is what has to be looked at once more by now.
+func (a *Agent) due() run.Unsettled {
+	list := run.Unsettled{}
+	for address, one := range a.unsettled {
+		if at, owes := one.Settles(); !owes || !at.After(time.Now()) {
+			list[address] = one
 		}
 	}
 	return list

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -211,6 +212,46 @@ func TestWriterIsReported(t *testing.T) {
 	r.round()
 	if got := r.last()["file.motd"]; got.By != "" {
 		t.Errorf("%q is blamed for a file that is in order", got.By)
+	}
+}
+
+// fledgling is a file that has to be looked at once more after it was mended.
+type fledgling struct {
+	counted
+	at time.Time
+}
+
+func (f *fledgling) Apply(ctx context.Context, sys *system.System, changes []policies.Change) error {
+	f.at = time.Now()
+	return f.Applier.Apply(ctx, sys, changes)
+}
+
+func (f *fledgling) Settles() (time.Time, bool) { return f.at, !f.at.IsZero() }
+
+func (f *fledgling) Settled(context.Context, *system.System) error {
+	f.at = time.Time{}
+	return errors.New("it did not stay up")
+}
+
+// TestMendLooksAgain has a mend that does not hold.
+func TestMendLooksAgain(t *testing.T) {
+	r, looks := watchedRig(t)
+	r.agent.Decode = func(res policies.Resource) (modules.Resource, error) {
+		one, err := modules.Decode(res)
+		return &fledgling{counted: counted{one.(modules.Applier), res.Address, looks}}, err
+	}
+	r.spoil()
+	event := watch.Event{Drifts: []watch.Drift{{Address: "file.motd"}}}
+	for i, want := range []policies.Status{policies.Repaired, policies.Failed} {
+		out, err := r.agent.Mend(t.Context(), event)
+		if got := r.last()["file.motd"]; err != nil || got.Status != want || out.Again.IsZero() != (i == 1) {
+			t.Errorf("mend %d left it %s (%s), again at %s, %v, want %s", i, got.Status, got.Message, out.Again, err, want)
+		}
+		event = watch.Event{}
+	}
+	r.agent.unsettled = map[string]modules.Settler{"file.gone": &fledgling{at: time.Now()}}
+	if out, err := r.agent.Mend(t.Context(), event); err != nil || !out.Again.IsZero() {
+		t.Errorf("what the policy has nothing of is looked at again at %s, %v", out.Again, err)
 	}
 }
 

@@ -32,6 +32,8 @@ type Outcome struct {
 	Opens time.Time
 	// Soon asks for another round soon: a patch cycle is under way.
 	Soon bool
+	// Again is when [Agent.Mend] is to look once more at what it changed; zero is never.
+	Again time.Time
 	// Reboot says why the host has to boot again, and is empty when it need not.
 	Reboot string
 }

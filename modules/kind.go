@@ -44,6 +44,15 @@ type Refresher interface {
 	Refresh(ctx context.Context, sys *system.System) error
 }
 
+// Settler is a Resource that is believed only when it was looked at once more, a moment after it was
+// applied or refreshed.
+type Settler interface {
+	// Settles tells when that moment has come, and false when nothing is owed.
+	Settles() (time.Time, bool)
+	// Settled does what was put off and says what went wrong meanwhile.
+	Settled(ctx context.Context, sys *system.System) error
+}
+
 // Pressing is a Resource that may have to go on though no window is open: it was begun and
 // must not be left half done, or its deadline is over.
 type Pressing interface {

@@ -199,19 +199,41 @@ func converge(t *testing.T, sys *system.System, r Applier) {
 	if err := r.Apply(t.Context(), sys, changes); err != nil {
 		t.Fatalf("Apply(%+v) = %v", r, err)
 	}
+	if err := settle(t, sys, r); err != nil {
+		t.Fatalf("Settled(%+v) = %v", r, err)
+	}
 	if left, err := r.Check(t.Context(), sys); err != nil || len(left) > 0 {
 		t.Fatalf("second Check(%+v) = %+v, %v, want nothing", r, left, err)
 	}
 }
 
-// refused checks that Apply fails with the words.
+// settle looks once more at what was applied, as a run does.
+func settle(t *testing.T, sys *system.System, r Applier) error {
+	t.Helper()
+	one, ok := r.(Settler)
+	if !ok {
+		return nil
+	}
+	at, owes := one.Settles()
+	if !owes {
+		return nil
+	}
+	<-time.After(time.Until(at))
+	return one.Settled(t.Context(), sys)
+}
+
+// refused checks that Apply fails with the words, or the look after it.
 func refused(t *testing.T, sys *system.System, r Applier, words string) {
 	t.Helper()
 	changes, err := r.Check(t.Context(), sys)
 	if err != nil || len(changes) == 0 {
 		t.Fatalf("Check(%+v) = %v, %v, want changes", r, changes, err)
 	}
-	if err := r.Apply(t.Context(), sys, changes); err == nil || !strings.Contains(err.Error(), words) {
+	err = r.Apply(t.Context(), sys, changes)
+	if err == nil {
+		err = settle(t, sys, r)
+	}
+	if err == nil || !strings.Contains(err.Error(), words) {
 		t.Fatalf("Apply(%+v) = %v, want %q", r, err, words)
 	}
 }

@@ -20,6 +20,8 @@ type Service struct {
 	Enabled  *bool  `json:"enabled,omitempty" doc:"Whether it starts with the host. Left alone when it is not given."`
 	Masked   *bool  `json:"masked,omitempty" doc:"Whether it is kept from being started at all. Left alone when it is not given."`
 	OnNotify string `json:"on_notify,omitempty" doc:"What a notification does: reload_or_restart (default), reload, restart or none. One that does not run is left alone."`
+
+	trial
 }
 
 func serviceKind() Kind {
@@ -75,10 +77,11 @@ func isFalse(b *bool) bool { return b != nil && !*b }
 
 // Check asks systemd.
 func (s *Service) Check(ctx context.Context, sys *system.System) ([]policies.Change, error) {
-	u, err := sys.Unit(ctx, s.Identity())
+	u, err := sys.SeenUnit(ctx, s.Identity())
 	if err != nil {
 		return nil, whetherAsked(err)
 	}
+	s.seen = u
 	if s.Running != nil && !sys.SystemdRuns() {
 		return nil, fmt.Errorf("%w: %w", ErrUnknown, system.ErrNoSystemd)
 	}
@@ -141,9 +144,12 @@ func runWords(u system.Unit) string {
 
 // Apply unmasks, enables or disables, starts or stops, and masks last, in this order.
 func (s *Service) Apply(ctx context.Context, sys *system.System, changes []policies.Change) error {
-	u, err := sys.Unit(ctx, s.Identity())
-	if err != nil {
-		return whetherAsked(err)
+	u := s.seen
+	if !u.Installed() { // nobody has called Check, or it has come since
+		var err error
+		if u, err = sys.Unit(ctx, s.Identity()); err != nil {
+			return whetherAsked(err)
+		}
 	}
 	if !u.Installed() {
 		return fmt.Errorf("unit %s is not installed", s.Identity())
@@ -187,17 +193,34 @@ func (s *Service) verbs(changes []policies.Change) []string {
 }
 
 func (s *Service) change(ctx context.Context, sys *system.System, verb string) error {
+	if verb == "start" {
+		return s.start(ctx, sys)
+	}
 	err := sys.ChangeUnit(ctx, verb, s.Identity())
 	if errors.Is(err, system.ErrNoSystemd) {
 		return fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
-	if verb != "start" {
-		return err
+	s.relinked = s.relinked || err == nil && verb != "stop" && sys.SystemdRuns()
+	return err
+}
+
+// start starts the unit, and once more after a reload where systemd does not know yet that its links
+// are others, as of one that was masked.
+func (s *Service) start(ctx context.Context, sys *system.System) error {
+	err := sys.ChangeUnit(ctx, "start", s.Identity())
+	if err != nil && s.relinked {
+		if err := s.reload(ctx, sys); err != nil {
+			return err
+		}
+		err = sys.ChangeUnit(ctx, "start", s.Identity())
+	}
+	if errors.Is(err, system.ErrNoSystemd) {
+		return fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
 	if err != nil {
 		return s.withLog(ctx, sys, err)
 	}
-	return s.mustStayUp(ctx, sys)
+	return s.begun(ctx, sys)
 }
 
 // readAgain makes systemd read unit files that changed under it; else it would start the old ones.

@@ -179,6 +179,67 @@ func TestServiceOnRealSystemd(t *testing.T) {
 	}
 }
 
+// systemd does not notice that a link was removed, and remembers for good what it once told.
+func TestServiceLinkRemovedByHand(t *testing.T) {
+	if !inBootedCopy(t) {
+		return
+	}
+	yes := true
+	sys := copyHost(t)
+	list := []*Service{{Name: "pl", Running: &yes, Enabled: &yes}, {Name: "pl-too", Running: &yes, Enabled: &yes}}
+	for _, s := range list {
+		writeUnit(t, s.Identity(), "ExecStart=/bin/sleep 1000")
+		converge(t, sys, s)
+	}
+	const link = "/etc/systemd/system/multi-user.target.wants/pl-too.service"
+	if word := systemctl(t, "show", "-P", "UnitFileState", "pl-too"); word != "enabled\n" {
+		t.Fatalf("systemctl show says %s, want enabled", word)
+	}
+	if err := os.Remove(link); err != nil {
+		t.Fatal(err)
+	}
+	sys.ExpectUnits([]string{"pl.service", "pl-nobody.service", "pl-too.service"}) // both ways to ask
+	for i, want := range []int{0, 1} {
+		if got, err := list[i].Check(t.Context(), sys); err != nil || len(got) != want {
+			t.Errorf("Check() of %s = %v, %v, want %d changes", list[i].Name, got, err, want)
+		}
+	}
+	converge(t, sys, list[1])
+	if _, err := os.Lstat(link); err != nil {
+		t.Error(err)
+	}
+}
+
+// Reading all units again holds systemd up, so it is done once for all links that were changed.
+func TestServicesReloadOnce(t *testing.T) {
+	if !inBootedCopy(t) {
+		return
+	}
+	yes := true
+	sys := copyHost(t)
+	var list []*Service
+	for _, name := range []string{"pl-a", "pl-b", "pl-c"} {
+		one := &Service{Name: name, Enabled: &yes, OnNotify: "none"}
+		writeUnit(t, one.Identity(), "ExecStart=/bin/sleep 1000")
+		if err := one.Apply(t.Context(), sys, []policies.Change{{Attribute: "enabled"}}); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, one)
+	}
+	reloads := func() int { return strings.Count(systemctl(t, "show", "-P", "Wants", "multi-user.target"), "pl-") }
+	if n := reloads(); n != 0 {
+		t.Errorf("systemd knows of %d links before it was reloaded", n)
+	}
+	for i, one := range list {
+		if err := settle(t, sys, one); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 && reloads() != len(list) {
+			t.Errorf("systemd knows of %d links after the first look, want all %d", reloads(), len(list))
+		}
+	}
+}
+
 func TestServiceNotifyLeavesStoppedAlone(t *testing.T) {
 	if !inBootedCopy(t) {
 		return

@@ -18,6 +18,7 @@ type prepared struct {
 	one    modules.Resource
 	err    error // why the entry could not be decoded
 	paths  []string
+	units  []string
 	wanted string // the plain digest, see [cause.Wanted]
 }
 
@@ -32,7 +33,11 @@ func (p *pass) prepare() {
 		}
 	})
 	p.System.Managed = make(map[string]bool, len(list))
+	var units []string
 	for i, res := range list {
+		if p.Only == nil || p.Only[res.Address] {
+			units = append(units, p.ready[i].units...)
+		}
 		p.kinds[res.Address] = p.ready[i].one
 		if err := p.ready[i].err; err != nil {
 			p.errs[res.Address] = err
@@ -41,6 +46,7 @@ func (p *pass) prepare() {
 			p.System.Managed[path] = true
 		}
 	}
+	p.System.ExpectUnits(units)
 }
 
 // all tells whether the whole catalog has to be read: a folder that purges leaves alone what others
@@ -76,6 +82,9 @@ func (p *pass) read(res policies.Resource) (r prepared) {
 		for _, name := range linker.Provides() {
 			if path, ok := strings.CutPrefix(name, "path:"); ok {
 				r.paths = append(r.paths, path)
+			}
+			if unit, ok := strings.CutPrefix(name, "unit:"); ok {
+				r.units = append(r.units, unit)
 			}
 		}
 		return nil
@@ -121,6 +130,7 @@ func (p *pass) inOrder(ctx context.Context, at int) bool {
 // touched forgets what was found ahead: the host is about to change, or some program ran.
 func (p *pass) touched() {
 	clear(p.fine)
+	p.System.ForgetUnits()
 	p.looked, p.batch = p.at+1, 1
 }
 

@@ -44,6 +44,7 @@ func (p *pass) deliver(ctx context.Context, res policies.Resource) {
 	err := w.guard(ctx, func(ctx context.Context) error { return refresher.Refresh(ctx, p.System) })
 	if err == nil {
 		out.Refreshed = true
+		p.owe(res.Address, w.one)
 		err = p.Journal.delivered(res.Address)
 	}
 	if err == nil {

@@ -65,6 +65,10 @@ type Runner struct {
 	// which was a run of the same catalog in the same mode. Patch resources are never to be in it.
 	Only map[string]bool
 	Last policies.Result
+	// Later leaves what is to be looked at once more to the caller, who finds it in Unsettled after Run
+	// and hands it to a later run in Before; else Run waits for it.
+	Later             bool
+	Before, Unsettled Unsettled
 	// Flapping says, by address, why drift is not mended though it may be: somebody else fights for
 	// the resource.
 	Flapping map[string]policies.Flapping
@@ -83,7 +87,7 @@ type Runner struct {
 func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest string, now time.Time) (policies.Result, error) {
 	r.Journal.run, r.Opens, r.Soon, r.Astray = now, time.Time{}, false, nil
 	p := &pass{Runner: r, catalog: catalog, last: known(r.Last), refused: map[string]calendar.Decision{}, result: policies.Result{Catalog: digest, Resources: []policies.ResourceResult{}},
-		index: map[string]int{}, left: cause.Memory{}, kinds: map[string]modules.Resource{}, errs: map[string]error{},
+		index: map[string]int{}, left: cause.Memory{}, kinds: map[string]modules.Resource{}, errs: map[string]error{}, unsettled: Unsettled{},
 		fine: make([]bool, len(catalog.Resources)), batch: maxAhead}
 	p.prepare()
 	for at, res := range catalog.Resources {
@@ -96,6 +100,7 @@ func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest strin
 		}
 		one, kept := p.carried(res)
 		if !kept {
+			p.settleFirst(context.WithoutCancel(ctx), res)
 			p.lookAhead(context.WithoutCancel(ctx))
 			one = p.resource(context.WithoutCancel(ctx), res)
 		}
@@ -107,7 +112,8 @@ func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest strin
 	if err := p.notify(ctx, catalog); err != nil {
 		return policies.Result{}, err
 	}
-	r.Memory = p.left
+	p.settleAll(context.WithoutCancel(ctx))
+	r.Memory, r.Unsettled = p.left, p.unsettled
 	trim(&p.result, maxResult)
 	return p.result, nil
 }
@@ -123,6 +129,8 @@ type pass struct {
 	left    cause.Memory
 	kinds   map[string]modules.Resource
 	errs    map[string]error // why an entry could not be decoded
+	// unsettled is what has to be looked at once more.
+	unsettled Unsettled
 
 	ready  []prepared // by place in the catalog
 	at     int        // place of the resource at hand

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"plumb/modules"
@@ -48,6 +49,12 @@ func (w *work) do(ctx context.Context) {
 		return
 	}
 	defer w.tell()
+	if err := w.before(ctx); err != nil {
+		w.checked = true
+		w.out.Cause = w.why()
+		w.fail(err)
+		return
+	}
 	changes, err := w.first(ctx)
 	if err != nil {
 		w.fail(err)
@@ -128,18 +135,23 @@ func (w *work) begin(ctx context.Context, applier modules.Applier, changes []pol
 // mend applies the changes and checks again. The journal knows of it before it begins.
 func (w *work) mend(ctx context.Context, applier modules.Applier, changes []policies.Change) {
 	w.touched()
-	shown := policies.ResourceResult{Changes: append([]policies.Change(nil), changes...)}
-	clean(&shown, w.secrets)
 	waiting := w.Journal.waits(w.res.Address)
-	if err := w.Journal.begin(w.res.Address, w.res.Notify, shown.Changes, w.out.Cause); err != nil {
+	if err := w.announce(changes); err != nil {
 		w.fail(err)
 		return
 	}
-	applyErr := w.apply(ctx, applier, changes)
-	left, err := w.check(ctx)
-	if applyErr != nil {
-		err = applyErr
+	left, err := w.put(ctx, applier, changes)
+	for range maxChases { // somebody is not done yet: disable --now stops the service after its links are gone
+		if err != nil || len(left) == 0 || w.res.Kind == patchKind || overlap(changes, left) {
+			break
+		}
+		changes = append(changes, left...)
+		w.out.Changes = changes
+		if err = w.announce(changes); err == nil {
+			left, err = w.put(ctx, applier, left)
+		}
 	}
+	w.owe(w.res.Address, w.one)
 	switch {
 	case err == nil && len(left) == 0:
 		w.out.Status = policies.Repaired
@@ -152,6 +164,34 @@ func (w *work) mend(ctx context.Context, applier modules.Applier, changes []poli
 	if !waiting && sameChanges(changes, left) { // nothing was really changed, so nobody is to be notified
 		w.note(w.Journal.undo(w.res.Address))
 	}
+}
+
+// announce tells the journal what is about to be changed.
+func (w *work) announce(changes []policies.Change) error {
+	shown := policies.ResourceResult{Changes: append([]policies.Change(nil), changes...)}
+	clean(&shown, w.secrets)
+	return w.Journal.begin(w.res.Address, w.res.Notify, shown.Changes, w.out.Cause)
+}
+
+// maxChases is how often what differs anew is mended, too.
+const maxChases = 2
+
+// put applies changes and checks again.
+func (w *work) put(ctx context.Context, applier modules.Applier, changes []policies.Change) ([]policies.Change, error) {
+	w.touched()
+	applied := w.apply(ctx, applier, changes)
+	left, err := w.check(ctx)
+	if applied != nil {
+		err = applied
+	}
+	return left, err
+}
+
+// overlap tells whether an attribute that was changed still differs.
+func overlap(changed, left []policies.Change) bool {
+	return slices.ContainsFunc(left, func(l policies.Change) bool {
+		return slices.ContainsFunc(changed, func(c policies.Change) bool { return c.Attribute == l.Attribute })
+	})
 }
 
 // apply tries as often as the resource says.

@@ -7,6 +7,7 @@ package system
 
 import (
 	"io/fs"
+	"sync/atomic"
 	"time"
 
 	"plumb/policies/patch"
@@ -44,6 +45,9 @@ type System struct {
 	dpkg   dpkgMemory
 	apt    aptMemory
 	sshd   sshdMemory
+	units  unitMemory
+	// reloaded is true when systemd was reloaded after links were changed last.
+	reloaded atomic.Bool
 }
 
 // Running tells whether this is the running host and not a folder that looks like one.

@@ -62,14 +62,20 @@ func (s *System) Unit(ctx context.Context, name string) (Unit, error) {
 	if !s.SystemdRuns() {
 		return s.unitFile(ctx, name)
 	}
-	out, err := s.must(ctx, Command{
-		Argv:    []string{"systemctl", "show", "--no-pager", "--property=" + unitProperties, "--", name},
-		Timeout: unitQueryLimit,
-	})
+	list, err := s.askUnits(ctx, []string{name})
 	if err != nil {
 		return Unit{}, err
 	}
-	return parseUnit(name, out)
+	return list[0], nil
+}
+
+// UnitState is as [System.Unit], but File may be from when systemd was reloaded last. It needs systemd.
+func (s *System) UnitState(ctx context.Context, name string) (Unit, error) {
+	list, err := s.showUnits(ctx, []string{name})
+	if err != nil {
+		return Unit{}, err
+	}
+	return list[0], nil
 }
 
 // unitFile asks for the state of the unit file. systemctl exits with 1 for disabled, so the
@@ -91,12 +97,18 @@ func (s *System) unitFile(ctx context.Context, name string) (Unit, error) {
 
 // ChangeUnit runs one verb of systemctl on a unit: start, stop, restart, reload,
 // reload-or-restart, enable, disable, mask or unmask. It waits for the job to end.
-// Where systemd does not run, only the verbs that change links work.
+// Where systemd does not run, only the verbs that change links work. systemd itself knows of the
+// links only after [System.ReloadUnits], which the caller owes: it holds all of systemd up for as long
+// as it reads every unit, so that once for many is much sooner done.
 func (s *System) ChangeUnit(ctx context.Context, verb, name string) error {
 	argv := []string{"systemctl", "--quiet", "--no-ask-password"}
+	s.ForgetUnits()
 	switch verb {
 	case "enable", "disable", "mask", "unmask":
-		if !s.SystemdRuns() {
+		s.reloaded.Store(false)
+		if s.SystemdRuns() {
+			argv = append(argv, "--no-reload")
+		} else {
 			argv = append(argv, "--root="+s.rootPath())
 		}
 	default:
@@ -114,7 +126,16 @@ func (s *System) ChangeUnit(ctx context.Context, verb, name string) error {
 // ReloadUnits makes systemd read its unit files again.
 func (s *System) ReloadUnits(ctx context.Context) error {
 	_, err := s.must(ctx, Command{Argv: []string{"systemctl", "--no-ask-password", "daemon-reload"}, Timeout: unitJobLimit})
+	s.reloaded.Store(err == nil)
 	return err
+}
+
+// ReloadLinks is as [System.ReloadUnits], but does it once for all links that were changed before.
+func (s *System) ReloadLinks(ctx context.Context) error {
+	if s.reloaded.Load() {
+		return nil
+	}
+	return s.ReloadUnits(ctx)
 }
 
 // UnitLog returns the last lines that the unit wrote into the journal, joined by "; ".
