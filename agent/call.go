@@ -57,7 +57,17 @@ func (r *round) call(ctx context.Context) error {
 		return err
 	}
 	r.problem = ""
+	r.forgetParts(l, grants)
 	return errors.Join(kept, r.take(ctx, l), r.takeOrders(ctx, grants))
+}
+
+// forgetParts removes what came of downloads that the lease does not name any more.
+func (r *round) forgetParts(l protocol.Lease, grants []protocol.PatchGrant) {
+	wanted := []string{l.Bundle}
+	for _, g := range grants {
+		wanted = append(wanted, g.Set)
+	}
+	r.Dir.ForgetParts(wanted...)
 }
 
 // refuse notes why something that the server sent is not believed.

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"os"
 
 	"plumb/agent/protocol"
 	"plumb/agent/run"
@@ -65,7 +66,7 @@ func (r *round) takeOrder(ctx context.Context, g protocol.PatchGrant) error {
 	if _, err := r.Dir.Set(g.Set); err == nil && at >= 0 && r.granted[at].Refused == "" {
 		return nil
 	}
-	raw, err := r.client.Set(ctx, g.Set)
+	raw, err := r.download(g.Set, func(part *os.File) ([]byte, error) { return r.client.Set(ctx, g.Set, part) })
 	if err != nil {
 		return err
 	}

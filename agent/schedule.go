@@ -62,6 +62,9 @@ func (s *schedule) after(now time.Time, out Outcome, random func(n int64) int64)
 		return // it was not called in this round
 	}
 	s.failures++
+	if errors.Is(out.Called, transport.ErrUnfinished) {
+		s.failures = 1 // a download gets on, however slowly
+	}
 	s.call = now.Add(backoff(s.failures, out.Called, random))
 }
 

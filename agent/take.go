@@ -2,10 +2,13 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 
 	"plumb/agent/protocol"
 	"plumb/agent/state"
+	"plumb/agent/transport"
 	"plumb/agent/trust"
 	"plumb/policies/bundle"
 )
@@ -76,6 +79,10 @@ func (r *round) verify(ctx context.Context, l protocol.Lease) (*protocol.Release
 		return nil, nil
 	}
 	r.tag, err = r.client.Tag(ctx, l.Tag)
+	if errors.Is(err, transport.ErrWrong) {
+		r.refuse(err)
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -101,9 +108,16 @@ func (r *round) fetch(ctx context.Context, l protocol.Lease, release protocol.Re
 	h := state.Held{Number: release.Number, Commit: release.Commit, Tag: l.Tag, Bundle: l.Bundle, Signer: release.Signer}
 	raw, err := r.Dir.Bundle(h)
 	if err != nil {
-		if raw, err = r.client.Bundle(ctx, release.Bundle, release.Size); err != nil {
-			return err
-		}
+		raw, err = r.download(release.Bundle, func(part *os.File) ([]byte, error) {
+			return r.client.Bundle(ctx, release.Bundle, release.Size, part)
+		})
+	}
+	if errors.Is(err, transport.ErrWrong) {
+		r.refuse(err)
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	if err := trust.Bundle(release, raw); err != nil {
 		r.refuse(err)
@@ -123,6 +137,23 @@ func (r *round) fetch(ctx context.Context, l protocol.Lease, release protocol.Re
 	r.releases.Trial = &state.Trial{Held: h}
 	r.Log.Info("took a release", "release", h.Number, "signer", h.Signer)
 	return r.Dir.SaveReleases(r.releases)
+}
+
+// download fetches something by its digest, from where an earlier round left it. Without room for
+// that on the disk it is fetched all the same.
+func (r *round) download(digest string, fetch func(part *os.File) ([]byte, error)) ([]byte, error) {
+	part, err := r.Dir.Part(digest)
+	if err != nil {
+		r.Log.Warn("a download that breaks off will begin anew", "error", err)
+	}
+	raw, err := fetch(part)
+	if part != nil {
+		part.Close() // what it did not keep is fetched again
+	}
+	if err == nil {
+		r.Dir.DropPart(digest)
+	}
+	return raw, err
 }
 
 // keys returns the release keys that are in force once the release was taken.

@@ -2,7 +2,6 @@ package testserver
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"encoding/pem"
 	"io"
@@ -90,6 +89,7 @@ func (s *Server) checkIn(w http.ResponseWriter, r *http.Request) {
 	s.checkIns = append(s.checkIns, in)
 	answer := protocol.Answer{Want: []string{}, Interval: 300}
 	for _, report := range in.Reports {
+		s.keep(report.Result, in.Objects[report.Result])
 		answer.Epoch, answer.Accepted = report.Epoch, s.epochs[report.Epoch]
 		if report.Seq != s.epochs[report.Epoch]+1 {
 			continue
@@ -122,17 +122,20 @@ func (s *Server) missing(r policies.Report) []string {
 }
 
 func (s *Server) put(w http.ResponseWriter, r *http.Request) {
-	z, err := gzip.NewReader(r.Body)
-	if err != nil {
-		refuse(w, http.StatusBadRequest, "not gzip")
-		return
+	packed, err := io.ReadAll(r.Body)
+	if err != nil || !s.keep(r.PathValue("digest"), packed) {
+		refuse(w, http.StatusBadRequest, "not gzip, or a wrong digest")
 	}
-	raw, err := io.ReadAll(z)
-	if err != nil || inventory.Digest(raw) != r.PathValue("digest") {
-		refuse(w, http.StatusBadRequest, "wrong digest")
-		return
+}
+
+// keep takes an object if it is what its digest says.
+func (s *Server) keep(digest string, packed []byte) bool {
+	raw, err := protocol.Unpack(packed, protocol.MaxObject)
+	if err != nil || inventory.Digest(raw) != digest {
+		return false
 	}
-	s.objects[r.PathValue("digest")] = raw
+	s.objects[digest] = raw
+	return true
 }
 
 func (s *Server) get(from map[string][]byte) http.HandlerFunc {

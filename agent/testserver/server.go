@@ -152,6 +152,13 @@ func (s *Server) Assign(l protocol.Lease) {
 	s.newest = l
 }
 
+// Bundle returns the bytes of a published bundle.
+func (s *Server) Bundle(digest string) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bundles[digest]
+}
+
 // Serve serves the bytes of a patch set and returns their digest.
 func (s *Server) Serve(raw []byte) string {
 	s.mu.Lock()

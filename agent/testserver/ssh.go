@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -76,21 +75,13 @@ func (c *channels) serve(raw net.Conn, config *ssh.ServerConfig) {
 			continue
 		}
 		go ssh.DiscardRequests(requests)
+		near, far := net.Pipe() // net/http needs deadlines, which a channel does not have
+		go func() { io.Copy(far, ch); far.Close() }()
+		go func() { io.Copy(ch, far); ch.Close() }()
 		select {
-		case c.next <- &conn{ch, raw}:
+		case c.next <- near:
 		case <-c.done:
 			return
 		}
 	}
 }
-
-type conn struct {
-	io.ReadWriteCloser
-	raw net.Conn
-}
-
-func (c *conn) LocalAddr() net.Addr              { return c.raw.LocalAddr() }
-func (c *conn) RemoteAddr() net.Addr             { return c.raw.RemoteAddr() }
-func (c *conn) SetDeadline(time.Time) error      { return nil }
-func (c *conn) SetReadDeadline(time.Time) error  { return nil }
-func (c *conn) SetWriteDeadline(time.Time) error { return nil }

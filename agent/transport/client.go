@@ -7,7 +7,6 @@ package transport
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,16 +84,11 @@ func (c *Client) Renew(ctx context.Context, in protocol.Renewal) (out protocol.E
 
 // Put sends an object that the server wants, gzipped.
 func (c *Client) Put(ctx context.Context, digest string, raw []byte) error {
-	var body bytes.Buffer
-	w := gzip.NewWriter(&body)
-	_, err := w.Write(raw)
-	if err == nil {
-		err = w.Close()
-	}
+	packed, err := protocol.Pack(raw)
 	if err != nil {
-		return fmt.Errorf("cannot pack an object: %w", err)
+		return err
 	}
-	req, err := c.request(ctx, http.MethodPut, protocol.PathObjects+digest, &body)
+	req, err := c.request(ctx, http.MethodPut, protocol.PathObjects+digest, bytes.NewReader(packed))
 	if err != nil {
 		return err
 	}
@@ -102,15 +96,6 @@ func (c *Client) Put(ctx context.Context, digest string, raw []byte) error {
 	req.Header.Set("Content-Encoding", "gzip")
 	_, err = c.do(req, protocol.MaxAnswer)
 	return err
-}
-
-// Tag fetches a signed release tag. Nothing of it is verified yet.
-func (c *Client) Tag(ctx context.Context, digest string) ([]byte, error) {
-	req, err := c.request(ctx, http.MethodGet, protocol.PathTags+digest, nil)
-	if err != nil {
-		return nil, err
-	}
-	return c.do(req, protocol.MaxTag)
 }
 
 func (c *Client) post(ctx context.Context, path string, in, out any) error {

@@ -48,7 +48,7 @@ func baseConfig(now func() time.Time) *tls.Config {
 }
 
 func overTLS(address string, config *tls.Config) *Client {
-	dialer := &net.Dialer{Timeout: dialTimeout}
+	dialer := newDialer()
 	t := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: false, Proxy: nil,
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, network, address)

@@ -20,7 +20,7 @@ func SSH(address, hostKey, user string, key ssh.Signer) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the pinned SSH host key is damaged: %w", err)
 	}
-	l := &sshLink{address: address, config: &ssh.ClientConfig{
+	l := &sshLink{address: address, turn: make(chan struct{}, 1), config: &ssh.ClientConfig{
 		User: user, Auth: []ssh.AuthMethod{ssh.PublicKeys(key)},
 		HostKeyCallback: ssh.FixedHostKey(pinned), HostKeyAlgorithms: []string{pinned.Type()},
 		ClientVersion: "SSH-2.0-plumb-agent", Timeout: dialTimeout,
@@ -33,6 +33,7 @@ func SSH(address, hostKey, user string, key ssh.Signer) (*Client, error) {
 type sshLink struct {
 	address string
 	config  *ssh.ClientConfig
+	turn    chan struct{} // who opens a channel holds it; who waits for it does so no longer than their own context
 
 	mu     sync.Mutex
 	client *ssh.Client
@@ -40,29 +41,32 @@ type sshLink struct {
 
 // open returns a new channel as a connection.
 func (l *sshLink) open(ctx context.Context) (net.Conn, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.client != nil {
-		if conn, err := l.channel(); err == nil {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if client := l.current(); client != nil {
+		if conn, err := channel(client); err == nil {
 			return conn, nil
 		}
-		l.client.Close() // it broke since
-		l.client = nil
+		l.drop() // it broke since
 	}
 	client, err := l.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l.client = client
-	return l.channel()
+	l.replace(client)
+	return channel(client)
 }
 
 func (l *sshLink) dial(ctx context.Context) (*ssh.Client, error) {
-	dialer := net.Dialer{Timeout: dialTimeout}
-	raw, err := dialer.DialContext(ctx, "tcp", l.address)
+	raw, err := newDialer().DialContext(ctx, "tcp", l.address)
 	if err != nil {
 		return nil, err
 	}
+	defer context.AfterFunc(ctx, func() { raw.Close() })()
 	_ = raw.SetDeadline(time.Now().Add(dialTimeout)) // real time: it bounds a system call
 	conn, channels, requests, err := ssh.NewClientConn(raw, l.address, l.config)
 	if err != nil {
@@ -73,23 +77,36 @@ func (l *sshLink) dial(ctx context.Context) (*ssh.Client, error) {
 	return ssh.NewClient(conn, channels, requests), nil
 }
 
-func (l *sshLink) channel() (net.Conn, error) {
-	ch, requests, err := l.client.OpenChannel(protocol.SSHChannel, nil)
+// channel opens one. A client that does not answer in time is closed, for nothing else would end
+// the wait.
+func channel(client *ssh.Client) (net.Conn, error) {
+	late := time.AfterFunc(dialTimeout, func() { client.Close() })
+	defer late.Stop()
+	ch, requests, err := client.OpenChannel(protocol.SSHChannel, nil)
 	if err != nil {
 		return nil, fmt.Errorf("the server's SSH endpoint opens no channel: %w", err)
 	}
 	go ssh.DiscardRequests(requests)
-	return &channelConn{Channel: ch, client: l.client}, nil
+	return &channelConn{Channel: ch, client: client}, nil
 }
 
-func (l *sshLink) drop() {
+func (l *sshLink) current() *ssh.Client {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.client
+}
+
+// replace closes the client that there is and puts another one, or none, in its place.
+func (l *sshLink) replace(client *ssh.Client) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.client != nil {
 		l.client.Close()
-		l.client = nil
 	}
+	l.client = client
 }
+
+func (l *sshLink) drop() { l.replace(nil) }
 
 // channelConn is a channel as net/http wants a connection. Deadlines are not needed on
 // this side: net/http ends a call by closing its connection.

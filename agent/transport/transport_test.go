@@ -22,7 +22,6 @@ import (
 	"plumb/agent/protocol"
 	"plumb/agent/testserver"
 	"plumb/agent/transport"
-	"plumb/inventory"
 )
 
 // evil is a TLS server with that configuration that notes whether a request ever reached it.
@@ -114,10 +113,10 @@ func TestDowngradesAreRefused(t *testing.T) {
 			if _, err := c.CheckIn(context.Background(), protocol.CheckIn{}); err == nil || reached.Load() {
 				t.Errorf("%s, %s: it was believed", name, who)
 			}
-			if _, err := c.Bundle(context.Background(), strings.Repeat("a", 64), 10); err == nil {
+			if _, err := c.Bundle(context.Background(), strings.Repeat("a", 64), 10, nil); err == nil {
 				t.Errorf("%s, %s: it gave a bundle", name, who)
 			}
-			if _, err := c.Set(context.Background(), strings.Repeat("a", 64)); err == nil {
+			if _, err := c.Set(context.Background(), strings.Repeat("a", 64), nil); err == nil {
 				t.Errorf("%s, %s: it gave a patch set", name, who)
 			}
 		}
@@ -145,8 +144,8 @@ func TestEndlessBodies(t *testing.T) {
 		"answer":  func() error { _, err := c.CheckIn(context.Background(), protocol.CheckIn{}); return err },
 		"refusal": func() error { _, err := c.Enroll(context.Background(), protocol.Enrollment{}); return err },
 		"tag":     func() error { _, err := c.Tag(context.Background(), "x"); return err },
-		"bundle":  func() error { _, err := c.Bundle(context.Background(), "x", 1<<20); return err },
-		"set":     func() error { _, err := c.Set(context.Background(), "x"); return err },
+		"bundle":  func() error { _, err := c.Bundle(context.Background(), "x", 1<<20, nil); return err },
+		"set":     func() error { _, err := c.Set(context.Background(), "x", nil); return err },
 	} {
 		sent.Store(0)
 		if err := call(); err == nil {
@@ -170,61 +169,6 @@ func TestRetryAfter(t *testing.T) {
 	if !errors.As(err, &refused) || refused.RetryAfter != 90*time.Second || refused.Problem.Hint != "wait" {
 		t.Errorf("CheckIn = %v, want a refusal with 90 s", err)
 	}
-}
-
-// A download that breaks off goes on where it stopped.
-func TestDownloadsResume(t *testing.T) {
-	ca := testserver.NewCA(t)
-	whole := bytes.Repeat([]byte("0123456789"), 20_000)
-	for name, fetch := range map[string]func(*transport.Client) ([]byte, error){
-		"bundle": func(c *transport.Client) ([]byte, error) {
-			return c.Bundle(context.Background(), inventory.Digest(whole), int64(len(whole)))
-		},
-		"set": func(c *transport.Client) ([]byte, error) { return c.Set(context.Background(), inventory.Digest(whole)) },
-	} {
-		var asked []string
-		address, _ := evil(t, &tls.Config{Certificates: []tls.Certificate{ca.Server(t, protocol.ServerName)}}, func(w http.ResponseWriter, r *http.Request) {
-			asked = append(asked, r.Header.Get("Range"))
-			if len(asked) < 3 {
-				w = &breaking{ResponseWriter: w, left: 70_000}
-			}
-			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(whole))
-		})
-		got, err := fetch(clients(t, ca, address)["enrolled"])
-		if err != nil || !bytes.Equal(got, whole) {
-			t.Fatalf("%s: %d bytes, %v; want %d", name, len(got), err, len(whole))
-		}
-		if len(asked) != 3 || asked[0] != "" || asked[2] == "" {
-			t.Errorf("%s: it asked for %q, want the rest each time", name, asked)
-		}
-	}
-}
-
-// A set is what its digest says or nothing, and a wrong one is not asked for again and again.
-func TestAWrongSetIsNotTaken(t *testing.T) {
-	ca := testserver.NewCA(t)
-	asked := 0
-	address, _ := evil(t, &tls.Config{Certificates: []tls.Certificate{ca.Server(t, protocol.ServerName)}}, func(w http.ResponseWriter, r *http.Request) {
-		asked++
-		http.ServeContent(w, r, "", time.Time{}, strings.NewReader("{}"))
-	})
-	got, err := clients(t, ca, address)["enrolled"].Set(context.Background(), inventory.Digest([]byte("[]")))
-	if err == nil || got != nil || asked != 1 || !strings.Contains(err.Error(), "something else") {
-		t.Errorf("Set = %q, %v after %d requests", got, err, asked)
-	}
-}
-
-type breaking struct {
-	http.ResponseWriter
-	left int
-}
-
-func (b *breaking) Write(p []byte) (int, error) {
-	if b.left -= len(p); b.left < 0 {
-		b.ResponseWriter.(http.Flusher).Flush()
-		panic(http.ErrAbortHandler)
-	}
-	return b.ResponseWriter.Write(p)
 }
 
 func TestSSHBelievesThePinnedKeyOnly(t *testing.T) {

@@ -1,0 +1,31 @@
+package transport
+
+import (
+	"net"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// deadTime is how long a connection lives of which the other end is gone.
+const deadTime = time.Minute
+
+// newDialer has the kernel give up such a connection, whether it is idle or waits for an
+// acknowledgement.
+func newDialer() *net.Dialer {
+	return &net.Dialer{
+		Timeout:         dialTimeout,
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: deadTime / 4, Interval: deadTime / 4, Count: 3},
+		Control: func(_, _ string, raw syscall.RawConn) error {
+			var failed error
+			err := raw.Control(func(fd uintptr) {
+				failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(deadTime/time.Millisecond))
+			})
+			if err != nil {
+				return err
+			}
+			return failed
+		},
+	}
+}
