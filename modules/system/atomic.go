@@ -247,12 +247,8 @@ func (s *spot) tempStem() string {
 
 // sweep removes what a killed run of ours left beside this file. It is no loss when it fails.
 func (s *spot) sweep() {
-	names, err := folderNames(s.top().fd)
-	if err != nil {
-		return
-	}
 	stem := s.tempStem()
-	for _, name := range names {
+	for _, name := range s.files.left.in(s.top().fd) {
 		if !strings.HasPrefix(name, stem) {
 			continue
 		}

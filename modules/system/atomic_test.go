@@ -148,6 +148,20 @@ func TestWriteSweepsWhatAKilledRunLeft(t *testing.T) {
 	}
 }
 
+// A folder is listed once in a run, and still each file in it is rid of its own.
+func TestWritesSweepOneByOne(t *testing.T) {
+	files := place(t, map[string]string{"/d/f": "old", "/d/g": "old"})
+	for _, name := range []string{"/d/f", "/d/g"} {
+		s, err := files.find(name, false)
+		must(t, err)
+		must(t, os.WriteFile(filepath.Join(files.root, "d", s.tempName()), nil, 0o600))
+		s.close()
+	}
+	must(t, files.Write("/d/f", []byte("new"), WriteOptions{}))
+	must(t, files.Write("/d/g", []byte("new"), WriteOptions{}))
+	wantNoTemp(t, files.root)
+}
+
 func TestValidateSeesTheFinishedFile(t *testing.T) {
 	files := place(t, map[string]string{"/d/f": "old", "/via": "-> d"})
 	seen := ""

@@ -20,7 +20,8 @@ import (
 type Files struct {
 	root   string
 	euid   uint32
-	trails *trails // nil keeps nothing open
+	trails *trails    // nil keeps nothing open
+	left   *leftovers // nil lists a folder for each write
 }
 
 // Files returns the files below the root of the host.
@@ -29,7 +30,7 @@ func (s *System) Files() Files {
 	if root == "" {
 		root = "/"
 	}
-	return Files{root: root, euid: s.user(), trails: &s.trails}
+	return Files{root: root, euid: s.user(), trails: &s.trails, left: &s.left}
 }
 
 // Entry is one name in a folder, as lstat tells it.

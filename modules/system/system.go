@@ -46,6 +46,7 @@ type System struct {
 	apt    aptMemory
 	sshd   sshdMemory
 	units  unitMemory
+	left   leftovers
 	// reloaded is true when systemd was reloaded after links were changed last.
 	reloaded atomic.Bool
 }
