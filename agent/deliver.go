@@ -39,22 +39,21 @@ func noRoom(err error) bool {
 // askOnly asks for a lease without handing anything over, and returns full, too: a server that
 // can store nothing can still say what to run.
 func (r *round) askOnly(ctx context.Context, full error) (protocol.Answer, error) {
-	in, err := r.words()
-	if err != nil {
-		return protocol.Answer{}, err
-	}
-	in.Reports = []policies.Report{}
-	answer, err := r.client.CheckIn(ctx, in)
+	answer, err := r.client.CheckIn(ctx, r.words([]policies.Report{}))
 	return answer, cmp.Or(err, full)
 }
 
 // checkIn sends the oldest reports, and the objects that the server lacks for them.
 func (r *round) checkIn(ctx context.Context) (protocol.Answer, error) {
 	sent := map[string]bool{}
-	for {
-		in, err := r.words()
+	for first := true; ; first = false {
+		reports, err := r.spool.Pending(protocol.MaxReports)
 		if err != nil {
 			return protocol.Answer{}, err
+		}
+		in := r.words(reports)
+		if first { // a server that takes none of them asks for those that it lacks
+			in.Objects = r.results(reports)
 		}
 		answer, err := r.client.CheckIn(ctx, in)
 		if err != nil {
@@ -72,10 +71,33 @@ func (r *round) checkIn(ctx context.Context) (protocol.Answer, error) {
 	}
 }
 
-func (r *round) words() (protocol.CheckIn, error) {
-	reports, err := r.spool.Pending(protocol.MaxReports)
+func (r *round) words(reports []policies.Report) protocol.CheckIn {
 	return protocol.CheckIn{Version: protocol.Version, Agent: r.Version, Counter: r.floors.Counter,
-		Floor: r.floors.Oldest, Instance: r.Instance, Reports: reports, Paused: r.pause}, err
+		Floor: r.floors.Oldest, Instance: r.Instance, Reports: reports, Paused: r.pause}
+}
+
+// results packs those results of the reports that the server can hardly have, as far as a check-in has room for
+// them: what this host found when something changed is like nothing that was found elsewhere. Facts change seldom,
+// and a catalog is that of many hosts.
+func (r *round) results(reports []policies.Report) map[string][]byte {
+	packed := map[string][]byte{}
+	room, inflated := protocol.MaxObjects, protocol.MaxObject
+	for _, report := range reports {
+		digest := report.Result
+		if digest == "" || packed[digest] != nil || digest == r.spool.Known() {
+			continue
+		}
+		raw, err := r.spool.Object(digest)
+		if err != nil || len(raw) > inflated {
+			break // it is asked for, and then it shows
+		}
+		one, err := protocol.Pack(raw)
+		if err != nil || len(one) > room {
+			break
+		}
+		room, inflated, packed[digest] = room-len(one), inflated-len(raw), one
+	}
+	return packed
 }
 
 // put sends the objects that the server wants. One that the disk lost would be wanted for

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -89,6 +90,21 @@ func problemReport(epoch string, seq uint64) string {
 		epoch, seq, inventory.Digest([]byte(factsOfNobody)), at, at)
 }
 
+const catalogOfNobody = `{"resources":[]}`
+
+// runReport is the report of a run, and its result as it goes within the check-in.
+func runReport(epoch string, seq uint64) (report, object string) {
+	catalog := inventory.Digest([]byte(catalogOfNobody))
+	result := fmt.Appendf(nil, `{"catalog":%q,"resources":[],"run":"%s %d"}`, catalog, epoch, seq)
+	packed, err := protocol.Pack(result)
+	if err != nil {
+		panic(err) // a buffer takes it all
+	}
+	names := fmt.Sprintf(`"catalog":%q,"result":%q`, catalog, inventory.Digest(result))
+	return strings.Replace(problemReport(epoch, seq), `"problem":"does not compile"`, names, 1),
+		fmt.Sprintf("%q:%q", inventory.Digest(result), base64.StdEncoding.EncodeToString(packed))
+}
+
 func checkInWith(extra string, reports ...string) []byte {
 	return []byte(`{"version":1,"agent":"1"` + extra + `,"reports":[` + strings.Join(reports, ",") + `]}`)
 }
@@ -96,11 +112,14 @@ func checkInWith(extra string, reports ...string) []byte {
 // begin sends what every report names.
 func (h *insider) begin(t *testing.T) {
 	t.Helper()
-	if code, body, err := h.send("POST", protocol.PathCheckIn, checkInWith("", problemReport(h.epoch, 1)), http.Header{}); err != nil || code != http.StatusOK {
+	report, _ := runReport(h.epoch, 1)
+	if code, body, err := h.send("POST", protocol.PathCheckIn, checkInWith("", report), http.Header{}); err != nil || code != http.StatusOK {
 		t.Fatalf("check-in: %d %s %v", code, body, err)
 	}
-	if code, body, err := h.send("PUT", protocol.PathObjects+inventory.Digest([]byte(factsOfNobody)), []byte(factsOfNobody), http.Header{}); err != nil || code >= 500 {
-		t.Fatalf("facts: %d %s %v", code, body, err)
+	for _, object := range []string{factsOfNobody, catalogOfNobody} {
+		if code, body, err := h.send("PUT", protocol.PathObjects+inventory.Digest([]byte(object)), []byte(object), http.Header{}); err != nil || code >= 500 {
+			t.Fatalf("%s: %d %s %v", object, code, body, err)
+		}
 	}
 }
 
@@ -136,30 +155,39 @@ func TestForgedReportsCountForTheSender(t *testing.T) {
 	}
 	for _, h := range liars {
 		want, _ := sent.Load(h.name)
-		if got := r.stored(t, h.name); got != want {
+		if got := r.stored(t, h.name); got != want || got < 2 {
 			t.Errorf("%s has %d reports stored, want %d", h.name, got, want)
 		}
 	}
 }
 
-// forge sends n forgeries and returns how many reports of its own it got through.
+// forge sends n forgeries, half of them of runs with their results, and returns how many reports of its own it got through.
 func (h *insider) forge(t *testing.T, victim *insider, n int) (own uint64) {
 	as := fmt.Sprintf(`,"host":%q,"id":%q,"host_id":%q,"name":%q`, victim.id, victim.id, victim.id, victim.name)
 	path := protocol.PathCheckIn + "?host=" + string(victim.id) + "&id=" + victim.name
 	for i := range n {
-		var reports []string
-		for k := range 1 + h.draw.IntN(3) { // the next ones, in order or not, once or twice
-			reports = append(reports, problemReport(h.epoch, own+uint64(k)+1))
+		var reports, objects []string
+		tell := func(epoch string, seq uint64) string {
+			if seq%2 == 0 {
+				return problemReport(epoch, seq)
+			}
+			report, object := runReport(epoch, seq)
+			objects = append(objects, object)
+			return report
 		}
-		again := problemReport(h.epoch, uint64(1+h.draw.IntN(int(own)+1)))
+		for k := range 1 + h.draw.IntN(3) { // the next ones, in order or not, once or twice
+			reports = append(reports, tell(h.epoch, own+uint64(k)+1))
+		}
+		again := tell(h.epoch, uint64(1+h.draw.IntN(int(own)+1)))
 		reports = append(reports, again, again)
 		if h.draw.IntN(2) == 0 {
 			h.draw.Shuffle(len(reports), func(a, b int) { reports[a], reports[b] = reports[b], reports[a] })
 		}
 		if i%2 == 0 { // the victim's next report, from somebody else
-			reports = []string{problemReport(victim.epoch, uint64(1+h.draw.IntN(4)))}
+			reports = []string{tell(victim.epoch, uint64(1+h.draw.IntN(4)))}
 		}
-		code, body, err := h.send("POST", path, checkInWith(as, reports...), asAnother(victim.id, victim.name))
+		within := as + `,"objects":{` + strings.Join(objects, ",") + `}`
+		code, body, err := h.send("POST", path, checkInWith(within, reports...), asAnother(victim.id, victim.name))
 		if err != nil || code >= 500 {
 			t.Errorf("check-in: %d %s %v", code, body, err)
 			return own

@@ -18,6 +18,10 @@ type CheckIn struct {
 	Floor uint64 `json:"floor"`
 	// Reports are runs not yet acknowledged, in order of Seq, at most MaxReports.
 	Reports []policies.Report `json:"reports"`
+	// Objects are results that the reports name, by digest and packed, which saves the server from asking for
+	// them: at most MaxObjects bytes of them, from which at most MaxObject bytes come out. It is up to the
+	// agent which ones come, if any, and up to the server whether it takes them; what it does not, it wants.
+	Objects map[string][]byte `json:"objects,omitempty"`
 	// Instance is a random name of this boot of this machine, empty when the agent is older than that.
 	Instance string `json:"instance,omitempty"`
 	// Paused tells since when and why the host's administrator holds changes back.

@@ -39,6 +39,8 @@ const (
 	MaxObject = 8 << 20 // one JSON object, inflated
 	MaxTag    = 64 << 10
 	MaxAnswer = 1 << 20
+	// MaxObjects is for what comes within a check-in, packed.
+	MaxObjects = 256 << 10
 )
 
 // Problem is the body of every answer that is not a success.

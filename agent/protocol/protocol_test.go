@@ -326,3 +326,30 @@ func FuzzReadMessage(f *testing.F) {
 		}
 	})
 }
+
+func FuzzUnpack(f *testing.F) {
+	for _, text := range []string{"", "{}", strings.Repeat("a", 5000)} {
+		packed, err := Pack([]byte(text))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(packed)
+	}
+	f.Fuzz(func(t *testing.T, packed []byte) {
+		const most = 1000
+		raw, err := Unpack(packed, most)
+		if err != nil {
+			return
+		}
+		if len(raw) > most {
+			t.Fatalf("%d bytes came out, %d are the most", len(raw), most)
+		}
+		again, err := Pack(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back, err := Unpack(again, most); err != nil || !bytes.Equal(back, raw) {
+			t.Fatalf("what was unpacked does not survive: %v", err)
+		}
+	})
+}

@@ -31,7 +31,7 @@ func (s *Spool) Ack(epoch string, accepted uint64) error {
 		if err != nil {
 			return err
 		}
-		s.meta.Started = r.Started
+		s.meta.Started, s.meta.Result = r.Started, r.Result
 	}
 	s.meta.Acked = accepted
 	if err := s.writeMeta(); err != nil {

@@ -46,6 +46,8 @@ type meta struct {
 	Acked uint64 `json:"acked"`
 	// Started is when the newest run started that was ever spooled and acknowledged.
 	Started time.Time `json:"started"`
+	// Result is the digest of what it found.
+	Result string `json:"result,omitempty"`
 }
 
 // Open reads what is on the disk and finishes what a kill interrupted.
@@ -126,6 +128,9 @@ func (s *Spool) objectPath(digest string) string {
 
 // Epoch is the name of the running sequence of numbers.
 func (s *Spool) Epoch() string { return s.meta.Epoch }
+
+// Known is the result of the newest report that the server has, which it need not be sent once more.
+func (s *Spool) Known() string { return s.meta.Result }
 
 // Len is how many reports wait.
 func (s *Spool) Len() int { return len(s.seqs) }

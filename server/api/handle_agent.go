@@ -1,13 +1,9 @@
 package api
 
 import (
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"sync"
 
 	"plumb/agent/protocol"
 	"plumb/server/store"
@@ -47,35 +43,22 @@ func (a *API) putObject(c *Call) (any, error) {
 }
 
 // inflated reads a body, and returns also how it came when it was compressed. The cap is on what
-// comes out, so that a small body cannot become a large one in memory.
-func (c *Call) inflated(most int64) (raw, gzipped []byte, err error) {
-	body := io.Reader(c.Request.Body)
-	if c.Request.Header.Get("Content-Encoding") == "gzip" {
-		var came bytes.Buffer
-		z, _ := inflaters.Get().(*gzip.Reader)
-		if z == nil {
-			z = &gzip.Reader{}
-		}
-		defer inflaters.Put(z)
-		if err := z.Reset(io.TeeReader(body, &came)); err != nil {
-			return nil, nil, badRequest("the body is not gzip", "")
-		}
-		body = z
-		defer func() { gzipped = came.Bytes() }()
+// comes out as well.
+func (c *Call) inflated(most int) (raw, gzipped []byte, err error) {
+	raw, err = c.body()
+	if err == nil && c.Request.Header.Get("Content-Encoding") == "gzip" {
+		gzipped = raw
+		raw, err = protocol.Unpack(gzipped, most)
 	}
-	raw, err = io.ReadAll(io.LimitReader(body, most+1))
 	var large *http.MaxBytesError
-	if errors.As(err, &large) || int64(len(raw)) > most {
+	if errors.As(err, &large) || errors.Is(err, protocol.ErrLarge) || len(raw) > most {
 		return nil, nil, &Error{Code: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf("an object may have %d bytes at most", most)}
 	}
 	if err != nil {
 		return nil, nil, badRequest("cannot read the body: "+err.Error(), "")
 	}
-	return raw, nil, nil
+	return raw, gzipped, nil
 }
-
-// inflaters are readers for gzip that wait to be used again: each has large tables.
-var inflaters sync.Pool
 
 func (a *API) tag(c *Call) (any, error) {
 	return a.immutable(c, store.KindTag, "application/octet-stream")

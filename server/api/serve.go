@@ -191,13 +191,20 @@ func undecodable(err error) error {
 
 // decodeLoosely reads a JSON body and passes over fields that it does not know.
 func (c *Call) decodeLoosely(into any) error {
-	var raw bytes.Buffer
-	raw.Grow(int(min(max(c.Request.ContentLength, 0), small)) + bytes.MinRead)
-	if _, err := raw.ReadFrom(c.Request.Body); err != nil {
+	raw, err := c.body()
+	if err != nil {
 		return undecodable(err)
 	}
-	if err := json.Unmarshal(raw.Bytes(), into); err != nil {
+	if err := json.Unmarshal(raw, into); err != nil {
 		return undecodable(err)
 	}
 	return nil
+}
+
+// body reads all of the body. What a request says of its length is believed up to a point.
+func (c *Call) body() ([]byte, error) {
+	var raw bytes.Buffer
+	raw.Grow(int(min(max(c.Request.ContentLength, 0), small)) + bytes.MinRead)
+	_, err := raw.ReadFrom(c.Request.Body)
+	return raw.Bytes(), err
 }

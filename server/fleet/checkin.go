@@ -29,7 +29,7 @@ func (f *Fleet) CheckIn(ctx context.Context, id inventory.HostID, in protocol.Ch
 	}
 	answer := protocol.Answer{Epoch: h.Epoch, Accepted: h.Seq, Want: []string{}, Interval: int(f.interval().Seconds())}
 	if len(in.Reports) > 0 {
-		if err := f.take(ctx, h, in.Reports, &answer, now); err != nil {
+		if err := f.take(ctx, h, in, &answer, now); err != nil {
 			return protocol.Answer{}, err
 		}
 	}
@@ -55,10 +55,10 @@ func (f *Fleet) tellTwin(ctx context.Context, h store.Host, now time.Time) {
 // attempts is how often reports are tried when the same host delivers twice at once.
 const attempts = 5
 
-func (f *Fleet) take(ctx context.Context, h store.Host, reports []policies.Report, answer *protocol.Answer, now time.Time) error {
+func (f *Fleet) take(ctx context.Context, h store.Host, in protocol.CheckIn, answer *protocol.Answer, now time.Time) error {
 	var err error
 	for range attempts {
-		if err = f.takeOnce(ctx, h, reports, answer, now); !errors.Is(err, store.ErrConflict) {
+		if err = f.takeOnce(ctx, h, in, answer, now); !errors.Is(err, store.ErrConflict) {
 			return err
 		}
 		if h, err = f.host(ctx, h.ID); err != nil {
@@ -70,8 +70,8 @@ func (f *Fleet) take(ctx context.Context, h store.Host, reports []policies.Repor
 
 // takeOnce accepts the reports that follow without a gap on what is stored, up to the first
 // one that names an object which nobody has sent yet.
-func (f *Fleet) takeOnce(ctx context.Context, h store.Host, reports []policies.Report, answer *protocol.Answer, now time.Time) error {
-	epoch := reports[0].Epoch
+func (f *Fleet) takeOnce(ctx context.Context, h store.Host, in protocol.CheckIn, answer *protocol.Answer, now time.Time) error {
+	epoch := in.Reports[0].Epoch
 	accepted := h.Seq
 	if epoch != h.Epoch {
 		var err error
@@ -80,10 +80,11 @@ func (f *Fleet) takeOnce(ctx context.Context, h store.Host, reports []policies.R
 		}
 	}
 	answer.Epoch, answer.Accepted, answer.Want = epoch, accepted, []string{}
-	fresh := following(reports, accepted)
+	fresh := following(in.Reports, accepted)
 	if len(fresh) == 0 {
 		return nil
 	}
+	f.takeInline(fresh, in.Objects, now)
 	missing, err := f.Store.Missing(ctx, f.unknown(fresh))
 	if err != nil {
 		return err

@@ -96,6 +96,8 @@ type agent struct {
 	epoch   string
 	seq     uint64
 	objects map[string][]byte
+	// inline has results go within the check-in.
+	inline bool
 }
 
 func (a *agent) object(v any) string {
@@ -124,8 +126,19 @@ func (a *agent) report(release uint64, found outcome, at time.Time) policies.Rep
 
 // deliver checks in until nothing is wanted any more, as an agent does.
 func (a *agent) deliver(ctx context.Context, now time.Time, reports ...policies.Report) (protocol.Answer, error) {
+	in := protocol.CheckIn{Version: 1, Agent: "1.0", Reports: reports, Objects: map[string][]byte{}}
+	for _, r := range reports {
+		if raw := a.objects[r.Result]; a.inline && raw != nil {
+			packed, err := protocol.Pack(raw)
+			if err != nil {
+				return protocol.Answer{}, err
+			}
+			in.Objects[r.Result] = packed
+		}
+	}
 	for {
-		answer, err := a.fleet.CheckIn(ctx, a.id, protocol.CheckIn{Version: 1, Agent: "1.0", Reports: reports}, now)
+		answer, err := a.fleet.CheckIn(ctx, a.id, in, now)
+		in.Objects = nil
 		if err != nil || len(answer.Want) == 0 {
 			return answer, err
 		}

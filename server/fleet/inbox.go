@@ -73,6 +73,7 @@ func (b *inbox) done(id inventory.HostID) {
 func (b *inbox) put(p *parcel) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.sweep(p.at)
 	if b.bytes+p.size > inboxBytes {
 		return false
 	}

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 
 // ingest takes reports until it is killed, and prints host and number of each that it has
 // acknowledged. Each host begins a few reports before the newest one, as an agent does that
-// never saw the answer.
+// never saw the answer. Every other host sends its results within the check-in.
 func ingest(path string) error {
 	ctx := context.Background()
 	s, err := store.Open(ctx, path)
@@ -51,7 +51,7 @@ func ingest(path string) error {
 }
 
 func ingestHost(ctx context.Context, f *Fleet, n int) error {
-	a := &agent{fleet: f, id: killID(n), epoch: "epoch-1", objects: map[string][]byte{}}
+	a := &agent{fleet: f, id: killID(n), epoch: "epoch-1", objects: map[string][]byte{}, inline: n%2 == 0}
 	accepted, err := f.Store.Accepted(ctx, a.id, a.epoch)
 	if err != nil {
 		return err

@@ -25,8 +25,7 @@ const (
 // has just started knows nothing of what the one before it asked for.
 var errNotAsked = errors.New("this object was not asked for")
 
-// PutObject takes an object that this host was asked for. Nothing in it is looked at before
-// its digest is right, and nothing is taken that could not be read back.
+// PutObject takes an object that this host was asked for. Nothing is taken that could not be read back.
 func (f *Fleet) PutObject(ctx context.Context, id inventory.HostID, digest string, body []byte, now time.Time) error {
 	return f.PutPacked(ctx, id, digest, body, nil, now)
 }
@@ -37,14 +36,11 @@ func (f *Fleet) PutPacked(ctx context.Context, id inventory.HostID, digest strin
 	if kind == "" {
 		return fmt.Errorf("%w: %w", errNotAsked, store.ErrConflict)
 	}
-	if inventory.Digest(body) != digest {
-		return refuse("the object does not match its digest", "send it again")
-	}
-	v, err := decodeObject(&f.elements, kind, body)
-	if err != nil {
-		return refuse(fmt.Sprintf("the %s cannot be accepted: %s", kind, err), updateAgent)
-	}
 	ref := store.Ref{Kind: kind, Digest: digest}
+	v, err := f.verified(ref, body)
+	if err != nil {
+		return err
+	}
 	if kind == store.KindResult {
 		held, err := f.hold(ref, v, body, gzipped, now)
 		if held || err != nil {
@@ -56,6 +52,18 @@ func (f *Fleet) PutPacked(ctx context.Context, id inventory.HostID, digest strin
 	}
 	f.objects.put(ref, v) // the report that names it comes next
 	return nil
+}
+
+// verified decodes what a host sent. Nothing in it is looked at before its digest is right.
+func (f *Fleet) verified(ref store.Ref, body []byte) (any, error) {
+	if inventory.Digest(body) != ref.Digest {
+		return nil, refuse("the object does not match its digest", "send it again")
+	}
+	v, err := decodeObject(&f.elements, ref.Kind, body)
+	if err != nil {
+		return nil, refuse(fmt.Sprintf("the %s cannot be accepted: %s", ref.Kind, err), updateAgent)
+	}
+	return v, nil
 }
 
 // hold keeps a result until its report comes, and tells whether there was room for it.

@@ -15,7 +15,8 @@ import (
 )
 
 // TestReportsCountOnce delivers the same reports to two hosts: to one in order, to the other
-// shuffled, in pieces, several times and at once. What is stored must be the same.
+// shuffled, in pieces, several times and at once, results within the check-in or by themselves. What is stored
+// must be the same.
 func TestReportsCountOnce(t *testing.T) {
 	f := newFleet(t)
 	hosts := 0
@@ -53,8 +54,10 @@ func burst(rt *rapid.T, t *testing.T, a *agent, reports []policies.Report, now t
 		if rapid.Bool().Draw(rt, "backwards") {
 			slices.Reverse(piece)
 		}
+		sender := *a
+		sender.inline = rapid.Bool().Draw(rt, "inline")
 		wg.Go(func() {
-			if _, err := a.deliver(context.Background(), now, piece...); err != nil {
+			if _, err := sender.deliver(context.Background(), now, piece...); err != nil {
 				t.Errorf("cannot deliver: %v", err)
 			}
 		})

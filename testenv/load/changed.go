@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -67,31 +66,24 @@ func encoded(v any) []byte {
 
 // packed compresses as agents do.
 func packed(raw []byte) []byte {
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	_, _ = z.Write(raw) // a buffer takes it all
-	_ = z.Close()
-	return b.Bytes()
-}
-
-// change is a report that is ready to be sent, with the object that the server lacks for it.
-type change struct {
-	report []byte
-	digest string
-	object []byte
+	b, err := protocol.Pack(raw)
+	if err != nil {
+		panic(err) // a buffer takes it all
+	}
+	return b
 }
 
 // story is all that hosts are going to report.
 type story struct {
 	shared map[string][]byte
-	// by host, then by run
-	changes [][]change
+	// by host, then by run: check-ins with a report and its result, ready to be sent
+	changes [][][]byte
 }
 
 // tell makes up, beforehand, what each host reports in its runs.
 func tell(hosts []*host, runs int) *story {
 	cat, facts := encoded(catalog()), encoded(inventory.Facts{OS: inventory.OS{ID: "debian", Version: "12"}, Arch: "amd64"})
-	s := &story{shared: map[string][]byte{inventory.Digest(cat): cat, inventory.Digest(facts): facts}, changes: make([][]change, len(hosts))}
+	s := &story{shared: map[string][]byte{inventory.Digest(cat): cat, inventory.Digest(facts): facts}, changes: make([][][]byte, len(hosts))}
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, h := range hosts {
@@ -106,14 +98,13 @@ func tell(hosts []*host, runs int) *story {
 	return s
 }
 
-func (h *host) change(catalog, facts string, n int) change {
+func (h *host) change(catalog, facts string, n int) []byte {
 	raw := result(catalog, h.n, n)
 	at := time.Now().UTC()
 	report := policies.Report{Epoch: h.epoch, Seq: uint64(n) + 1, Release: 1, Commit: strings.Repeat("c", 40), Facts: facts, Catalog: catalog,
 		Result: inventory.Digest(raw), Started: at.Add(-time.Second), Finished: at, BootID: "boot"}
-	body := encoded(protocol.CheckIn{Version: protocol.Version, Agent: "load", Reports: []policies.Report{report}})
-	return change{report: request("POST", protocol.PathCheckIn, "", body), digest: report.Result,
-		object: request("PUT", protocol.PathObjects+report.Result, "gzip", packed(raw))}
+	return request("POST", protocol.PathCheckIn, "", encoded(protocol.CheckIn{Version: protocol.Version, Agent: "load",
+		Reports: []policies.Report{report}, Objects: map[string][]byte{report.Result: packed(raw)}}))
 }
 
 // changed has hosts deliver changed results, on each database.
@@ -182,11 +173,11 @@ func (s settings) runs() int {
 	return int(4000*s.length.Seconds()*float64(s.rounds))/reporters + 2
 }
 
-// deliver sends a report as an agent does: digests first, then what the server lacks, then the
-// digests again. Nothing counts before the server says that it is stored.
-func (h *host) deliver(l *line, told *story, c change, seq uint64) error {
+// deliver sends a report as an agent does: with its result, then what the server lacks besides, then
+// the report again. Nothing counts before the server says that it is stored.
+func (h *host) deliver(l *line, told *story, report []byte, seq uint64) error {
 	for {
-		a, err := l.exchange(c.report)
+		a, err := l.exchange(report)
 		if err != nil {
 			return err
 		}
@@ -206,11 +197,7 @@ func (h *host) deliver(l *line, told *story, c change, seq uint64) error {
 			return fmt.Errorf("report %d is not accepted, and nothing is wanted", seq)
 		}
 		for _, digest := range said.Want {
-			object := c.object
-			if digest != c.digest {
-				object = request("PUT", protocol.PathObjects+digest, "gzip", packed(told.shared[digest]))
-			}
-			if a, err = l.exchange(object); err != nil {
+			if a, err = l.exchange(request("PUT", protocol.PathObjects+digest, "gzip", packed(told.shared[digest]))); err != nil {
 				return err
 			}
 			if a.code != http.StatusOK && a.code != http.StatusForbidden { // forbidden: another host was faster
