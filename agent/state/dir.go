@@ -71,8 +71,7 @@ func (d *Dir) Lock() error {
 	_ = f.Truncate(0)
 	_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0) // for people only
 	sweep(d.Path)
-	sweep(d.file("releases"))
-	sweep(d.file(setsFolder))
+	sweep(d.file("*"))
 	return nil
 }
 

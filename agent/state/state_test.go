@@ -180,15 +180,23 @@ func TestReleasesKeepOnlyWhatIsNamed(t *testing.T) {
 
 func TestLockSweepsWhatAKillLeft(t *testing.T) {
 	d := open(t)
-	path := d.file(tempMark + "123")
-	if err := os.WriteFile(path, []byte("half"), 0o600); err != nil {
+	apply, err := d.Sub("apply")
+	if err != nil {
 		t.Fatal(err)
+	}
+	left := []string{d.file(tempMark + "123"), filepath.Join(apply, tempMark+"456")}
+	for _, path := range left {
+		if err := os.WriteFile(path, []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := d.Lock(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the leftover is still there: %v", err)
+	for _, path := range left {
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is still there: %v", path, err)
+		}
 	}
 }
 

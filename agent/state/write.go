@@ -79,9 +79,9 @@ func SyncDir(path string) error {
 	return nil
 }
 
-// sweep removes what a killed write left behind.
-func sweep(dir string) {
-	old, _ := filepath.Glob(filepath.Join(dir, tempMark+"*"))
+// sweep removes what a killed write left behind in the folders that a pattern means.
+func sweep(folders string) {
+	old, _ := filepath.Glob(filepath.Join(folders, tempMark+"*"))
 	for _, path := range old {
 		os.Remove(path)
 	}
