@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -109,22 +108,12 @@ func (t *terminal) explainOne(e policies.Explained, indent, sign string) {
 // literal tells whether the text says no more than the value.
 func literal(e policies.Explained) bool { return e.Text == string(e.Value) }
 
-// harmless takes out what a terminal would obey: facts are a host's own words.
-func harmless(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, text)
-}
-
 func explainedValue(e policies.Explained, indent string) string {
 	if words, absent := e.Absent(); absent {
 		return words
 	}
 	if word := strings.TrimSuffix(explainedWord(e), "\n"); strings.Contains(word, "\n") {
-		return "\n" + indent + "  | " + strings.ReplaceAll(harmless(word), "\n", "\n"+indent+"  | ")
+		return "\n" + indent + "  | " + strings.ReplaceAll(word, "\n", "\n"+indent+"  | ")
 	}
 	var plain bytes.Buffer
 	if json.Compact(&plain, e.Value) != nil {

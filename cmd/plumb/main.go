@@ -16,6 +16,7 @@ import (
 	_ "time/tzdata" // windows name zones, and the machine may have none
 
 	"plumb/policies/compiler"
+	"plumb/policies/screen"
 	"plumb/server/api"
 	"plumb/server/repo"
 )
@@ -32,7 +33,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	t := &terminal{in: in, out: out, errs: errs}
+	t := newTerminal(in, out, errs)
 	root := newRoot(t)
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -60,9 +61,9 @@ func (t *terminal) finish(err error) int {
 	if errors.Is(err, errDiffers) {
 		return 2
 	}
-	fmt.Fprintf(t.errs, "plumb: error: %s\n", err)
+	fmt.Fprintf(t.errs, "plumb: error: %s\n", screen.Margin(err.Error()))
 	if hint := hintOf(err); hint != "" {
-		fmt.Fprintf(t.errs, "plumb: hint: %s\n", hint)
+		fmt.Fprintf(t.errs, "plumb: hint: %s\n", screen.Margin(hint))
 	}
 	return 1
 }

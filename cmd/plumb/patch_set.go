@@ -46,7 +46,7 @@ func (t *terminal) printPatchSets(list []views.PatchSet) {
 	rows := [][]string{{"CYCLE", "MADE (UTC)", "PACKAGES", "CHANGED", "GONE", "PHASE", "BEGUN BY", "SET"}}
 	for _, s := range list {
 		rows = append(rows, []string{cycleOf(s), s.Made.Format("2006-01-02 15:04"), fmt.Sprint(s.Packages), fmt.Sprint(s.Added), fmt.Sprint(s.Removed),
-			strings.ReplaceAll(s.Phase, "_", " "), begunBy(s), s.Set[:12]})
+			strings.ReplaceAll(s.Phase, "_", " "), begunBy(s), fmt.Sprintf("%.12s", s.Set)})
 	}
 	t.table(rows)
 }

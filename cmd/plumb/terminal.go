@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"plumb/policies/screen"
 	"plumb/server/api"
 	"plumb/server/views"
 )
@@ -21,6 +22,11 @@ type terminal struct {
 	errs io.Writer
 	data string
 	json bool
+}
+
+// newTerminal writes what others wrote so that it cannot steer the terminal of whoever reads it.
+func newTerminal(in io.Reader, out, errs io.Writer) *terminal {
+	return &terminal{in: in, out: screen.Writer(out), errs: screen.Writer(errs)}
 }
 
 // client finds the server: over the network when PLUMB_ADDR is set, else by the socket.
@@ -54,21 +60,35 @@ func (t *terminal) show(value any, print func()) error {
 		print()
 		return nil
 	}
-	enc := json.NewEncoder(t.out)
-	enc.SetIndent("", "  ")
-	return enc.Encode(value)
+	raw, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = t.out.Write(append(screen.JSON(raw), '\n'))
+	return err
 }
 
-// table prints rows of cells in columns; the first row is the head.
+// table prints rows of cells in columns; the first row is the head. A cell is one line, whoever wrote it.
 func (t *terminal) table(rows [][]string) {
 	w := tabwriter.NewWriter(t.out, 0, 8, 2, ' ', 0)
 	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = screen.Line(cell)
+		}
 		fmt.Fprintln(w, strings.TrimRight(strings.Join(row, "\t"), "\t "))
 	}
 	w.Flush()
 }
 
-func (t *terminal) say(format string, args ...any) { fmt.Fprintf(t.out, format+"\n", args...) }
+// say prints a line. What it tells of may have several, of which no further one begins at the margin.
+func (t *terminal) say(format string, args ...any) {
+	for i, arg := range args {
+		if text, ok := arg.(string); ok {
+			args[i] = screen.Margin(text)
+		}
+	}
+	fmt.Fprintf(t.out, format+"\n", args...)
+}
 
 // ago tells a time as people do: how long since.
 func ago(then *time.Time, now time.Time) string {

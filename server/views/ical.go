@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"plumb/policies/calendar"
+	"plumb/policies/screen"
 )
 
 // ICal returns the calendar as RFC 5545 wants it, for calendar programs. Openings on the
@@ -40,7 +41,7 @@ type entry struct {
 func event(write func(string, ...any), e entry, now time.Time) {
 	const stamp = "20060102T150405"
 	write("BEGIN:VEVENT")
-	write("UID:%s-%d-%s@plumb", e.id, e.start.Unix(), e.host)
+	write("UID:%s-%d-%s@plumb", escape(e.id), e.start.Unix(), escape(e.host))
 	write("DTSTAMP:%sZ", now.UTC().Format(stamp))
 	if e.floating {
 		write("DTSTART:%s", e.start.UTC().Format(stamp))
@@ -91,7 +92,7 @@ func freezeNote(f calendar.Freeze) string {
 
 // escape writes text as a value of iCalendar.
 func escape(text string) string {
-	return strings.NewReplacer(`\`, `\\`, ";", `\;`, ",", `\,`, "\r\n", `\n`, "\n", `\n`, "\r", `\n`).Replace(text)
+	return screen.Text(strings.NewReplacer(`\`, `\\`, ";", `\;`, ",", `\,`, "\r\n", `\n`, "\n", `\n`, "\r", `\n`).Replace(text))
 }
 
 // fold writes a line in pieces of 75 bytes at most, and never cuts a character.
