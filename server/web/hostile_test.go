@@ -57,9 +57,14 @@ func TestHostileTexts(t *testing.T) {
 	texts, rows := hostile.Texts(1, times(400, 5000)), times(8, 40)
 	ctx := browser(t)
 	drawn := 0
-	next := func() string { drawn++; return texts[drawn%len(texts)] }
+	draw := func() string { drawn++; return texts[drawn%len(texts)] }
+	breakOut := func() string { drawn++; return fmt.Sprint(drawn, `'"></title></textarea><img src=x onerror=console.log('`+hostile.Canary+`')>`) }
 	loads, shown := 0, map[string]bool{}
-	for n := range times(1, 12) {
+	for n := range 1 + times(1, 12) {
+		next := draw
+		if n == 0 {
+			next = breakOut // into every field: each place that does not escape is found at once
+		}
 		f := newFleet(t)
 		known := f.poison(next, rows)
 		pages := poisonedPages(next, known)

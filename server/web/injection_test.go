@@ -95,8 +95,10 @@ func (f *fleet) poison(next words, resources int) (known store.Finding) {
 	must(f.t, f.store.AddRelease(ctx, store.Release{Number: 1, Commit: next(), Subject: next(), Author: next(), Made: start, Bundle: next(), Signer: next(), Key: next()}))
 	f.poisonPatches(next)
 	f.poisonPlans(next)
-	for _, name := range []string{"evil", next()} {
-		id := f.enrol(name, map[string]string{"a": next(), next(): "b"})
+	for id, name := range map[inventory.HostID]string{"id-evil": "evil", "id-2": next()} { // the server makes up IDs by itself
+		at := start.AddDate(0, 0, -40)
+		must(f.t, f.store.CreateToken(ctx, store.Token{ID: string(id), Hash: string(id), Created: at, Expires: at.Add(time.Hour)}))
+		must(f.t, f.store.CreateHost(ctx, store.Host{Host: inventory.Host{ID: id, Name: name, Labels: map[string]string{"a": next(), next(): "b"}}, Key: string(id)}, string(id), at))
 		step := poisonedStep(next, resources)
 		known = step.Findings[0]
 		catalog, result := poisonedRun(step)
