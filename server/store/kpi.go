@@ -3,12 +3,50 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"plumb/inventory"
 )
+
+// PastHost is what figures need of a host.
+type PastHost struct {
+	ID   inventory.HostID
+	Name string
+	// Enrolled, Revoked, LastSeen and Terms are as in Host.
+	Enrolled, Revoked, LastSeen time.Time
+	Terms                       string
+}
+
+// PastHosts returns all hosts, those that are gone among them, in order of their IDs.
+func (s *Store) PastHosts(ctx context.Context) ([]PastHost, error) {
+	if err := s.freshBeats(ctx); err != nil {
+		return nil, err
+	}
+	all := []PastHost{}
+	const line = `id || ' ' || CAST(enrolled AS TEXT) || ' ' || CAST(revoked AS TEXT) || ' ' || CAST(last_seen AS TEXT) || ' ' || terms || ' ' || name`
+	err := s.lines(ctx, func(l string) error {
+		f := strings.SplitN(l, " ", 6)
+		n, err := numbers(f, 6, 1, 2, 3)
+		if err != nil {
+			return err
+		}
+		all = append(all, PastHost{ID: inventory.HostID(f[0]), Name: f[5], Enrolled: at(n[0]), Revoked: at(n[1]), LastSeen: at(n[2]), Terms: f[4]})
+		return nil
+	}, `SELECT `+line+` FROM hosts`)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list hosts: %w", err)
+	}
+	slices.SortFunc(all, func(a, b PastHost) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	return all, nil
+}
+
+// Past is what figures need of the host.
+func (h Host) Past() PastHost {
+	return PastHost{ID: h.ID, Name: h.Name, Enrolled: h.Enrolled, Revoked: h.Revoked, LastSeen: h.LastSeen, Terms: h.Terms}
+}
 
 // PastEvent is what figures need of an event.
 type PastEvent struct {

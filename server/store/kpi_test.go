@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,5 +123,29 @@ func TestCycleReach(t *testing.T) {
 		other, err := s.CycleReach(t.Context(), "kernel", start, time.Time{})
 		must(t, err)
 		same(t, "another rollout", other, map[string]int{})
+	})
+}
+
+// TestPastHosts holds the short form of hosts against the long one.
+func TestPastHosts(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		for _, name := range []string{"web2", "web1", "db1"} {
+			enrol(t, s, name, start)
+		}
+		must(t, s.Revoke(t.Context(), "id-web2", "alice", start.Add(time.Hour)))
+		must(t, s.Seen(t.Context(), "id-web1", Heartbeat{}, start.Add(time.Minute)))
+		h, err := s.Host(t.Context(), "id-web1")
+		must(t, err)
+		must(t, s.SetTerms(t.Context(), h, "terms"))
+		hosts, err := s.Hosts(t.Context(), HostFilter{Revoked: true})
+		must(t, err)
+		want := []PastHost{}
+		for _, h := range hosts {
+			want = append(want, h.Past())
+		}
+		slices.SortFunc(want, func(a, b PastHost) int { return strings.Compare(string(a.ID), string(b.ID)) })
+		got, err := s.PastHosts(t.Context())
+		must(t, err)
+		same(t, "hosts", got, want)
 	})
 }

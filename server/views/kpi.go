@@ -1,7 +1,6 @@
 package views
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,7 +54,7 @@ func (r Reader) KPIs(ctx context.Context, f KPIFilter) (KPIs, error) {
 }
 
 // compute reads what the question needs, and all where it turns out that this does not suffice.
-func (r Reader) compute(ctx context.Context, q kpi.Query, changes []kpi.Change, hosts []store.Host, since time.Time) (kpi.Figures, error) {
+func (r Reader) compute(ctx context.Context, q kpi.Query, changes []kpi.Change, hosts []store.PastHost, since time.Time) (kpi.Figures, error) {
 	past := &past{store: r.Store, ctx: ctx, since: since, enough: kpi.Enough(q, since, changes), policy: newPolicyCounts(r.Store, q.Policy)}
 	figures, whole := kpi.ComputeSince(q, since, changes, past.hosts(hosts))
 	if past.err == nil && !whole {
@@ -65,36 +64,30 @@ func (r Reader) compute(ctx context.Context, q kpi.Query, changes []kpi.Change, 
 }
 
 // kpiHosts returns the hosts that the filter selects, in order of their IDs, those that are gone among them.
-func (r Reader) kpiHosts(ctx context.Context, f KPIFilter) ([]store.Host, error) {
+func (r Reader) kpiHosts(ctx context.Context, f KPIFilter) ([]store.PastHost, error) {
 	if f.Host != "" {
 		h, err := r.Store.HostByName(ctx, f.Host)
-		return []store.Host{h}, err
+		return []store.PastHost{h.Past()}, err
 	}
-	hosts, err := r.Store.Hosts(ctx, store.HostFilter{Revoked: true})
-	if err != nil {
-		return nil, fmt.Errorf("cannot list hosts: %w", err)
+	hosts, err := r.Store.PastHosts(ctx)
+	if err != nil || f.Group == "" {
+		return hosts, err
 	}
-	if f.Group != "" {
-		if hosts, err = r.inGroup(ctx, hosts, f.Group); err != nil {
-			return nil, err
-		}
-	}
-	slices.SortFunc(hosts, func(a, b store.Host) int { return cmp.Compare(a.ID, b.ID) })
-	return hosts, nil
+	return r.inGroup(ctx, hosts, f.Group)
 }
 
 // inGroup returns the hosts whose newest catalog puts them into a group. Hosts of which that is
 // not known are left out.
-func (r Reader) inGroup(ctx context.Context, hosts []store.Host, group string) ([]store.Host, error) {
+func (r Reader) inGroup(ctx context.Context, hosts []store.PastHost, group string) ([]store.PastHost, error) {
 	known, err := r.termsOf(ctx, hosts)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(hosts, func(h store.Host) bool { return !slices.Contains(known[h.Terms].Groups, group) }), nil
+	return slices.DeleteFunc(hosts, func(h store.PastHost) bool { return !slices.Contains(known[h.Terms].Groups, group) }), nil
 }
 
 // termsOf returns the terms of hosts by their digest; those that are not known are not in it.
-func (r Reader) termsOf(ctx context.Context, hosts []store.Host) (map[string]patch.Terms, error) {
+func (r Reader) termsOf(ctx context.Context, hosts []store.PastHost) (map[string]patch.Terms, error) {
 	known := map[string]patch.Terms{"": {}}
 	for _, h := range hosts {
 		if _, seen := known[h.Terms]; seen {
@@ -114,7 +107,7 @@ func (r Reader) termsOf(ctx context.Context, hosts []store.Host) (map[string]pat
 }
 
 // pastSLAs measures exposures as of an instant, by what policy says of the hosts now.
-func (r Reader) pastSLAs(ctx context.Context, hosts []store.Host, asOf time.Time) ([]KPISLA, error) {
+func (r Reader) pastSLAs(ctx context.Context, hosts []store.PastHost, asOf time.Time) ([]KPISLA, error) {
 	terms, err := r.termsOf(ctx, hosts)
 	if err != nil {
 		return nil, err

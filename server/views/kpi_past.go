@@ -57,7 +57,7 @@ const pastBatch = 200
 
 // hosts yields the history of each host. Events and intervals are read at the same time, and
 // while the batch before is looked at. What goes wrong is in err, and ends it.
-func (p *past) hosts(list []store.Host) iter.Seq[kpi.Host] {
+func (p *past) hosts(list []store.PastHost) iter.Seq[kpi.Host] {
 	return func(yield func(kpi.Host) bool) {
 		ctx, cancel := context.WithCancel(p.ctx)
 		defer cancel()
@@ -89,7 +89,7 @@ type batch struct {
 }
 
 // read reads hosts, and a second time those of which too little was read.
-func (p *past) read(ctx context.Context, list []store.Host) <-chan batch {
+func (p *past) read(ctx context.Context, list []store.PastHost) <-chan batch {
 	out := make(chan batch, 1)
 	go func() {
 		now := p.rows(ctx, list, p.since)
@@ -98,7 +98,7 @@ func (p *past) read(ctx context.Context, list []store.Host) <-chan batch {
 			return
 		}
 		var places []int
-		var again []store.Host
+		var again []store.PastHost
 		for i, h := range now.hosts {
 			if !p.enough(h) {
 				places, again = append(places, i), append(again, list[i])
@@ -115,7 +115,7 @@ func (p *past) read(ctx context.Context, list []store.Host) <-chan batch {
 }
 
 // rows reads the rows of hosts, events and intervals at the same time.
-func (p *past) rows(ctx context.Context, list []store.Host, since time.Time) batch {
+func (p *past) rows(ctx context.Context, list []store.PastHost, since time.Time) batch {
 	if len(list) == 0 {
 		return batch{}
 	}
@@ -139,7 +139,7 @@ func (p *past) rows(ctx context.Context, list []store.Host, since time.Time) bat
 }
 
 // intervals reads what hosts were like. One that lasts was last known when its host last called.
-func (p *past) intervals(ctx context.Context, ids []inventory.HostID, hosts []store.Host, since time.Time, each func(inventory.HostID, kpi.Interval)) error {
+func (p *past) intervals(ctx context.Context, ids []inventory.HostID, hosts []store.PastHost, since time.Time, each func(inventory.HostID, kpi.Interval)) error {
 	seen := map[inventory.HostID]time.Time{}
 	for _, h := range hosts {
 		seen[h.ID] = h.LastSeen
