@@ -8,6 +8,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"plumb/inventory"
@@ -26,6 +27,8 @@ type Memory struct {
 	past  sync.Mutex
 	turns map[store.Span]store.Turns
 	begun time.Time
+	// briefed is true once all facts have their briefs.
+	briefed atomic.Bool
 }
 
 // memory is that of the reader, or one for this question alone.

@@ -64,7 +64,7 @@ const briefsAtOnce = 500
 // Roll calls the roll. Rings are known as far as the rollouts tell them.
 func (r Reader) Roll(ctx context.Context, g Glancer, now time.Time) (*Roll, error) {
 	begun := time.Now()
-	if _, err := r.Store.MakeBriefs(ctx, briefsAtOnce); err != nil {
+	if err := r.memory().brief(ctx, r.Store); err != nil {
 		return nil, err
 	}
 	entries, err := r.Store.Roll(ctx)
@@ -78,6 +78,18 @@ func (r Reader) Roll(ctx context.Context, g Glancer, now time.Time) (*Roll, erro
 	roll := newRoll(entries, groups, ringsOf(g), now)
 	roll.Took = time.Since(begun)
 	return roll, nil
+}
+
+// brief makes the briefs that old facts lack. Once none lacks, none will: facts come with theirs.
+func (m *Memory) brief(ctx context.Context, s *store.Store) error {
+	if m.briefed.Load() {
+		return nil
+	}
+	made, err := s.MakeBriefs(ctx, briefsAtOnce)
+	if err == nil && made < briefsAtOnce {
+		m.briefed.Store(true)
+	}
+	return err
 }
 
 // groupsOf tells the groups of hosts by the digest of their terms, which many hosts share.
