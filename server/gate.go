@@ -8,9 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Limits on connections. Who has not shown who they are holds few; a host needs one and may have
@@ -19,8 +16,6 @@ const (
 	strangersOfAddress = 256
 	strangersInAll     = 10_000
 	connsOfHost        = 4
-	// deadTime is how long a connection lives of which the other end is gone.
-	deadTime = time.Minute
 )
 
 // gate is a listener that bounds what strangers can hold open. On the agents' port a connection is a
@@ -66,7 +61,6 @@ func (g *gate) Accept() (net.Conn, error) {
 			_ = conn.Close()
 			continue
 		}
-		hurry(conn)
 		c := &guest{Conn: conn}
 		c.leave = sync.OnceFunc(func() { g.left(from); c.ends() })
 		return c, nil
@@ -145,19 +139,4 @@ func (g *gate) seat(key [sha256.Size]byte, conn net.Conn, active bool) (old net.
 		delete(g.hosts, key)
 	}
 	return old
-}
-
-// hurry has the kernel give up a connection whose other end is gone within a minute, whether it is
-// idle or waits for an acknowledgement.
-func hurry(conn net.Conn) {
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
-		return
-	}
-	_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: deadTime / 4, Interval: deadTime / 4, Count: 3})
-	if raw, err := tcp.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) {
-			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(deadTime/time.Millisecond))
-		})
-	}
 }

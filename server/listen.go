@@ -10,15 +10,19 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"plumb/server/api"
 	"plumb/server/authority"
 )
 
-// Limits of the HTTP listeners. A body may take its time on a slow line; a header may not.
+// Limits of the HTTP listeners. A body may take its time on a slow line; a handshake and a header
+// have the time to lose a few packets.
 const (
-	headerTime   = 5 * time.Second
+	headerTime   = 10 * time.Second
 	bodyTime     = 2 * time.Minute
 	answerTime   = 10 * time.Minute
 	idleTime     = 3 * time.Minute
@@ -50,12 +54,30 @@ func listen(c Config) (l listeners, err error) {
 	return l, err
 }
 
+// deadTime is how long a connection lives of which the other end is gone.
+const deadTime = time.Minute
+
+// tcp opens a port. The kernel gives up a dead connection of it, whether it is idle or waits for an
+// acknowledgement.
 func tcp(address string) (net.Listener, error) {
-	ln, err := net.Listen("tcp", address)
+	conf := net.ListenConfig{
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: deadTime / 4, Interval: deadTime / 4, Count: 3},
+		Control:         giveUp,
+	}
+	ln, err := conf.Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
 	return ln, nil
+}
+
+// giveUp sets on a listening socket what the connections that it accepts inherit.
+func giveUp(_, _ string, raw syscall.RawConn) error {
+	var failed error
+	err := raw.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(deadTime/time.Millisecond))
+	})
+	return errors.Join(err, failed)
 }
 
 // socket opens the administrator's way in. Whoever may write to it is an administrator, so
