@@ -89,7 +89,7 @@ func (t *terminal) printMade(made api.AccountMade) {
 		t.say("%s has a password and the role %s", made.Account.Name, made.Account.Role)
 		return
 	}
-	fmt.Fprintf(t.errs, "%s (%s) sets a password by this link, once and until %s:\n", made.Account.Name, made.Account.Role, made.Link.Expires.Format("2006-01-02 15:04 MST"))
+	t.note("%s (%s) sets a password by this link, once and until %s:", made.Account.Name, made.Account.Role, made.Link.Expires.Format("2006-01-02 15:04 MST"))
 	t.say("%s", made.Link.URL)
 }
 

@@ -81,13 +81,18 @@ func (t *terminal) table(rows [][]string) {
 }
 
 // say prints a line. What it tells of may have several, of which no further one begins at the margin.
-func (t *terminal) say(format string, args ...any) {
+func (t *terminal) say(format string, args ...any) { sayTo(t.out, format, args) }
+
+// note is say for what is no result.
+func (t *terminal) note(format string, args ...any) { sayTo(t.errs, format, args) }
+
+func sayTo(w io.Writer, format string, args []any) {
 	for i, arg := range args {
 		if text, ok := arg.(string); ok {
 			args[i] = screen.Margin(text)
 		}
 	}
-	fmt.Fprintf(t.out, format+"\n", args...)
+	fmt.Fprintf(w, format+"\n", args...)
 }
 
 // ago tells a time as people do: how long since.
