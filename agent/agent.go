@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"time"
@@ -24,7 +25,6 @@ import (
 	"plumb/modules"
 	"plumb/modules/system"
 	"plumb/policies"
-	"plumb/policies/bundle"
 	"plumb/policies/patch"
 )
 
@@ -65,6 +65,7 @@ type Agent struct {
 	Watch   *watch.Watcher
 	Breaker *watch.Breaker
 
+	standing  *standing     // since the newest run, nil when that is not known
 	unsettled run.Unsettled // what mends have changed and is looked at once more, see [run.Runner]
 
 	watched string            // digest of the catalog that is watched
@@ -78,7 +79,7 @@ const resourceLimit = time.Hour
 // job is one catalog to run.
 type job struct {
 	folder string // in the state folder: what the run remembers lies there
-	tree   bundle.Tree
+	tree   fs.FS
 	comp   Compiled
 	audit  bool
 	frozen bool
@@ -89,6 +90,7 @@ type job struct {
 	lapsed  string          // why no order may be begun
 	only    map[string]bool // nil is everything
 	last    Last            // what the others keep, when only some are looked at
+	stand   *standing       // what stands of this catalog, if that is known
 	strays  bool            // patch cycles are ended that the catalog does not have
 	live    func(context.Context, protocol.Progress)
 	zone    string        // of the host
@@ -105,6 +107,7 @@ type job struct {
 type ran struct {
 	catalog policies.Catalog
 	result  policies.Result
+	memory  cause.Memory
 	journal *run.Journal
 	opens   time.Time // when to wake up for a window
 	soon    bool      // a patch cycle is under way
@@ -115,7 +118,7 @@ type ran struct {
 
 // run runs one catalog. The caller closes the journal after it has made the result safe.
 func (a *Agent) run(ctx context.Context, j job) (ran, error) {
-	catalog, err := j.comp.Catalog()
+	catalog, err := j.catalog()
 	if err != nil {
 		return ran{}, err
 	}
@@ -133,11 +136,16 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 	}
 	runner := &run.Runner{Decode: a.Decode, Journal: journal, Audit: j.audit, Frozen: j.frozen, Limit: resourceLimit,
 		Trial: j.trial, Lapsed: j.lapsed, Refused: j.refused, Live: j.live, Now: a.Now,
-		System: &system.System{Root: a.Root, Tree: j.tree.FS(), State: files, Orders: j.orders, Frozen: j.frozen, Now: a.Now}}
+		System: &system.System{Root: a.Root, Tree: j.tree, State: files, Orders: j.orders, Frozen: j.frozen, Now: a.Now}}
 	runner.Zone, runner.Untimed = timing(j)
 	runner.Flapping = a.flapping(j.started)
 	if j.only != nil && j.last.Result.Catalog == j.comp.Digest && j.last.Audit == j.audit {
 		runner.Only, runner.Last, j.strays = j.only, j.last.Result, false
+	}
+	part := catalog
+	if j.only != nil && j.stand != nil {
+		part = j.stand.part(j.only, journal.Concerned())
+		runner.Only, runner.Last, j.strays = j.only, j.stand.results(part), false
 	}
 	runner.Later, runner.Before = runner.Only != nil, a.unsettled
 	if j.strays {
@@ -147,18 +155,18 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 	if runner.Key, err = a.Dir.DigestKey(); err != nil {
 		return ran{}, errors.Join(err, journal.Close())
 	}
-	if _, err := a.Dir.Load(memoryOf(j.folder), &runner.Memory); err != nil {
+	if runner.Memory, err = a.memory(j); err != nil {
 		a.Log.Warn("the memory of the last run is lost", "error", err) // causes start anew, no more
 	}
-	result, err := runner.Run(ctx, catalog, j.comp.Digest, j.started)
+	result, err := runner.Run(ctx, part, j.comp.Digest, j.started)
 	a.owe(runner.Unsettled)
-	if err == nil {
-		err = a.remember(j, runner.Memory)
-	}
 	if err != nil {
 		return ran{}, errors.Join(err, journal.Close())
 	}
-	done := ran{catalog, result, journal, runner.Opens, runner.Soon, "", runner.Astray}
+	if j.only != nil && j.stand != nil {
+		result, runner.Memory = j.stand.take(result, runner.Memory)
+	}
+	done := ran{catalog, result, runner.Memory, journal, runner.Opens, runner.Soon, "", runner.Astray}
 	if !j.audit { // a paused host and one in audit mode are never booted
 		done.reboot = run.Plain(runner.System.RebootWanted)
 	}
@@ -176,13 +184,29 @@ func (a *Agent) owe(more run.Unsettled) {
 	maps.Copy(a.unsettled, more)
 }
 
-// remember keeps what the next run has to know. An audit that learned nothing leaves nothing to wait
-// for the disk for.
-func (a *Agent) remember(j job, memory cause.Memory) error {
-	if j.audit {
-		return a.Dir.SaveChanged(memoryOf(j.folder), memory)
+// catalog is the one to run.
+func (j job) catalog() (policies.Catalog, error) {
+	if j.stand != nil {
+		return j.stand.catalog, nil
 	}
-	return a.Dir.Save(memoryOf(j.folder), memory)
+	return j.comp.Catalog()
+}
+
+// memory is what the last run left.
+func (a *Agent) memory(j job) (cause.Memory, error) {
+	if j.stand != nil {
+		return j.stand.memory, nil
+	}
+	return a.loadMemory(j.folder)
+}
+
+// remember keeps what the next run of a folder has to know. An audit that learned nothing leaves
+// nothing to wait for the disk for.
+func (a *Agent) remember(audit bool, memory cause.Memory) error {
+	if audit {
+		return a.Dir.SaveChanged(memoryOf("apply"), memory)
+	}
+	return a.Dir.Save(memoryOf("apply"), memory)
 }
 
 // openSpool opens the reports that wait.

@@ -47,11 +47,14 @@ func (a *Agent) Apply(ctx context.Context, dir string, sets ...patch.Set) (Last,
 		return Last{}, err
 	}
 	audit := a.Audit || a.Dir.Paused(started) != nil
-	done, err := a.run(ctx, job{folder: "apply", tree: tree, comp: comp, audit: audit, started: started, zone: facts.Timezone, orders: orders})
+	done, err := a.run(ctx, job{folder: "apply", tree: tree.FS(), comp: comp, audit: audit, started: started, zone: facts.Timezone, orders: orders})
 	if err != nil {
 		return Last{}, err
 	}
 	defer done.journal.Close()
+	if err := a.remember(audit, done.memory); err != nil {
+		return Last{}, err
+	}
 	wait() // the catalog is kept apart, where [Agent.Newest] finds it
 	last := Last{Started: started, Finished: a.Now(), Audit: audit, Timezone: facts.Timezone, Reboot: done.reboot, Catalog: done.catalog, Result: done.result}
 	short := last
@@ -125,7 +128,7 @@ func ReadTree(dir string) (bundle.Tree, error) {
 
 // Newest returns the newest finished run on this host, by the server's release or by apply.
 func (a *Agent) Newest() (Last, bool, error) {
-	var mine, served Last
+	var mine Last
 	okMine, err := a.Dir.Load("apply/"+lastFile, &mine)
 	if errors.Is(err, state.ErrDamaged) { // the machine stopped after an audit, which does not wait for the disk
 		a.Log.Warn("the last run of a folder is lost", "error", err)
@@ -134,7 +137,7 @@ func (a *Agent) Newest() (Last, bool, error) {
 	if err != nil {
 		return Last{}, false, err
 	}
-	okServed, err := a.Dir.Load(lastFile, &served)
+	served, okServed, err := a.loadLast()
 	if err != nil {
 		return Last{}, false, err
 	}

@@ -41,17 +41,15 @@ func (a *Agent) mend(ctx context.Context, event watch.Event, due run.Unsettled) 
 		return Outcome{}, err
 	}
 	defer r.hangUp()
-	found, err := r.Dir.Load(lastFile, &r.last)
 	good := r.releases.Good
-	if err != nil || !found || good == nil || r.releases.Trial != nil || good.Number != r.last.Release {
+	if good == nil || r.releases.Trial != nil {
 		return a.Round(ctx, false)
 	}
-	if r.found, r.rawFacts, err = r.collect(ctx); err != nil {
+	if err := r.recall(ctx, suspects); err != nil {
 		return Outcome{}, err
 	}
-	var offers knownOffers
-	if ok, err := r.Dir.Load(offersFile, &offers); err == nil && ok {
-		r.rawOffers = offers.Raw
+	if good.Number != r.last.Release {
+		return a.Round(ctx, false)
 	}
 	r.only = suspects
 	a.suspect(event)
@@ -63,6 +61,31 @@ func (a *Agent) mend(ctx context.Context, event watch.Event, due run.Unsettled) 
 	err = r.report(done)
 	r.out.Problem = r.problem
 	return r.out, err
+}
+
+// recall finds out what stands, and what the host is. What a daemon keeps in memory still holds when no
+// package drifted.
+func (r *round) recall(ctx context.Context, suspects map[string]bool) (err error) {
+	s := r.standing
+	if s == nil {
+		if r.last, _, err = r.loadLast(); err != nil {
+			r.Log.Warn("the last run is lost", "error", err)
+			r.last = Last{}
+		}
+	} else {
+		r.last, r.found, r.rawFacts, r.rawOffers = s.last, s.found, s.rawFacts, s.rawOffers
+	}
+	if s != nil && !s.anyPackage(suspects) {
+		return nil
+	}
+	if r.found, r.rawFacts, err = r.collect(ctx); err != nil {
+		return err
+	}
+	var offers knownOffers
+	if ok, err := r.Dir.Load(offersFile, &offers); err == nil && ok {
+		r.rawOffers = offers.Raw
+	}
+	return nil
 }
 
 // suspects are the addresses of an event that are not left alone, and those that were not looked at
@@ -175,8 +198,7 @@ func (a *Agent) flapping(now time.Time) map[string]policies.Flapping {
 // its first round.
 func (a *Agent) WatchLast() {
 	a.restoreFlapping()
-	var last Last
-	if ok, err := a.Dir.Load(lastFile, &last); err == nil && ok {
+	if last, ok, err := a.loadLast(); err == nil && ok {
 		a.rewatch(last.Catalog, last.Result.Catalog)
 	}
 }

@@ -261,6 +261,7 @@ func TestMendWithoutARunIsARound(t *testing.T) {
 	if err := r.agent.Dir.Save(lastFile, Last{}); err != nil {
 		t.Fatal(err)
 	}
+	r.agent.standing = nil // as after a start
 	r.tamper("motd")
 	r.mend("file.motd")
 	r.want("hello", 1)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"time"
@@ -163,34 +164,48 @@ type finished struct {
 
 // runRelease compiles and runs one release, on trial or in force. The error is a [*Rejected] when its policy is at fault.
 func (r *round) runRelease(ctx context.Context, h state.Held, trial bool) (finished, error) {
-	raw, err := r.Dir.Bundle(h)
+	stand := r.stands(h)
+	comp, tree, err := r.compiled(ctx, h, stand)
 	if err != nil {
 		return finished{}, err
-	}
-	tree, err := unpack(h, raw)
-	if err != nil {
-		return finished{}, err
-	}
-	if err := r.adopt(h, tree); err != nil {
-		return finished{}, err
-	}
-	comp, err := r.catalog(ctx, h, raw, r.id.Host, r.found)
-	if err != nil && comp.Digest == "" {
-		return finished{}, err
-	}
-	if err != nil {
-		r.Log.Error("the release no longer compiles; its last catalog goes on", "error", err)
-		r.problem = err.Error()
 	}
 	started := r.Now()
 	orders, refused := r.orders()
-	done, err := r.run(ctx, job{folder: "runs", tree: tree, comp: comp, trial: trial, orders: orders, refused: refused, strays: true, only: r.only, last: r.last, lapsed: r.lapsed(), live: r.live(),
+	done, err := r.run(ctx, job{folder: "runs", tree: tree, comp: comp, stand: stand, trial: trial, orders: orders, refused: refused, strays: true, only: r.only, last: r.last, lapsed: r.lapsed(), live: r.live(),
 		audit: r.auditing(), frozen: r.lease.Freeze, since: r.spool.Started(), started: started,
 		zone: r.found.Timezone, skew: r.skew(), agreed: r.agreed(started), commit: h.Commit})
 	r.blame(done.result)
 	r.tellReboot(&done)
 	r.tellAstray(done.astray)
 	return finished{done, h, comp, started}, err
+}
+
+// compiled returns the catalog of a held release, with its tree. What stands needs no second look at
+// the bundle, nor have its keys to be pinned again.
+func (r *round) compiled(ctx context.Context, h state.Held, stand *standing) (Compiled, fs.FS, error) {
+	if stand != nil {
+		return stand.comp, r.lazyTree(h), nil
+	}
+	raw, err := r.Dir.Bundle(h)
+	if err != nil {
+		return Compiled{}, nil, err
+	}
+	tree, err := unpack(h, raw)
+	if err != nil {
+		return Compiled{}, nil, err
+	}
+	if err := r.adopt(h, tree); err != nil {
+		return Compiled{}, nil, err
+	}
+	comp, err := r.catalog(ctx, h, raw, r.id.Host, r.found)
+	if err != nil && comp.Digest == "" {
+		return Compiled{}, nil, err
+	}
+	if err != nil {
+		r.Log.Error("the release no longer compiles; its last catalog goes on", "error", err)
+		r.problem, r.older = err.Error(), true
+	}
+	return comp, tree.FS(), nil
 }
 
 // tellAstray logs how patch cycles fare of which the policy has nothing any more, when that is
@@ -200,8 +215,7 @@ func (r *round) tellAstray(list []policies.ResourceResult) {
 	if len(list) == 0 {
 		return
 	}
-	var last Last
-	_, _ = r.Dir.Load(lastFile, &last) // without it, what is known is told again
+	last, _, _ := r.loadLast() // without it, what is known is told again
 	for _, one := range list {
 		if slices.ContainsFunc(last.Astray, func(old policies.ResourceResult) bool {
 			return old.Address == one.Address && old.Status == one.Status && old.Message == one.Message

@@ -75,9 +75,13 @@ func update(ctx context.Context, sys *system.System) error {
 
 // patched tells whether the newest catalog of the host takes part in patch cycles.
 func (r *round) patched() bool {
-	var last Last
-	if ok, err := r.Dir.Load(lastFile, &last); err != nil || !ok {
+	var catalog policies.Catalog
+	if r.standing != nil {
+		catalog = r.standing.catalog
+	} else if last, ok, err := r.loadLast(); err != nil || !ok {
 		return false
+	} else {
+		catalog = last.Catalog
 	}
-	return slices.ContainsFunc(last.Catalog.Resources, func(res policies.Resource) bool { return res.Kind == "patch" && !res.Check })
+	return slices.ContainsFunc(catalog.Resources, func(res policies.Resource) bool { return res.Kind == "patch" && !res.Check })
 }

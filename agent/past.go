@@ -13,7 +13,6 @@ func (a *Agent) Remembered(last Last, address string) (cause.Entry, error) {
 	if last.Release == 0 {
 		folder = "apply"
 	}
-	var left cause.Memory
-	_, err := a.Dir.Load(memoryOf(folder), &left)
+	left, err := a.loadMemory(folder)
 	return left[address], err
 }

@@ -72,6 +72,10 @@ func (r *round) report(done finished) error {
 	defer done.journal.Close()
 	r.rewatch(done.catalog, done.comp.Digest)
 	result, err := encode(done.result)
+	if err == nil && len(result) > run.MaxResult { // what was mended came to much that had been left
+		run.Trim(&done.result)
+		result, err = encode(done.result)
+	}
 	if err != nil {
 		return err
 	}
@@ -121,13 +125,13 @@ func (r *round) remember(done finished, report policies.Report) error {
 	last := Last{Release: report.Release, Commit: report.Commit, Started: report.Started, Finished: report.Finished,
 		Audit: report.Audit, Stale: report.Stale, Problem: report.Problem, Timezone: r.found.Timezone,
 		Reboot: done.reboot, Catalog: done.catalog, Result: done.result, Astray: done.astray}
-	if err := r.Dir.Save(lastFile, last); err != nil {
+	if err := r.keep(done, last); err != nil {
 		return err
 	}
 	if good := r.releases.Good; good == nil || good.Tag != done.held.Tag || r.auditing() {
 		return nil
 	}
-	return r.Dir.Save(goodFile, baseline{Tag: done.held.Tag, Result: failures(done.result)})
+	return r.Dir.SaveChanged(goodFile, baseline{Tag: done.held.Tag, Result: failures(done.result)})
 }
 
 // failures is what [regressions] needs of a result. It is small, and the same after each run that

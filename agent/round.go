@@ -65,6 +65,7 @@ type round struct {
 	only     map[string]bool // the suspects of [Agent.Mend], nil in a whole round
 	last     Last            // with only: the run before
 	patches  bool            // the release that was just tried has patch resources
+	older    bool            // the catalog that was run is older than what it would be made from
 	out      Outcome
 
 	found    inventory.Facts

@@ -16,7 +16,8 @@ const (
 	maxValue   = 1 << 10
 	maxDiff    = 16 << 10
 	maxChanges = 200 // changes, not bytes
-	maxResult  = 4 << 20
+	// MaxResult is what a whole result may have, see [Trim].
+	MaxResult = 4 << 20
 )
 
 // clean makes a resource's result fit to be shown and stored: without secrets, without
@@ -68,6 +69,9 @@ func plain(text string, limit int) string {
 	}
 	return text[:cut] + more
 }
+
+// Trim takes detail out of a result that is longer than [MaxResult].
+func Trim(result *policies.Result) { trim(result, MaxResult) }
 
 // trim takes detail out of a result that is too large, diffs first. A status is never lost.
 func trim(result *policies.Result, limit int) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -178,6 +179,11 @@ func (j *Journal) undo(address string) error { return j.write(entry{Undo: addres
 
 // delivered is called when a target was refreshed, or is no longer wanted.
 func (j *Journal) delivered(target string) error { return j.write(entry{Done: target}) }
+
+// Concerned lists the addresses of which something is open: a repair to be told, or a notification.
+func (j *Journal) Concerned() []string {
+	return slices.AppendSeq(slices.Collect(maps.Keys(j.repairs)), maps.Keys(j.pending))
+}
 
 // Told means that there is no repair which a report has yet to tell.
 func (j *Journal) Told() bool { return len(j.repairs) == 0 }

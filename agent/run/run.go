@@ -114,7 +114,7 @@ func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest strin
 	}
 	p.settleAll(context.WithoutCancel(ctx))
 	r.Memory, r.Unsettled = p.left, p.unsettled
-	trim(&p.result, maxResult)
+	Trim(&p.result)
 	return p.result, nil
 }
 

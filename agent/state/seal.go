@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"errors"
+	"os"
 
 	"plumb/inventory"
 )
@@ -23,6 +24,29 @@ func Seal(object []byte) []byte {
 	}
 	sealed := append(bytes.Clone(body), sealMark...)
 	return append(append(sealed, inventory.Digest(body)...), "\"}\n"...)
+}
+
+// SealOf is the digest in the seal of a file of the folder, which names all that is in it; empty when
+// there is none. Only the end of the file is read.
+func (d *Dir) SealOf(name string) string {
+	f, err := os.Open(d.file(name))
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	end := make([]byte, len(sealMark)+len(inventory.Digest(nil))+len("\"}\n"))
+	info, err := f.Stat()
+	if err != nil || info.Size() < int64(len(end)) {
+		return ""
+	}
+	if _, err := f.ReadAt(end, info.Size()-int64(len(end))); err != nil {
+		return ""
+	}
+	seal, ok := bytes.CutPrefix(end, []byte(sealMark))
+	if !ok {
+		return ""
+	}
+	return string(bytes.TrimSuffix(seal, []byte("\"}\n")))
 }
 
 // Unseal checks what [Seal] made and returns the object. What has no seal was written by an older
