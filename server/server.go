@@ -51,6 +51,17 @@ type Server struct {
 	alerts  *alerts.Station
 	ssh     *sshd.Server
 	api     *api.API
+
+	// look looks the database over, patience is how long the doors wait for it, and checked tells what came later.
+	look     func(context.Context) error
+	patience time.Duration
+	checked  <-chan error
+}
+
+func newServer(c Config, log *slog.Logger) *Server {
+	s := &Server{config: c, log: log, now: time.Now, patience: checkPatience}
+	s.look = func(ctx context.Context) error { return s.store.Check(ctx) }
+	return s
 }
 
 // Run serves until ctx ends. Version is the program's; ready is called once all doors are open.
@@ -58,6 +69,11 @@ func Run(ctx context.Context, c Config, version string, log *slog.Logger, ready 
 	if err := c.check(); err != nil {
 		return err
 	}
+	return newServer(c, log).run(ctx, version, ready)
+}
+
+func (s *Server) run(ctx context.Context, version string, ready func(api.Addresses)) error {
+	c := s.config
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return fmt.Errorf("cannot make the data folder: %w", err)
 	}
@@ -66,7 +82,6 @@ func Run(ctx context.Context, c Config, version string, log *slog.Logger, ready 
 		return err
 	}
 	defer lock.Close()
-	s := &Server{config: c, log: log, now: time.Now}
 	if err := s.open(ctx); err != nil {
 		return err
 	}
@@ -108,7 +123,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.store, err = store.Open(ctx, dsn); err != nil {
 		return err
 	}
-	if err := s.store.Check(ctx); err != nil { // better no answer than a wrong one
+	if err := s.check(ctx); err != nil {
 		return err
 	}
 	program, err := os.Executable()
@@ -218,6 +233,7 @@ func (s *Server) serve(ctx context.Context, doors listeners, ready func(api.Addr
 	g.Go(func() error { s.patches.Run(ctx); return nil })
 	g.Go(func() error { s.alerts.Run(ctx); return nil })
 	g.Go(func() error { return s.follow(ctx) })
+	g.Go(func() error { return s.endCheck(ctx) })
 	ready(s.api.Addresses)
 	return g.Wait()
 }

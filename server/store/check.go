@@ -18,6 +18,9 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	var first string
 	if err := s.r.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&first); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err() // whoever stops the look learns nothing
+		}
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	if first != "ok" {
