@@ -38,7 +38,7 @@ const (
 )
 
 // Open opens the database, a file path or "postgres://…", and brings its tables up to date.
-// ErrNewerSchema means that a newer Plumb has been at it.
+// ErrNewerSchema means that a newer Plumb has been at it, ErrDamaged that the disk lost what was committed.
 func Open(ctx context.Context, dsn string) (*Store, error) {
 	s, err := connect(dsn)
 	if err != nil {
@@ -74,6 +74,9 @@ func connect(dsn string) (*Store, error) {
 
 func connectSQLite(path string) (*Store, error) {
 	if err := claim(path); err != nil {
+		return nil, err
+	}
+	if err := checkLog(path + "-wal"); err != nil {
 		return nil, err
 	}
 	w, err := sql.Open("sqlite", sqliteDSN(path, "synchronous(FULL)", "journal_mode(WAL)", writerCache, checkpointPages))
