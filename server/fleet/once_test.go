@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"plumb/inventory"
 	"plumb/policies"
 	"plumb/server/store"
 )
@@ -97,18 +99,9 @@ type content struct {
 // contentOf reads what is stored of a host, without what tells two hosts apart.
 func contentOf(t *testing.T, f *Fleet, a *agent) content {
 	t.Helper()
-	ctx := context.Background()
-	var c content
-	var err error
-	c.Host, err = f.Store.Host(ctx, a.id)
+	c, err := readContent(context.Background(), f.Store, a.id)
 	must(t, err)
 	c.Host.ID, c.Host.Name, c.Host.Key = "", "", ""
-	c.Intervals, err = f.Store.Intervals(ctx, a.id, 0)
-	must(t, err)
-	c.Events, err = f.Store.Events(ctx, store.EventFilter{Host: a.id, Limit: 1_000_000})
-	must(t, err)
-	c.Findings, err = f.Store.Findings(ctx, store.FindingFilter{Host: a.id})
-	must(t, err)
 	for i := range c.Intervals {
 		c.Intervals[i].Host = ""
 	}
@@ -119,4 +112,14 @@ func contentOf(t *testing.T, f *Fleet, a *agent) content {
 		c.Findings[i].Host, c.Findings[i].HostName = "", ""
 	}
 	return c
+}
+
+func readContent(ctx context.Context, s *store.Store, id inventory.HostID) (content, error) {
+	var c content
+	var errs [4]error
+	c.Host, errs[0] = s.Host(ctx, id)
+	c.Intervals, errs[1] = s.Intervals(ctx, id, 0)
+	c.Events, errs[2] = s.Events(ctx, store.EventFilter{Host: id, Limit: 1_000_000})
+	c.Findings, errs[3] = s.Findings(ctx, store.FindingFilter{Host: id})
+	return c, errors.Join(errs[:]...)
 }
