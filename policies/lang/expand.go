@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -34,14 +35,16 @@ func (r *run) forEach(one *resource, e hclsyntax.Expression, now standing) {
 		r.report(failure(e.Range(), "Unusable for_each", problem))
 		return
 	}
+	var keys, values []cty.Value
 	for it := v.ElementIterator(); it.Next(); {
 		key, value := it.Element()
 		if key.IsNull() || !key.IsKnown() {
 			r.unknownEach(one, v, now)
 			continue
 		}
-		r.instance(one, keyText(key), eachNames(key, value), now)
+		keys, values = append(keys, key), append(values, value)
 	}
+	r.each(one, len(keys), now, func(i int) (string, names) { return keyText(keys[i]), eachNames(keys[i], values[i]) })
 }
 
 func eachNames(key, value cty.Value) names {
@@ -82,10 +85,9 @@ func (r *run) count(one *resource, e hclsyntax.Expression, now standing) {
 		}
 		return
 	}
-	for i := range r.whole(e, nil, 0, maxResources) {
-		key := cty.NumberIntVal(int64(i))
-		r.instance(one, keyText(key), countNames(key), now)
-	}
+	r.each(one, r.whole(e, nil, 0, maxResources), now, func(i int) (string, names) {
+		return "[" + strconv.Itoa(i) + "]", countNames(cty.NumberIntVal(int64(i)))
+	})
 }
 
 func countNames(index cty.Value) names {
