@@ -28,6 +28,9 @@ type Daemon struct {
 	// nothing.
 	Drift <-chan watch.Event
 	Mend  func(ctx context.Context, event watch.Event) (Outcome, error)
+	// Rest is called once when nothing has happened for a while, to give back what work took; nil does
+	// nothing.
+	Rest func()
 	// Notify tells systemd how things stand, in the words of sd_notify.
 	Notify func(state string)
 	// Watchdog is how often systemd wants a sign of life, 0 for never.
@@ -45,6 +48,7 @@ const (
 	openingDelay    = time.Minute      // hosts whose window opens at once start within this
 	soonDelay       = time.Minute      // between two rounds while a patch cycle is under way
 	maxBackoff      = time.Hour
+	restAfter       = 5 * time.Second
 	maxRound        = 12 * time.Hour // a round that takes longer hangs, and systemd may restart us
 )
 
@@ -78,6 +82,7 @@ func (d *Daemon) wait(ctx context.Context, pause time.Duration, began *atomic.In
 	timer := time.NewTimer(max(0, pause))
 	defer timer.Stop()
 	var again <-chan time.Time
+	rest := time.After(restAfter)
 	for {
 		var event watch.Event
 		select {
@@ -89,8 +94,15 @@ func (d *Daemon) wait(ctx context.Context, pause time.Duration, began *atomic.In
 			return false, ctx.Err() == nil
 		case event = <-d.Drift:
 		case <-again:
+		case <-rest:
+			rest = nil
+			if d.Rest != nil {
+				d.Rest()
+			}
+			continue
 		}
 		again = d.mend(ctx, event, began)
+		rest = time.After(restAfter)
 	}
 }
 

@@ -171,10 +171,11 @@ func TestWatchdogStopsForARoundThatHangs(t *testing.T) {
 // What was started is looked at once more at its time, and other drift does not wait for that.
 func TestDaemonLooksAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		drift, ctx := make(chan watch.Event), t.Context()
+		drift, ctx, rests := make(chan watch.Event), t.Context(), []string{}
 		began, calls := time.Now(), []string{}
 		d := &Daemon{Host: "h1", Interval: time.Hour, Drift: drift, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Notify: func(string) {},
 			Round: func(context.Context, bool) (Outcome, error) { return Outcome{}, nil }}
+		d.Rest = func() { rests = append(rests, time.Since(began).String()) }
 		d.Mend = func(_ context.Context, event watch.Event) (Outcome, error) {
 			calls = append(calls, fmt.Sprintf("%s %v", time.Since(began), event.Addresses()))
 			if time.Since(began) < time.Second {
@@ -187,7 +188,7 @@ func TestDaemonLooksAgain(t *testing.T) {
 			drift <- watch.Event{Drifts: []watch.Drift{{Address: "a"}}}
 			time.Sleep(500 * time.Millisecond)
 			drift <- watch.Event{Drifts: []watch.Drift{{Address: "b"}}}
-			time.Sleep(5 * time.Second)
+			time.Sleep(time.Minute)
 			stop()
 		}()
 		if err := d.Run(ctx); err != nil {
@@ -195,6 +196,9 @@ func TestDaemonLooksAgain(t *testing.T) {
 		}
 		if got := strings.Join(calls, ", "); got != "0s [a], 500ms [b], 1s []" {
 			t.Errorf("Mend was called at %s", got)
+		}
+		if got := strings.Join(rests, ", "); !strings.HasPrefix(got, "6s") || strings.Contains(got, "7s") {
+			t.Errorf("it rested at %s, want once after five seconds of quiet", got)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -47,7 +48,7 @@ func (a *app) run(args []string) error {
 	watchdog, _ := daemon.SdWatchdogEnabled(false) // a damaged setting means no watchdog
 	one.Reboot = agent.BootAgain(a.root)
 	d := &agent.Daemon{Round: one.Round, Host: id.Host.ID, Interval: every, Wake: wakes(), Log: one.Log, Watchdog: watchdog,
-		Notify: func(state string) { _, _ = daemon.SdNotify(false, state) }}
+		Rest: debug.FreeOSMemory, Notify: func(state string) { _, _ = daemon.SdNotify(false, state) }}
 	if *blind {
 		return d.Run(ctx)
 	}
