@@ -18,7 +18,9 @@ func localPath(wanted string) string {
 	case u.Scheme != "", u.Host != "", u.User != nil, u.Opaque != "", !strings.HasPrefix(u.Path, "/"), strings.Contains(u.Path, "//"), strings.Contains(u.Path, "\\"):
 	case !isPage(u.Path):
 	default:
-		return u.RequestURI()
+		if path := u.RequestURI(); len(path) <= mostNext { // bytes that had to be escaped are three now
+			return path
+		}
 	}
 	return "/"
 }

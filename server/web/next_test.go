@@ -6,6 +6,8 @@ import (
 	"testing"
 )
 
+var longWhenEscaped = "/" + strings.Repeat("\xa7", mostNext-100)
+
 func TestLocalPath(t *testing.T) {
 	for wanted, want := range map[string]string{
 		"/hosts":                        "/hosts",
@@ -38,6 +40,7 @@ func TestLocalPath(t *testing.T) {
 		"/v1/status":                    "/",
 		"/hosts#x":                      "/hosts",
 		"/" + strings.Repeat("x", 3000): "/",
+		longWhenEscaped:                 "/",
 	} {
 		if got := localPath(wanted); got != want {
 			t.Errorf("localPath(%q) = %q, want %q", wanted, got, want)
@@ -46,7 +49,7 @@ func TestLocalPath(t *testing.T) {
 }
 
 func FuzzLocalPath(f *testing.F) {
-	for _, seed := range []string{"/hosts?q=a", "//evil.example.org", "/\\evil", "/%2Fevil", "https://evil", "/./\\/evil", "/..//evil", "/a/../..//evil", "%2F0", "/\u2028/evil", "/%09/evil"} {
+	for _, seed := range []string{"/hosts?q=a", "//evil.example.org", "/\\evil", "/%2Fevil", "https://evil", "/./\\/evil", "/..//evil", "/a/../..//evil", "%2F0", "/\u2028/evil", "/%09/evil", longWhenEscaped} {
 		f.Add(seed)
 	}
 	home, err := url.Parse("https://plumb.example.org:7443/signin")
