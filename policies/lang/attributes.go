@@ -75,7 +75,10 @@ func (r *run) attribute(i *instance, a modules.Attribute, one *named) (raw json.
 	if r.diags[before:].HasErrors() {
 		return nil, false, false
 	}
-	v, marks := v.UnmarkDeep()
+	var marks cty.ValueMarks
+	if v.IsMarked() || !v.Type().IsPrimitiveType() {
+		v, marks = v.UnmarkDeep()
+	}
 	v, problem := fit(v, a)
 	if problem != "" {
 		r.report(failure(one.expr.Range(), "Wrong type of value", problem))

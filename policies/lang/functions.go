@@ -61,7 +61,7 @@ func conversionFunctions() map[string]function.Function {
 	return map[string]function.Function{
 		"tobool": stdlib.MakeToFunc(cty.Bool), "tonumber": stdlib.MakeToFunc(cty.Number), "tostring": stdlib.MakeToFunc(cty.String),
 		"tolist": stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)), "tomap": stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)),
-		"toset":      stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)),
+		"toset":      toSetFunc(),
 		"jsondecode": stdlib.JSONDecodeFunc, "jsonencode": stdlib.JSONEncodeFunc, "csvdecode": stdlib.CSVDecodeFunc,
 		"type": typeFunc(), "sensitive": sensitiveFunc(), "nonsensitive": nonsensitiveFunc(), "issensitive": issensitiveFunc(),
 		"version_matches": versionMatchesFunc(),

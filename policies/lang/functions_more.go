@@ -53,6 +53,32 @@ func replaceFunc() function.Function {
 	})
 }
 
+// toSetFunc takes texts in brackets as the list that they are: cty compares the type of each element
+// of a tuple with that of each other.
+func toSetFunc() function.Function {
+	f := stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType))
+	return function.New(&function.Spec{
+		Description: f.Description(),
+		Params:      f.Params(),
+		Type:        func(args []cty.Value) (cty.Type, error) { return f.ReturnTypeForValues([]cty.Value{asTexts(args[0])}) },
+		Impl:        func(args []cty.Value, _ cty.Type) (cty.Value, error) { return f.Call([]cty.Value{asTexts(args[0])}) },
+	})
+}
+
+// asTexts returns a tuple of texts, all of them known, as a list.
+func asTexts(v cty.Value) cty.Value {
+	if v.IsMarked() || v.IsNull() || !v.IsKnown() || !v.Type().IsTupleType() || v.LengthInt() == 0 {
+		return v
+	}
+	all := v.AsValueSlice()
+	for _, one := range all {
+		if one.Type() != cty.String || one.IsMarked() || one.IsNull() || !one.IsKnown() {
+			return v
+		}
+	}
+	return cty.ListVal(all)
+}
+
 func anything(name string) function.Parameter {
 	return function.Parameter{Name: name, Type: cty.DynamicPseudoType, AllowDynamicType: true}
 }

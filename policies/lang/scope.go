@@ -89,10 +89,20 @@ func (s *scope) try(e hclsyntax.Expression, extra names) (cty.Value, hcl.Diagnos
 	if diags.HasErrors() {
 		return cty.DynamicVal, s.explain(e, diags)
 	}
+	if measured(e) {
+		return v, nil
+	}
 	if err := measure(v); err != nil {
 		return cty.DynamicVal, hcl.Diagnostics{failure(e.Range(), "Value too large", "This cannot be used: "+err.Error()+".")}
 	}
 	return v, nil
+}
+
+// measured tells whether the value is that of a function, which measures it itself. Those that do not
+// are in [scope.functions].
+func measured(e hclsyntax.Expression) bool {
+	call, ok := e.(*hclsyntax.FunctionCallExpr)
+	return ok && call.Name != "try" && call.Name != "can"
 }
 
 // context holds exactly what the expression names.
