@@ -8,6 +8,7 @@ import (
 	"plumb/agent/state"
 	"plumb/inventory"
 	"plumb/policies"
+	"plumb/policies/canon"
 )
 
 // reportEvery is how often a host reports when nothing happens. In between it only checks in.
@@ -71,10 +72,10 @@ func (r *round) lastGood() (*policies.Result, error) {
 func (r *round) report(done finished) error {
 	defer done.journal.Close()
 	r.rewatch(done.catalog, done.comp.Digest)
-	result, err := encode(done.result)
+	result, err := canon.Marshal(done.result)
 	if err == nil && len(result) > run.MaxResult { // what was mended came to much that had been left
 		run.Trim(&done.result)
-		result, err = encode(done.result)
+		result, err = canon.Marshal(done.result)
 	}
 	if err != nil {
 		return err
