@@ -35,7 +35,13 @@ func checkLog(path string) error {
 		return err
 	}
 	defer f.Close()
-	r := bufio.NewReaderSize(f, 1<<20)
+	if err := readLog(bufio.NewReaderSize(f, 1<<20)); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func readLog(r io.Reader) error {
 	l, err := readLogHeader(r)
 	if err != nil || l == nil {
 		return err
@@ -53,7 +59,7 @@ func checkLog(path string) error {
 			behind++
 		}
 		if behind > committedBehind {
-			return fmt.Errorf("%w: its log %s is broken in the middle, before frame %d", ErrDamaged, path, n)
+			return fmt.Errorf("%w: its log is broken in the middle, before frame %d", ErrDamaged, n)
 		}
 	}
 }

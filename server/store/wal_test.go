@@ -1,7 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -54,6 +57,24 @@ func TestBrokenLog(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzLog reads logs that are none. What is refused is refused as damaged.
+func FuzzLog(f *testing.F) {
+	header, err := hex.DecodeString("377f0682002de21800001000000000000123456789abcdef")
+	must(f, err)
+	l := &walLog{order: binary.LittleEndian}
+	l.add(header)
+	header = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(header, l.s0), l.s1)
+	commit := slices.Concat([]byte{0, 0, 0, 1, 0, 0, 0, 1}, header[16:24], make([]byte, 8+4096))
+	f.Add(header)
+	f.Add(slices.Concat(header, slices.Repeat(commit, 5)))
+	f.Add(make([]byte, walHeader))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if err := readLog(bytes.NewReader(raw)); err != nil && !errors.Is(err, ErrDamaged) {
+			t.Errorf("readLog = %v", err)
+		}
+	})
 }
 
 // killedFiles returns what a server leaves that is killed after some commits.

@@ -86,8 +86,8 @@ func (s *Server) run(bin string, fsync bool) error {
 		return err
 	}
 	s.stop = func() {
-		cmd.Process.Signal(os.Interrupt)
-		cmd.Wait()
+		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Wait()
 		os.RemoveAll(dir)
 	}
 	s.url = fmt.Sprintf("postgres://plumb@127.0.0.1:%d/", port)
