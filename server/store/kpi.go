@@ -48,6 +48,22 @@ func (h Host) Past() PastHost {
 	return PastHost{ID: h.ID, Name: h.Name, Enrolled: h.Enrolled, Revoked: h.Revoked, LastSeen: h.LastSeen, Terms: h.Terms}
 }
 
+// PastRange selects hosts: those of a list, or where Whole is true, all from its first to its last.
+type PastRange struct {
+	Hosts []inventory.HostID
+	Whole bool
+}
+
+func (r PastRange) where() *where {
+	w := &where{}
+	if n := len(r.Hosts); r.Whole && n > 0 {
+		w.and(`host >= ? AND host <= ?`, string(r.Hosts[0]), string(r.Hosts[n-1]))
+		return w
+	}
+	in(w, `host`, r.Hosts)
+	return w
+}
+
 // PastEvent is what figures need of an event.
 type PastEvent struct {
 	Host inventory.HostID
@@ -78,9 +94,8 @@ type PastInterval struct {
 //
 // A million rows are read for one question, and each column costs as much as the row itself. So
 // the database puts a row into one line of text, the column that may hold blanks at its end.
-func (s *Store) PastEvents(ctx context.Context, hosts []inventory.HostID, since time.Time, each func(PastEvent)) error {
-	w := &where{}
-	in(w, `host`, hosts)
+func (s *Store) PastEvents(ctx context.Context, hosts PastRange, since time.Time, each func(PastEvent)) error {
+	w := hosts.where()
 	if !since.IsZero() {
 		w.and(`(at >= ? OR kind IN ('opened', 'changed', 'closed'))`, ms(since))
 	}
@@ -102,18 +117,17 @@ func (s *Store) PastEvents(ctx context.Context, hosts []inventory.HostID, since 
 
 // PastIntervals calls each with the intervals of the hosts that lasted until after since (zero: all
 // of them), host by host in order of their IDs, those of one in order of time.
-func (s *Store) PastIntervals(ctx context.Context, hosts []inventory.HostID, since time.Time, each func(PastInterval)) error {
+func (s *Store) PastIntervals(ctx context.Context, hosts PastRange, since time.Time, each func(PastInterval)) error {
 	return s.pastIntervals(ctx, hosts, since, `''`, each)
 }
 
 // PastResults is PastIntervals with the results, which few questions need.
-func (s *Store) PastResults(ctx context.Context, hosts []inventory.HostID, since time.Time, each func(PastInterval)) error {
+func (s *Store) PastResults(ctx context.Context, hosts PastRange, since time.Time, each func(PastInterval)) error {
 	return s.pastIntervals(ctx, hosts, since, `result`, each)
 }
 
-func (s *Store) pastIntervals(ctx context.Context, hosts []inventory.HostID, since time.Time, result string, each func(PastInterval)) error {
-	w := &where{}
-	in(w, `host`, hosts)
+func (s *Store) pastIntervals(ctx context.Context, hosts PastRange, since time.Time, result string, each func(PastInterval)) error {
+	w := hosts.where()
 	if !since.IsZero() {
 		w.and(`(until = 0 OR until > ?)`, ms(since))
 	}

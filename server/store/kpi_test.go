@@ -23,14 +23,17 @@ func TestPast(t *testing.T) {
 			Status: policies.Repaired, Release: 1, Checked: start}}
 		must(t, s.Accept(ctx, two, "", 0, []Step{report}, start.Add(time.Minute)))
 		var events []PastEvent
-		must(t, s.PastEvents(ctx, []inventory.HostID{two, one}, time.Time{}, func(e PastEvent) { events = append(events, e) }))
+		must(t, s.PastEvents(ctx, PastRange{Hosts: []inventory.HostID{two, one}}, time.Time{}, func(e PastEvent) { events = append(events, e) }))
 		same(t, "events", events, []PastEvent{
 			{Host: one, At: start, Kind: EventEnrolled},
 			{Host: two, At: start, Kind: EventEnrolled},
 			{Host: two, At: start.Add(time.Minute), Kind: EventRepaired, Address: "p", Cause: "corrective", Status: "repaired", Release: 1, Checked: start},
 		})
+		var whole []PastEvent
+		must(t, s.PastEvents(ctx, PastRange{Hosts: []inventory.HostID{one, two}, Whole: true}, time.Time{}, func(e PastEvent) { whole = append(whole, e) }))
+		same(t, "events of the first host to the last", whole, events)
 		var intervals []PastInterval
-		must(t, s.PastIntervals(ctx, []inventory.HostID{two}, time.Time{}, func(i PastInterval) { intervals = append(intervals, i) }))
+		must(t, s.PastIntervals(ctx, PastRange{Hosts: []inventory.HostID{two}}, time.Time{}, func(i PastInterval) { intervals = append(intervals, i) }))
 		same(t, "intervals", intervals, []PastInterval{
 			{Host: two, Since: start, Until: start.Add(time.Minute), LastCheckIn: start, Status: "unknown", Counts: "{}"},
 			{Host: two, Since: start.Add(time.Minute), LastCheckIn: start, Release: 1, Status: "compliant", Counts: `{"compliant":3}`},
@@ -39,11 +42,11 @@ func TestPast(t *testing.T) {
 		next.Events = []Event{{Seq: 2, At: start.Add(2 * time.Minute), Kind: EventOpened, Address: "p"}, {Seq: 2, At: start.Add(2 * time.Minute), Kind: EventFailed, Address: "p"}}
 		must(t, s.Accept(ctx, two, "e", 1, []Step{next}, start.Add(2*time.Minute)))
 		var kinds []string
-		must(t, s.PastEvents(ctx, []inventory.HostID{two}, start.Add(time.Hour), func(e PastEvent) { kinds = append(kinds, e.Kind) }))
+		must(t, s.PastEvents(ctx, PastRange{Hosts: []inventory.HostID{two}}, start.Add(time.Hour), func(e PastEvent) { kinds = append(kinds, e.Kind) }))
 		same(t, "what counts for ever", kinds, []string{EventOpened})
 		later, rows := start.Add(time.Minute), 0
-		must(t, s.PastEvents(ctx, []inventory.HostID{one, two}, later, func(PastEvent) { rows++ }))
-		must(t, s.PastIntervals(ctx, []inventory.HostID{one, two}, later, func(PastInterval) { rows++ }))
+		must(t, s.PastEvents(ctx, PastRange{Hosts: []inventory.HostID{one, two}}, later, func(PastEvent) { rows++ }))
+		must(t, s.PastIntervals(ctx, PastRange{Hosts: []inventory.HostID{one, two}}, later, func(PastInterval) { rows++ }))
 		same(t, "rows that count later", rows, 6) // three events of two, its last two intervals, and the open one of one
 	})
 }
@@ -92,9 +95,9 @@ func BenchmarkPast(b *testing.B) {
 				for from := 0; from < len(ids); from += 200 {
 					batch := ids[from:min(from+200, len(ids))]
 					if what == "events" {
-						must(b, s.PastEvents(b.Context(), batch, time.Time{}, func(PastEvent) { rows++ }))
+						must(b, s.PastEvents(b.Context(), PastRange{Hosts: batch}, time.Time{}, func(PastEvent) { rows++ }))
 					} else {
-						must(b, s.PastIntervals(b.Context(), batch, time.Time{}, func(PastInterval) { rows++ }))
+						must(b, s.PastIntervals(b.Context(), PastRange{Hosts: batch}, time.Time{}, func(PastInterval) { rows++ }))
 					}
 				}
 				if rows < 1_000_000 {

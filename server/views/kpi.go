@@ -46,7 +46,7 @@ func (r Reader) KPIs(ctx context.Context, f KPIFilter) (KPIs, error) {
 		return KPIs{}, err
 	}
 	figures := KPIs{}
-	if figures.Figures, err = r.compute(ctx, f.Query, changes, hosts, kpi.Since(f.Query, changes)); err != nil {
+	if figures.Figures, err = r.compute(ctx, f, changes, hosts, kpi.Since(f.Query, changes)); err != nil {
 		return KPIs{}, err
 	}
 	figures.SLAs, err = r.pastSLAs(ctx, hosts, f.AsOf)
@@ -54,11 +54,12 @@ func (r Reader) KPIs(ctx context.Context, f KPIFilter) (KPIs, error) {
 }
 
 // compute reads what the question needs, and all where it turns out that this does not suffice.
-func (r Reader) compute(ctx context.Context, q kpi.Query, changes []kpi.Change, hosts []store.PastHost, since time.Time) (kpi.Figures, error) {
-	past := &past{store: r.Store, ctx: ctx, since: since, enough: kpi.Enough(q, since, changes), policy: newPolicyCounts(r.Store, q.Policy)}
+func (r Reader) compute(ctx context.Context, f KPIFilter, changes []kpi.Change, hosts []store.PastHost, since time.Time) (kpi.Figures, error) {
+	q := f.Query
+	past := &past{store: r.Store, ctx: ctx, since: since, whole: f.Host == "" && f.Group == "", enough: kpi.Enough(q, since, changes), policy: newPolicyCounts(r.Store, q.Policy)}
 	figures, whole := kpi.ComputeSince(q, since, changes, past.hosts(hosts))
 	if past.err == nil && !whole {
-		return r.compute(ctx, q, changes, hosts, time.Time{})
+		return r.compute(ctx, f, changes, hosts, time.Time{})
 	}
 	return figures, past.err
 }

@@ -47,6 +47,8 @@ type past struct {
 	// enough tells whether the rows since then tell all of a host, whose rows are all read otherwise.
 	// Nil is content with them.
 	enough func(kpi.Host) bool
+	// whole is true where the hosts are all there are.
+	whole bool
 	// policy is the one whose resources are counted apart, empty for none.
 	policy *policyCounts
 	err    error
@@ -92,7 +94,7 @@ type batch struct {
 func (p *past) read(ctx context.Context, list []store.PastHost) <-chan batch {
 	out := make(chan batch, 1)
 	go func() {
-		now := p.rows(ctx, list, p.since)
+		now := p.rows(ctx, list, p.since, p.whole)
 		if p.enough == nil || now.err != nil {
 			out <- now
 			return
@@ -104,7 +106,7 @@ func (p *past) read(ctx context.Context, list []store.PastHost) <-chan batch {
 				places, again = append(places, i), append(again, list[i])
 			}
 		}
-		whole := p.rows(ctx, again, time.Time{})
+		whole := p.rows(ctx, again, time.Time{}, false)
 		for i, h := range whole.hosts {
 			now.hosts[places[i]] = h
 		}
@@ -115,7 +117,7 @@ func (p *past) read(ctx context.Context, list []store.PastHost) <-chan batch {
 }
 
 // rows reads the rows of hosts, events and intervals at the same time.
-func (p *past) rows(ctx context.Context, list []store.PastHost, since time.Time) batch {
+func (p *past) rows(ctx context.Context, list []store.PastHost, since time.Time, all bool) batch {
 	if len(list) == 0 {
 		return batch{}
 	}
@@ -125,21 +127,26 @@ func (p *past) rows(ctx context.Context, list []store.PastHost, since time.Time)
 		hosts[i] = kpi.Host{Name: h.Name, Enrolled: h.Enrolled, Revoked: h.Revoked}
 		place[h.ID], ids[i] = &hosts[i], h.ID
 	}
-	failed := make(chan error, 1)
+	of, failed := store.PastRange{Hosts: ids, Whole: all}, make(chan error, 1)
 	go func() {
-		failed <- p.store.PastEvents(ctx, ids, since, func(e store.PastEvent) {
+		failed <- p.store.PastEvents(ctx, of, since, func(e store.PastEvent) {
 			h := place[e.Host]
+			if h == nil {
+				return // it has come since the hosts were listed
+			}
 			h.Events = append(h.Events, kpi.Event{At: e.At, Checked: e.Checked, Kind: e.Kind, Cause: e.Cause, Status: e.Status, Address: e.Address, Release: e.Release})
 		})
 	}()
-	err := p.intervals(ctx, ids, list, since, func(id inventory.HostID, i kpi.Interval) {
-		place[id].Intervals = append(place[id].Intervals, i)
+	err := p.intervals(ctx, of, list, since, func(id inventory.HostID, i kpi.Interval) {
+		if h := place[id]; h != nil {
+			h.Intervals = append(h.Intervals, i)
+		}
 	})
 	return batch{hosts, errors.Join(err, <-failed)}
 }
 
 // intervals reads what hosts were like. One that lasts was last known when its host last called.
-func (p *past) intervals(ctx context.Context, ids []inventory.HostID, hosts []store.PastHost, since time.Time, each func(inventory.HostID, kpi.Interval)) error {
+func (p *past) intervals(ctx context.Context, of store.PastRange, hosts []store.PastHost, since time.Time, each func(inventory.HostID, kpi.Interval)) error {
 	seen := map[inventory.HostID]time.Time{}
 	for _, h := range hosts {
 		seen[h.ID] = h.LastSeen
@@ -150,7 +157,7 @@ func (p *past) intervals(ctx context.Context, ids []inventory.HostID, hosts []st
 	if p.policy != nil {
 		read = p.store.PastResults
 	}
-	err := read(ctx, ids, since, func(i store.PastInterval) {
+	err := read(ctx, of, since, func(i store.PastInterval) {
 		key := [2]string{i.Status, i.Counts}
 		s, is := known[key]
 		if !is {

@@ -207,16 +207,36 @@ func TestKPIsOfALatePeriod(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	some, err := r.compute(t.Context(), q.Query, nil, hosts, kpi.Since(q.Query, nil))
+	some, err := r.compute(t.Context(), q, nil, hosts, kpi.Since(q.Query, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := r.compute(t.Context(), q.Query, nil, hosts, time.Time{})
+	all, err := r.compute(t.Context(), q, nil, hosts, time.Time{})
 	if diff := cmp.Diff(all, some); diff != "" || err != nil {
 		t.Errorf("figures (-of all rows +of those that count): %v\n%s", err, diff)
 	}
 	if d := some.Drift; d.Episodes != 3 || d.Mended != 4 || *d.Repair.Max != (8*24*time.Hour).Seconds() || *d.Detect.Max != (12*24*time.Hour).Seconds() {
 		t.Errorf("drift = %+v", d)
+	}
+}
+
+// TestPastOfNewcomers has a host come between the list of hosts and their past.
+func TestPastOfNewcomers(t *testing.T) {
+	s := kpiStore(t)
+	kpiReport(t, s, kpiHost(t, s, "a"), 2)
+	kpiReport(t, s, kpiHost(t, s, "c"), 2)
+	hosts, err := Reader{Store: s}.kpiHosts(t.Context(), KPIFilter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kpiReport(t, s, kpiHost(t, s, "b"), 2)
+	p := &past{store: s, ctx: t.Context(), whole: true}
+	rows := map[string]int{}
+	for h := range p.hosts(hosts) {
+		rows[h.Name] = len(h.Events) + len(h.Intervals)
+	}
+	if diff := cmp.Diff(map[string]int{"a": 6, "c": 6}, rows); diff != "" || p.err != nil {
+		t.Errorf("rows by host (-want +got): %v\n%s", p.err, diff)
 	}
 }
 
