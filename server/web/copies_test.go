@@ -37,18 +37,14 @@ func (f *fleet) copyHosts(n int) {
 	for _, table := range []string{"hosts", "host_labels", "epochs", "intervals", "events", "findings", "finding_controls", "patch_hosts"} {
 		must(f.t, copyRows(tx, table, n/originals))
 	}
-	must(f.t, ownFacts(tx, n))
-	for i, catalog := range catalogs {
-		_, err := tx.Exec(`UPDATE hosts SET catalog = $1 WHERE CAST(substr(name, 5, 6) AS INTEGER) % $2 = $3`, catalog, len(catalogs), i)
-		must(f.t, err)
-	}
+	must(f.t, ownState(tx, n, catalogs))
 	for _, statement := range []string{
 		pastOf("events", `(host, seq, at, kind, address, cause, status, before, changes, release, commit_id, from_commit, message, checked)`,
-			`h.id, 0, p.at, 'repaired', '`+dropin+`', 'corrective', 'repaired', 'compliant', '[]', 1, '', '', '', p.at - 600000`),
+			`id, 0, at, 'repaired', '`+dropin+`', 'corrective', 'repaired', 'compliant', '[]', 1, '', '', '', at - 600000`),
 		pastOf("intervals", `(host, since, until, last_checkin, release, commit_id, catalog, facts, result, status, counts)`,
-			`h.id, p.at, p.at + 600000, p.at, 1, '', h.catalog, h.facts, h.result, 'repaired', '{"compliant":5,"repaired":1}'`),
+			`id, at, at + 600000, at, 1, '', catalog, facts, result, 'repaired', '{"compliant":5,"repaired":1}'`),
 		pastOf("intervals", `(host, since, until, last_checkin, release, commit_id, catalog, facts, result, status, counts)`,
-			`h.id, p.at + 600000, p.next, p.next, 1, '', h.catalog, h.facts, h.result, 'compliant', '{"compliant":6}'`),
+			`id, at + 600000, at + 2588400000, at + 2588400000, 1, '', catalog, facts, result, 'compliant', '{"compliant":6}'`),
 	} {
 		_, err := tx.Exec(statement)
 		must(f.t, err)
@@ -89,8 +85,8 @@ func copyRows(tx *sql.Tx, table string, times int) error {
 	return err
 }
 
-// ownFacts gives each host facts of its own.
-func ownFacts(tx *sql.Tx, n int) error {
+// ownState gives each host facts of its own, and one of the catalogs.
+func ownState(tx *sql.Tx, n int, catalogs []string) error {
 	var os, words string
 	if err := tx.QueryRow(`SELECT os, words FROM briefs`).Scan(&os, &words); err != nil {
 		return err
@@ -109,7 +105,7 @@ func ownFacts(tx *sql.Tx, n int) error {
 		}{
 			{`INSERT INTO objects (kind, digest, coding, content, stored) VALUES ('facts', $1, '', $2, 0)`, []any{digest, raw}},
 			{`INSERT INTO briefs (facts, os, words) VALUES ($1, $2, $3)`, []any{digest, os, words + "\n" + largeName(i)}},
-			{`UPDATE hosts SET facts = $1 WHERE id = $2`, []any{digest, "id-" + largeName(i)}},
+			{`UPDATE hosts SET facts = $1, catalog = $2 WHERE id = $3`, []any{digest, catalogs[i%len(catalogs)], "id-" + largeName(i)}},
 		} {
 			if _, err := tx.Exec(one.statement, one.args...); err != nil {
 				return err
@@ -122,10 +118,8 @@ func ownFacts(tx *sql.Tx, n int) error {
 // pastOf is a statement that tells of a drift each host had every thirty days, each at another time.
 func pastOf(table, columns, values string) string {
 	const month = 30 * 24 * time.Hour
-	from := start.Add(-3 * month)
-	return fmt.Sprintf(`WITH n(n) AS (VALUES (0), (1), (2)), h AS (SELECT rowid AS place, * FROM hosts), p AS (SELECT n.n, h.id, %d + n.n * %d + h.place * 7919000 %% %[2]d AS at FROM n, h),
-		q AS (SELECT *, at + %[2]d AS next FROM p) INSERT INTO %s %s SELECT %s FROM h JOIN q p ON p.id = h.id`,
-		from.UnixMilli(), (month - time.Hour).Milliseconds(), table, columns, values)
+	return fmt.Sprintf(`WITH n(n) AS (VALUES (0), (1), (2)), p AS (SELECT h.*, %d + n.n * %d + h.rowid * 7919000 %% %[2]d AS at FROM hosts h, n)
+		INSERT INTO %s %s SELECT %s FROM p`, start.Add(-3*month).UnixMilli(), (month - time.Hour).Milliseconds(), table, columns, values)
 }
 
 // TestCopies holds that copies are as good as hosts that were enrolled.
