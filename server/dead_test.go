@@ -44,11 +44,11 @@ func TestDeadConnectionsAreGivenUp(t *testing.T) {
 		defer conn.Close()
 		port := conn.RemoteAddr().(*net.TCPAddr).Port
 		timeout, idle := accepted(t, port)
-		for end := time.Now().Add(5 * time.Second); (timeout != 60_000 || idle != 15) && time.Now().Before(end); {
+		for end := time.Now().Add(5 * time.Second); (timeout != 50_000 || idle != 13) && time.Now().Before(end); {
 			timeout, idle = accepted(t, port) // it takes a moment from the port to the server
 		}
-		if timeout != 60_000 || idle != 15 {
-			t.Errorf("%s: given up after %d ms, asked after %d s; want 60000 and 15", name, timeout, idle)
+		if timeout != 50_000 || idle != 13 {
+			t.Errorf("%s: given up after %d ms, asked after %d s; want 50000 and 13", name, timeout, idle)
 		}
 	}
 }

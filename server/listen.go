@@ -55,7 +55,7 @@ func listen(c Config) (l listeners, err error) {
 }
 
 // deadTime is how long a connection lives of which the other end is gone.
-const deadTime = time.Minute
+const deadTime = 50 * time.Second // with the kernel's grain it is no more than a minute
 
 // tcp opens a port. The kernel gives up a dead connection of it, whether it is idle or waits for an
 // acknowledgement.

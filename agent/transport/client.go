@@ -47,12 +47,13 @@ func (r *Refused) Error() string {
 // Limits of one exchange. A body may take longer than its headers, but not for ever.
 const (
 	dialTimeout   = 10 * time.Second
+	shakeTimeout  = 20 * time.Second // a handshake has the time to lose a few packets
 	headerTimeout = 60 * time.Second
 	callTimeout   = 2 * time.Minute
 )
 
 func newClient(base string, t *http.Transport, closer func()) *Client {
-	t.TLSHandshakeTimeout, t.ResponseHeaderTimeout = dialTimeout, headerTimeout
+	t.TLSHandshakeTimeout, t.ResponseHeaderTimeout = shakeTimeout, headerTimeout
 	t.MaxIdleConns, t.IdleConnTimeout = 2, 30*time.Second
 	t.MaxResponseHeaderBytes, t.DisableCompression = 64<<10, true
 	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -10,7 +10,7 @@ import (
 )
 
 // deadTime is how long a connection lives of which the other end is gone.
-const deadTime = time.Minute
+const deadTime = 50 * time.Second // with the kernel's grain it is no more than a minute
 
 // newDialer has the kernel give up such a connection, whether it is idle or waits for an
 // acknowledgement.

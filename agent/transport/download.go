@@ -20,7 +20,7 @@ const (
 	idleTries    = 5
 	leastGain    = 1 << 10 // bytes
 	downloadTime = 10 * time.Minute
-	stallTimeout = 10 * time.Second
+	stallTimeout = 5 * time.Second
 )
 
 // ErrWrong means that what came does not have the digest that was asked for.
@@ -79,6 +79,7 @@ func (d *download) run(ctx context.Context) error {
 		if idle == idleTries || final(err) || ctx.Err() != nil {
 			return err
 		}
+		d.client.Close() // over SSH a new channel would stand behind what the old one left on the way
 	}
 }
 

@@ -270,8 +270,8 @@ func TestDeadConnectionsAreGivenUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		timeout, idle := socketOptions(t, ln.Addr().(*net.TCPAddr).Port)
-		if timeout != 60_000 || idle != 15 {
-			t.Errorf("%s: given up after %d ms, asked after %d s; want 60000 and 15", name, timeout, idle)
+		if timeout != 50_000 || idle != 13 {
+			t.Errorf("%s: given up after %d ms, asked after %d s; want 50000 and 13", name, timeout, idle)
 		}
 		ln.Close()
 	}

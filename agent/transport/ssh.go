@@ -67,7 +67,7 @@ func (l *sshLink) dial(ctx context.Context) (*ssh.Client, error) {
 		return nil, err
 	}
 	defer context.AfterFunc(ctx, func() { raw.Close() })()
-	_ = raw.SetDeadline(time.Now().Add(dialTimeout)) // real time: it bounds a system call
+	_ = raw.SetDeadline(time.Now().Add(shakeTimeout)) // real time: it bounds a system call
 	conn, channels, requests, err := ssh.NewClientConn(raw, l.address, l.config)
 	if err != nil {
 		raw.Close()

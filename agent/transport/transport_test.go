@@ -108,7 +108,13 @@ func TestDowngradesAreRefused(t *testing.T) {
 	moved, _ := evil(t, &tls.Config{Certificates: []tls.Certificate{cert}}, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://"+plain.Addr().String()+r.URL.Path, http.StatusTemporaryRedirect)
 	})
-	for name, address := range map[string]string{"TLS 1.2": old, "redirect": moved, "no TLS": plain.Addr().String()} {
+	within, _ := evil(t, &tls.Config{Certificates: []tls.Certificate{cert}}, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/elsewhere" {
+			t.Error("it followed a redirect")
+		}
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+	})
+	for name, address := range map[string]string{"TLS 1.2": old, "redirect": moved, "redirect within": within, "no TLS": plain.Addr().String()} {
 		for who, c := range clients(t, ca, address) {
 			if _, err := c.CheckIn(context.Background(), protocol.CheckIn{}); err == nil || reached.Load() {
 				t.Errorf("%s, %s: it was believed", name, who)
