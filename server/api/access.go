@@ -2,6 +2,7 @@ package api
 
 import (
 	"plumb/inventory"
+	"plumb/server/store"
 )
 
 // Access is what a route demands of its caller.
@@ -38,6 +39,8 @@ type Caller struct {
 	Account string
 	// Local is true on the unix socket.
 	Local bool
+	// row is what the store has of the host.
+	row store.Host
 }
 
 // May tells whether the caller satisfies the access.

@@ -31,7 +31,7 @@ func (a *API) checkIn(c *Call) (any, error) {
 	if err := c.decodeLoosely(&in); err != nil {
 		return nil, err
 	}
-	return a.Fleet.CheckIn(c.Request.Context(), c.Caller.Host, in, c.Now)
+	return a.Fleet.CheckInOf(c.Request.Context(), c.Caller.row, in, c.Now)
 }
 
 func (a *API) putObject(c *Call) (any, error) {

@@ -78,7 +78,7 @@ func (a *API) byHost(ctx context.Context, id inventory.HostID, fingerprint strin
 	if fingerprint != "" && fingerprint != h.Key {
 		return Caller{}, &Error{Code: http.StatusForbidden, Text: "this is not the key that the host enrolled with", Hint: "enrol the host again"}
 	}
-	return Caller{Host: id}, nil
+	return Caller{Host: id, row: h}, nil
 }
 
 func (a *API) byPerson(r *http.Request) (Caller, error) {

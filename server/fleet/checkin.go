@@ -16,25 +16,30 @@ import (
 // CheckIn notes that a host called, takes its reports and answers with a lease. When it has
 // returned without an error, the reports up to Answer.Accepted are on the disk.
 func (f *Fleet) CheckIn(ctx context.Context, id inventory.HostID, in protocol.CheckIn, now time.Time) (protocol.Answer, error) {
-	if err := clean(&in); err != nil {
-		return protocol.Answer{}, err
-	}
 	h, err := f.host(ctx, id)
 	if err != nil {
+		return protocol.Answer{}, err
+	}
+	return f.CheckInOf(ctx, h, in, now)
+}
+
+// CheckInOf is CheckIn of a host whose row was just read, to see who calls.
+func (f *Fleet) CheckInOf(ctx context.Context, h store.Host, in protocol.CheckIn, now time.Time) (answer protocol.Answer, err error) {
+	if err := clean(&in); err != nil {
 		return protocol.Answer{}, err
 	}
 	beat := store.Heartbeat{Agent: in.Agent, Counter: in.Counter, Floor: in.Floor, Paused: in.Paused}
 	if err := f.Store.Heard(ctx, h, beat, now); err != nil && !errors.Is(err, store.ErrFull) {
 		return protocol.Answer{}, err // on a full disk the call is forgotten, but the host gets its lease
 	}
-	answer := protocol.Answer{Epoch: h.Epoch, Accepted: h.Seq, Want: []string{}, Interval: int(f.interval().Seconds())}
+	answer = protocol.Answer{Epoch: h.Epoch, Accepted: h.Seq, Want: []string{}, Interval: int(f.interval().Seconds())}
 	if len(in.Reports) > 0 {
 		if err := f.take(ctx, h, in, &answer, now); err != nil {
 			return protocol.Answer{}, err
 		}
 	}
-	f.lives.hear(id, h.Name, in.Patching, now)
-	if f.twins.hear(id, in.Instance, now) {
+	f.lives.hear(h.ID, h.Name, in.Patching, now)
+	if f.twins.hear(h.ID, in.Instance, now) {
 		f.tellTwin(ctx, h, now)
 	}
 	if len(answer.Want) > 0 {

@@ -33,6 +33,7 @@ func TestReportsCountOnce(t *testing.T) {
 		for _, r := range reports {
 			_, err := plain.deliver(ctx, now, r)
 			must(t, err)
+			contentOf(t, f, plain)
 		}
 		for range rapid.IntRange(1, 3).Draw(rt, "bursts") {
 			burst(rt, t, wild, reports, now)
@@ -102,6 +103,9 @@ func contentOf(t *testing.T, f *Fleet, a *agent) content {
 	c, err := readContent(context.Background(), f.Store, a.id)
 	must(t, err)
 	c.Host.ID, c.Host.Name, c.Host.Key = "", "", ""
+	if allPass(c.Host) && len(c.Findings) > 0 {
+		t.Fatalf("allPass(%v) = true, but there are %d findings", c.Host.Counts, len(c.Findings))
+	}
 	for i := range c.Intervals {
 		c.Intervals[i].Host = ""
 	}

@@ -12,13 +12,15 @@ import (
 
 // steps derives what the reports do, one after the other.
 func (f *Fleet) steps(ctx context.Context, h store.Host, reports []policies.Report, now time.Time) ([]store.Step, error) {
-	findings, err := f.Store.FindingsOf(ctx, h.ID)
-	if err != nil {
-		return nil, err
-	}
 	state := State{Host: h, Findings: map[string]store.Finding{}}
-	for _, one := range findings {
-		state.Findings[one.Address] = one
+	if !allPass(h) {
+		findings, err := f.Store.FindingsOf(ctx, h.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, one := range findings {
+			state.Findings[one.Address] = one
+		}
 	}
 	steps := make([]store.Step, len(reports))
 	for i, r := range reports {
@@ -40,6 +42,17 @@ func (f *Fleet) steps(ctx context.Context, h store.Host, reports []policies.Repo
 		}
 	}
 	return steps, nil
+}
+
+// allPass tells whether the row of a host says by itself that it has no findings. A report that is of no
+// run leaves them as they were, and counts nothing.
+func allPass(h store.Host) bool {
+	for status := range h.Counts {
+		if IsOpen(status) {
+			return false
+		}
+	}
+	return len(h.Counts) > 0
 }
 
 // drifted tells whether a run found what somebody else had changed.
