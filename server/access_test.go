@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -320,11 +321,59 @@ func TestOnlyDeclaredCellsAnswer(t *testing.T) {
 	t.Logf("%d cells", cells)
 }
 
+// TestUndeclaredMethodsDoNothing walks the methods that the table does not have, at each of its paths:
+// all of them as the caller who may do everything, one of them as a host.
+func TestUndeclaredMethodsDoNothing(t *testing.T) {
+	r := start(t)
+	declared := map[string][]string{}
+	table := (&api.API{}).Routes(web.Pages{}.Routes()...)
+	for _, route := range table {
+		for _, other := range table {
+			if covers(other.Path, named(route.Path)) { // /signin/:code is also /signin/oidc
+				declared[route.Path] = append(declared[route.Path], other.Method)
+			}
+		}
+	}
+	cert, _, _, _ := r.enroll(t, "h1")
+	host, cells := r.overTLS(r.at.Agents, cert), 0
+	for path, methods := range declared {
+		tried := 0
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "BREW", "get"} {
+			if slices.Contains(methods, method) {
+				continue
+			}
+			callers := []client{r.socket()}
+			if tried++; tried == 1 {
+				callers = append(callers, host)
+			}
+			for _, c := range callers {
+				cells++
+				code, body, err := c.try(method, named(path), map[string]string{})
+				if err != nil || code != http.StatusMethodNotAllowed && code != http.StatusNotFound && code != http.StatusTooManyRequests {
+					t.Errorf("%s %s, of which the table has %v: %d, %v: %.100s", method, path, methods, code, err, body)
+				}
+			}
+		}
+	}
+	t.Logf("%d cells", cells)
+}
+
+// covers tells whether a path of the table stands for an address.
+func covers(path, address string) bool {
+	want, have := strings.Split(path, "/"), strings.Split(address, "/")
+	return slices.EqualFunc(want, have, func(w, h string) bool { return w == h || strings.HasPrefix(w, ":") })
+}
+
+// named is a path with something in the place of each name.
+func named(path string) string {
+	return strings.NewReplacer(":digest", strings.Repeat("0", 64), ":number", "1", ":name", "nobody", ":id", "nothing", ":hash", "x").Replace(path)
+}
+
 // passes tells whether the request got past identity and access to the route's own code.
 // Waiting out a full bucket keeps the rate limit from answering in its place.
 func (r *running) passes(t *testing.T, c client, route api.Route) (bool, string) {
 	t.Helper()
-	path := strings.NewReplacer(":digest", strings.Repeat("0", 64), ":number", "1", ":name", "nobody", ":id", "nothing", ":hash", "x").Replace(route.Path)
+	path := named(route.Path)
 	for {
 		code, body, err := c.try(route.Method, path, map[string]string{"surely": "no field of anything"})
 		if err != nil {

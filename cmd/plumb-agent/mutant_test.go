@@ -59,12 +59,15 @@ func TestMadReleasesLeaveTheLastGoodOne(t *testing.T) {
 		if code != 0 && code != 2 || strings.Contains(problems, "\ngoroutine ") {
 			t.Fatalf("release %d: exit %d, %.400s\nof %.400q", v+2, code, problems, text)
 		}
-		if code == 2 {
-			refused++
-		}
 		held, err := (&state.Dir{Path: h.state}).Releases()
 		if err != nil || held.Good == nil {
 			t.Fatalf("release %d cost the last good one: %+v, %v", v+2, held, err)
+		}
+		if code == 2 {
+			refused++
+		}
+		if failed := held.Quarantined != nil && held.Quarantined.Number == v+2; held.Good.Number > v+2 || (code == 2) != failed || failed == (held.Good.Number == v+2) {
+			t.Fatalf("exit %d after release %d, but %+v is in force and %+v in quarantine", code, v+2, held.Good, held.Quarantined)
 		}
 		if (v+1)%500 == 0 {
 			t.Logf("%d releases, %d of them refused", v+1, refused)
