@@ -56,8 +56,9 @@ bench-herd: build ## 100,000 hosts that enrol and return within five minutes; a 
 	@go run ./testenv/load -bin bin -what herd -for 5m
 
 .PHONY: bench-fleet
-bench-fleet: ## Questions about 10,000 and 100,000 hosts, in SQLite and PostgreSQL
+bench-fleet: ## Questions about 10,000 and 100,000 hosts, in SQLite and PostgreSQL, and their pages
 	@go test ./server/store -run '^$$' -bench Fleet -benchtime 20x -timeout 60m
+	@go test ./server/web -run '^$$' -bench Pages -benchtime 5x -timeout 60m
 
 .PHONY: microbench
 microbench: ## Go's benchmarks of single packages
