@@ -51,6 +51,9 @@ type Agent struct {
 	Begin Begin
 	// Facts finds out about the host.
 	Facts func(context.Context) (inventory.Facts, error)
+	// Database is what Facts shares with the run that follows at once; nil shares nothing. A daemon
+	// reads anew in each round.
+	Database *system.DpkgMemory
 	// Decode makes the resource of a catalog entry; nil means [modules.Decode].
 	Decode func(policies.Resource) (modules.Resource, error)
 	// FetchLists fetches the package lists; nil asks the host's package manager.
@@ -136,7 +139,7 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 	}
 	runner := &run.Runner{Decode: a.Decode, Journal: journal, Audit: j.audit, Frozen: j.frozen, Limit: resourceLimit,
 		Trial: j.trial, Lapsed: j.lapsed, Refused: j.refused, Live: j.live, Now: a.Now,
-		System: &system.System{Root: a.Root, Tree: j.tree, State: files, Orders: j.orders, Frozen: j.frozen, Now: a.Now}}
+		System: &system.System{Root: a.Root, Tree: j.tree, State: files, Orders: j.orders, Frozen: j.frozen, Database: a.Database, Now: a.Now}}
 	runner.Zone, runner.Untimed = timing(j)
 	runner.Flapping = a.flapping(j.started)
 	if j.only != nil && j.last.Result.Catalog == j.comp.Digest && j.last.Audit == j.audit {

@@ -15,6 +15,7 @@ import (
 	"plumb/agent"
 	"plumb/agent/protocol"
 	"plumb/agent/trust"
+	"plumb/modules/system"
 	"plumb/policies"
 	"plumb/policies/patch"
 )
@@ -37,6 +38,7 @@ func (a *app) apply(args []string) error {
 	if err != nil {
 		return err
 	}
+	a.database = new(system.DpkgMemory)
 	one, err := a.open(true)
 	if err != nil {
 		return err

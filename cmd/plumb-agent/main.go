@@ -41,6 +41,7 @@ func main() {
 type app struct {
 	stdout, stderr io.Writer
 	state, root    string
+	database       *system.DpkgMemory // see [agent.Agent]
 }
 
 const usage = `usage: plumb-agent COMMAND [FLAGS]
@@ -184,14 +185,15 @@ func (a *app) open(lock bool) (*agent.Agent, error) {
 	when, _ := time.Parse(time.RFC3339, built) // unknown is the zero time, which bounds nothing
 	log := slog.New(slog.NewTextHandler(a.stderr, nil))
 	return &agent.Agent{Dir: dir, Root: a.root, Version: version, Built: when, Instance: agent.Instance(a.root), Reserve: lock, Now: time.Now,
-		Log: log, Compile: agent.InChild(compiler.Compiler{}), Begin: agent.BeginInChild(compiler.Compiler{}), Facts: collector(a.root, a.state, log)}, nil
+		Log: log, Compile: agent.InChild(compiler.Compiler{}), Begin: agent.BeginInChild(compiler.Compiler{}),
+		Database: a.database, Facts: a.collector(log)}, nil
 }
 
 // collector finds out about the host each time, and says once what it could not find out.
-func collector(root, state string, log *slog.Logger) func(context.Context) (inventory.Facts, error) {
+func (a *app) collector(log *slog.Logger) func(context.Context) (inventory.Facts, error) {
 	told := map[string]bool{}
 	return func(ctx context.Context) (inventory.Facts, error) {
-		found, warnings, err := facts.Collect(ctx, &system.System{Root: root, State: state})
+		found, warnings, err := facts.Collect(ctx, &system.System{Root: a.root, State: a.state, Database: a.database})
 		for _, text := range warnings {
 			if !told[text] {
 				told[text] = true

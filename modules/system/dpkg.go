@@ -114,8 +114,8 @@ func (d *Dpkg) label(p Package) string {
 	return p.Name + ":" + p.Arch
 }
 
-// dpkgMemory keeps the database of a run; its zero value has not read it yet.
-type dpkgMemory struct {
+// DpkgMemory keeps the database of a run; its zero value has not read it yet.
+type DpkgMemory struct {
 	mu   sync.Mutex
 	read *Dpkg
 	seen stamp // of the status file, before it was read
@@ -124,26 +124,35 @@ type dpkgMemory struct {
 // Dpkg reads dpkg's database, and again only when its status file has been replaced. The
 // error wraps [ErrNoDpkg] where there is none.
 func (s *System) Dpkg() (*Dpkg, error) {
-	s.dpkg.mu.Lock()
-	defer s.dpkg.mu.Unlock()
+	m := s.dpkgMemory()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	now := s.stampOf(dpkgDir + "/status")
-	if s.dpkg.read != nil && now == s.dpkg.seen {
-		return s.dpkg.read, nil
+	if m.read != nil && now == m.seen {
+		return m.read, nil
 	}
 	d, err := readDpkg(s)
 	if err != nil {
 		return nil, err
 	}
-	s.dpkg.read, s.dpkg.seen = d, now
+	m.read, m.seen = d, now
 	return d, nil
 }
 
 // ForgetDpkg makes the next [System.Dpkg] read again: a package manager that was killed may
 // have left its last word in the journal only.
 func (s *System) ForgetDpkg() {
-	s.dpkg.mu.Lock()
-	defer s.dpkg.mu.Unlock()
-	s.dpkg.read = nil
+	m := s.dpkgMemory()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.read = nil
+}
+
+func (s *System) dpkgMemory() *DpkgMemory {
+	if s.Database != nil {
+		return s.Database
+	}
+	return &s.dpkg
 }
 
 const (

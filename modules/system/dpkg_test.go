@@ -223,3 +223,22 @@ func FuzzScanStatus(f *testing.F) {
 		})
 	})
 }
+
+func TestSystemsThatShareADatabaseReadItOnce(t *testing.T) {
+	root, shared := t.TempDir(), new(DpkgMemory)
+	status := filepath.Join(root, "var/lib/dpkg/status")
+	must(t, os.MkdirAll(filepath.Dir(status), 0o755))
+	must(t, os.WriteFile(status, []byte("Package: a\nVersion: 1\nStatus: install ok installed\n"), 0o644))
+	first, err := (&System{Root: root, Database: shared}).Dpkg()
+	must(t, err)
+	if again, err := (&System{Root: root, Database: shared}).Dpkg(); err != nil || again != first {
+		t.Errorf("Dpkg() read again: %v", err)
+	}
+	must(t, os.WriteFile(status+"-new", []byte("Package: a\nVersion: 2\nStatus: install ok installed\n"), 0o644))
+	must(t, os.Rename(status+"-new", status))
+	second, err := (&System{Root: root, Database: shared}).Dpkg()
+	must(t, err)
+	if p, _ := second.Find("a"); p.Version != "2" {
+		t.Errorf("Find(a) = %+v, want the version that is there now", p)
+	}
+}

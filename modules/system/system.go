@@ -37,12 +37,15 @@ type System struct {
 	RebootWanted string
 	// Manager stands in for the package manager that would be found on the host.
 	Manager PackageManager
+	// Database keeps what was read of dpkg's database for others who look at the host in the same
+	// moment; nil is a memory of its own.
+	Database *DpkgMemory
 	// Now is the host's clock for what depends on the time; nil is time.Now.
 	Now func() time.Time
 
 	trails trails
 	owners ownerMemory
-	dpkg   dpkgMemory
+	dpkg   DpkgMemory
 	apt    aptMemory
 	sshd   sshdMemory
 	units  unitMemory
