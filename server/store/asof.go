@@ -67,6 +67,39 @@ func (s *Store) alikeAt(ctx context.Context, t time.Time) ([]Alike, error) {
 	return list(rows, err, func(scan func(...any) error) (a Alike, err error) { return a, scan(&a.Catalog, &a.Result, &a.Hosts) })
 }
 
+// StandingsAt groups the hosts that were enrolled at an instant by how they stood, without a sample. Those that had
+// not reported yet stand without a catalog.
+func (s *Store) StandingsAt(ctx context.Context, t time.Time) ([]Standing, error) {
+	rows, err := s.r.QueryContext(ctx, `SELECT COALESCE(f.catalog, ''), COALESCE(f.result, ''), CASE WHEN i.status = 'stale' THEN 1 ELSE 0 END, COUNT(*)
+		FROM hosts h LEFT JOIN intervals i ON i.host = h.id AND `+lasts+` LEFT JOIN intervals f ON f.id =
+			CASE WHEN i.catalog <> '' THEN i.id ELSE (SELECT b.id FROM intervals b WHERE b.host = i.host AND b.catalog <> '' AND b.since <= i.since AND b.id <= i.id
+				ORDER BY b.since DESC, b.id DESC LIMIT 1) END
+		WHERE h.enrolled <= $1 AND (h.revoked = 0 OR h.revoked > $1) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`, ms(t))
+	all, err := list(rows, err, func(scan func(...any) error) (one Standing, err error) {
+		var silent int
+		err = scan(&one.Catalog, &one.Result, &silent, &one.Hosts)
+		one.Silent = silent != 0
+		return one, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot group hosts by how they stood at %s: %w", t.Format(time.RFC3339), err)
+	}
+	return all, nil
+}
+
+// RollAt calls the hosts that were enrolled at an instant, by name. What no interval tells is left out.
+func (s *Store) RollAt(ctx context.Context, t time.Time) ([]Entry, error) {
+	rows, err := s.r.QueryContext(ctx, `SELECT h.id, h.name, h.labels, COALESCE(i.status, ''), COALESCE(i.since, 0), COALESCE(i.release, 0), CASE WHEN i.until <> 0 AND i.last_checkin <= $1 THEN i.last_checkin ELSE 0 END,
+			0, 0, COALESCE(i.audit, 0), '', COALESCE(i.expired, 0), COALESCE(i.problem, ''), COALESCE(b.os, ''), COALESCE(b.words, ''), ''
+		FROM hosts h LEFT JOIN intervals i ON i.host = h.id AND `+lasts+` LEFT JOIN briefs b ON b.facts = i.facts
+		WHERE h.enrolled <= $1 AND (h.revoked = 0 OR h.revoked > $1) ORDER BY h.name, h.id`, ms(t))
+	all, err := list(rows, err, scanEntry)
+	if err != nil {
+		return nil, fmt.Errorf("cannot call the hosts of %s: %w", t.Format(time.RFC3339), err)
+	}
+	return all, nil
+}
+
 // HostAt returns the host that had the name at an instant, or the one that had it last, and the
 // interval that lasted then, or the last one: ErrNotFound when there was none. Fields of the host
 // that only its newest report or call tells are as they are now.

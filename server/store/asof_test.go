@@ -31,6 +31,7 @@ func TestPastAt(t *testing.T) {
 				sum += n
 			}
 			same(t, fmt.Sprint("hosts at ", at), sum, p.Total)
+			agree(t, s, at, p)
 			told, instants = append(told, p), append(instants, at)
 		}
 		_, err := s.MarkStale(ctx, start.Add(20*time.Hour), start.Add(21*time.Hour))
@@ -41,6 +42,32 @@ func TestPastAt(t *testing.T) {
 			same(t, fmt.Sprint("the fleet at ", at, ", asked later"), again, told[i])
 		}
 	})
+}
+
+// agree is that the lists of an instant say the same as its counts.
+func agree(t *testing.T, s *Store, at time.Time, p Past) {
+	t.Helper()
+	entries, err := s.RollAt(t.Context(), at)
+	must(t, err)
+	counts := map[policies.Status]int{}
+	for _, e := range entries {
+		counts[e.Status]++
+	}
+	same(t, fmt.Sprint("the roll at ", at), counts, p.Status)
+	standings, err := s.StandingsAt(t.Context(), at)
+	must(t, err)
+	hosts, alike := 0, map[[2]string]int{}
+	for _, one := range standings {
+		if hosts += one.Hosts; one.Catalog != "" {
+			alike[[2]string{one.Catalog, one.Result}] += one.Hosts
+		}
+	}
+	want := map[[2]string]int{}
+	for _, one := range p.Alike {
+		want[[2]string{one.Catalog, one.Result}] += one.Hosts
+	}
+	same(t, fmt.Sprint("hosts that stand somehow at ", at), hosts, p.Total)
+	same(t, fmt.Sprint("hosts that stand alike at ", at), alike, want)
 }
 
 // TestHostAt has two hosts of one name, the one after the other.

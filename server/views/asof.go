@@ -12,8 +12,10 @@ import (
 
 // What is not in the rows of the past, by the names of its fields.
 const (
-	unknownOfFleet = "flapping, mismatch, policy.mode, policy.signers, policy.commit, policy.upstream, policy.problem, rollout"
-	unknownOfHost  = "agent, mismatch, paused, ran, reports, verified"
+	unknownOfFleet  = "flapping, mismatch, policy.mode, policy.signers, policy.commit, policy.upstream, policy.problem, rollout"
+	unknownOfRoll   = "flapping, groups, last_seen where it is not shown, mismatch, paused, rings"
+	unknownOfWanted = "policies that no host had, and titles of policies"
+	unknownOfHost   = "agent, mismatch, paused, ran, reports, verified"
 )
 
 // FleetAt returns how the fleet stood at an instant. What nobody wrote down is left out, and
@@ -85,6 +87,65 @@ func (r Reader) DetailAt(ctx context.Context, name string, t time.Time) (Detail,
 	}
 	d.Facts, err = r.object(ctx, store.KindFacts, i.Facts)
 	return d, err
+}
+
+// RollAt calls the roll of an instant, and names what nobody wrote down then.
+func (r Reader) RollAt(ctx context.Context, t time.Time) (roll *Roll, unknown string, err error) {
+	entries, err := r.Store.RollAt(ctx, t)
+	if err != nil {
+		return nil, "", err
+	}
+	return newRoll(entries, nil, nil, t), unknownOfRoll, nil
+}
+
+// ComplianceAt tells how the fleet stood at an instant, and names what nobody wrote down then. It reads what
+// was found then anew each time: findings are those of now.
+func (r Reader) ComplianceAt(ctx context.Context, t time.Time) (c Compliance, unknown string, err error) {
+	list, err := r.Store.StandingsAt(ctx, t)
+	if err != nil {
+		return Compliance{}, "", err
+	}
+	m, count := &Memory{heads: map[string]*head{}, catalogs: map[string]*outline{}}, newCensus()
+	for _, one := range list {
+		count.hosts += one.Hosts
+		if !answered(one.Catalog, one.Result) {
+			count.unanswered += one.Hosts
+			continue
+		}
+		if m.catalogs[one.Catalog] == nil {
+			if err := m.outline(ctx, r.Store, one.Catalog); err != nil {
+				return Compliance{}, "", err
+			}
+		}
+		faults, err := r.faultsOf(ctx, m, one)
+		if err != nil {
+			return Compliance{}, "", err
+		}
+		count.stand(one, m.catalogs[one.Catalog], faults)
+	}
+	for catalog, n := range count.catalogs {
+		count.wanted(m.catalogs[catalog], n)
+	}
+	return count.compliance(), unknownOfWanted, nil
+}
+
+// faultsOf reads what did not pass from a stored result.
+func (r Reader) faultsOf(ctx context.Context, m *Memory, one store.Standing) ([]fault, error) {
+	rows, err := r.rows(ctx, one.Catalog, one.Result)
+	if err != nil {
+		return nil, err
+	}
+	places, faults := m.catalogs[one.Catalog].byAddress(), []fault{}
+	for _, row := range rows {
+		h := places[row.Address]
+		if h == nil {
+			h = m.shared(head{Address: row.Address, foreign: true})
+		}
+		if !row.Status.Passing() && row.Status != policies.NotApplicable {
+			faults = append(faults, fault{h, row.Status})
+		}
+	}
+	return faults, nil
 }
 
 // was is the host with what its interval tells, and without what it does not.

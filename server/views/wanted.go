@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"plumb/policies"
 	"plumb/server/store"
@@ -27,13 +28,26 @@ func (r Reader) Wanted(ctx context.Context, name string) (map[string][]Wanted, e
 	if err != nil {
 		return nil, fmt.Errorf("cannot find the host %q: %w", name, err)
 	}
+	return r.wantedBy(ctx, h.Catalog)
+}
+
+// WantedAt is Wanted as of an instant.
+func (r Reader) WantedAt(ctx context.Context, name string, t time.Time) (map[string][]Wanted, error) {
+	_, i, err := r.Store.HostAt(ctx, name, t)
+	if err != nil {
+		return nil, fmt.Errorf("cannot find the host %q as of %s: %w", name, t.UTC().Format(time.RFC3339), err)
+	}
+	return r.wantedBy(ctx, i.Catalog)
+}
+
+func (r Reader) wantedBy(ctx context.Context, digest string) (map[string][]Wanted, error) {
 	var catalog policies.Catalog
-	raw, err := r.object(ctx, store.KindCatalog, h.Catalog)
+	raw, err := r.object(ctx, store.KindCatalog, digest)
 	if err != nil || raw == nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(raw, &catalog); err != nil {
-		return nil, fmt.Errorf("cannot decode the catalog of %s: %w", name, err)
+		return nil, fmt.Errorf("cannot decode the catalog %.12s: %w", digest, err)
 	}
 	all := map[string][]Wanted{}
 	for _, one := range catalog.Resources {

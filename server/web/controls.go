@@ -10,6 +10,7 @@ import (
 // controlsPage is how the fleet stands with the controls that resources are evidence for.
 type controlsPage struct {
 	frame
+	Past       past
 	Compliance views.Compliance
 	Frameworks []framework
 }
@@ -31,11 +32,15 @@ type controlRow struct {
 }
 
 func (s *site) controls(c *api.Call) (any, error) {
-	all, err := s.compliance(c)
+	all, then, err := s.complianceThen(c, "/controls")
 	if err != nil {
 		return nil, err
 	}
-	return s.show("controls", controlsPage{frame: s.frame(c, "Controls", "/controls"), Compliance: all, Frameworks: frameworks(all.Frameworks)})
+	list := frameworks(all.Frameworks)
+	for _, f := range list {
+		f.then(then)
+	}
+	return s.show("controls", controlsPage{frame: then.moved(s.frame(c, "Controls", "/controls")), Past: then, Compliance: all, Frameworks: list})
 }
 
 // verdicts are those of a control in the order of the bar.
@@ -62,6 +67,19 @@ func frameworks(list []views.ControlFramework) []framework {
 		all = append(all, f)
 	}
 	return all
+}
+
+// then makes it one of the past: the lists behind its numbers are those of now, and not its own.
+func (f framework) then(p past) {
+	if !p.Is() {
+		return
+	}
+	for i := range f.Bar {
+		f.Bar[i].Link = p.To("/controls") + f.Bar[i].Link[len("/controls"):]
+	}
+	for i := range f.Controls {
+		f.Controls[i].Link, f.Controls[i].Drift, f.Controls[i].Bar = "", "", unlinked(f.Controls[i].Bar)
+	}
 }
 
 // Title is what the framework is called.

@@ -178,8 +178,10 @@ func heads(q url.Values) []head {
 // sorted keeps of an address how the list is sorted.
 func sorted(q url.Values) url.Values {
 	to := url.Values{}
-	if by := q.Get("sort"); by != "" {
-		to.Set("sort", by)
+	for _, name := range []string{"sort", "as_of"} {
+		if value := q.Get(name); value != "" {
+			to.Set(name, value)
+		}
 	}
 	return to
 }
@@ -187,7 +189,7 @@ func sorted(q url.Values) url.Values {
 // kept are the parameters that a search does not have a field for.
 func kept(q url.Values) []pair {
 	var list []pair
-	for _, name := range []string{"status", "state", "group", "release", "os", "ring", "label", "sort"} {
+	for _, name := range []string{"status", "state", "group", "release", "os", "ring", "label", "sort", "as_of"} {
 		for _, value := range q[name] {
 			list = append(list, pair{name, value})
 		}

@@ -126,7 +126,7 @@ func (f *fleet) report(id inventory.HostID, r report) {
 }
 
 func (f *fleet) result(changed map[string]policies.ResourceResult) policies.Result {
-	var result policies.Result
+	result := policies.Result{Catalog: f.put(store.KindCatalog, someCatalog())}
 	for _, r := range someCatalog().Resources {
 		one, ok := changed[r.Address]
 		if !ok {

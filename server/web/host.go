@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"plumb/policies"
@@ -16,6 +17,7 @@ import (
 // hostPage is one host: what is wrong, since when, from which line of policy, and what happened.
 type hostPage struct {
 	frame
+	Past past
 	Host views.Detail
 	// Groups are those of policy that it is in.
 	Groups []string
@@ -67,31 +69,68 @@ const (
 
 func (s *site) host(c *api.Call) (any, error) {
 	ctx, name := c.Request.Context(), c.Param("name")
-	detail, err := s.Read().Detail(ctx, name)
+	then, err := instantOf(c, "/hosts/"+url.PathEscape(name), query(c, "days"))
 	if err != nil {
-		return nil, unknownHost(err, name)
+		return nil, err
 	}
-	p := hostPage{frame: s.frame(c, detail.Name, "/hosts"), Host: detail, Facts: factGroups(detail.Facts)}
+	detail, err := s.detail(ctx, name, then)
+	if err != nil {
+		return nil, err
+	}
+	then.Unknown = detail.Unknown
+	p := hostPage{frame: then.moved(s.frame(c, detail.Name, "/hosts")), Past: then, Host: detail, Facts: factGroups(detail.Facts)}
 	cut := min(len(detail.Events), hostEvents)
-	p.Events, p.More = eventList{First: detail.Events[:cut], Now: c.Now}, len(detail.Events) > cut
+	p.Events, p.More = eventList{First: detail.Events[:cut], Now: p.Now}, len(detail.Events) > cut
 	days := courseSpan(c)
-	drawn, err := s.Read().Course(ctx, name, c.Now.AddDate(0, 0, -days), c.Now)
+	drawn, err := s.Read().Course(ctx, name, p.Now.AddDate(0, 0, -days), p.Now)
 	if err != nil {
 		return nil, err
 	}
 	p.Course = newCourse(drawn, detail.Name, days)
-	if p.Software, err = s.software(ctx, name, detail.Facts, c.Now); err != nil {
-		return nil, err
+	for i := range p.Course.Spans {
+		p.Course.Spans[i].Link = then.To(p.Course.Spans[i].Link)
 	}
-	if err := s.fares(ctx, &p); err != nil {
+	if then.Is() {
+		err = s.faredThen(ctx, &p)
+	} else {
+		err = s.fares(ctx, &p)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return s.show("host", p)
 }
 
+// detail is the host as it is, or was.
+func (s *site) detail(ctx context.Context, name string, then past) (d views.Detail, err error) {
+	if !then.Is() {
+		d, err = s.Read().Detail(ctx, name)
+		return d, unknownHost(err, name)
+	}
+	d, err = s.Read().DetailAt(ctx, name, then.At)
+	if errors.Is(err, store.ErrNotFound) {
+		return d, &api.Error{Code: http.StatusNotFound, Text: fmt.Sprintf("there was no host %q at %s", name, exactly(then.At)), Hint: "ask about a later time"}
+	}
+	return d, err
+}
+
+// faredThen fills in how the host stood with its resources. Nobody wrote down what was on offer then, and in which groups it was.
+func (s *site) faredThen(ctx context.Context, p *hostPage) error {
+	p.Past.Unknown += ", groups, patches, updates on offer, since when a resource did not pass"
+	wanted, err := s.Read().WantedAt(ctx, p.Host.Name, p.Past.At)
+	if err != nil {
+		return err
+	}
+	p.rows(nil, wanted)
+	return nil
+}
+
 // fares fills in how the host stands with its resources and with patches.
 func (s *site) fares(ctx context.Context, p *hostPage) (err error) {
 	name := p.Host.Name
+	if p.Software, err = s.software(ctx, name, p.Host.Facts, p.Now); err != nil {
+		return err
+	}
 	if p.Groups, err = s.Read().GroupsOf(ctx, name); err != nil {
 		return err
 	}
@@ -106,8 +145,17 @@ func (s *site) fares(ctx context.Context, p *hostPage) (err error) {
 	if err != nil {
 		return err
 	}
+	p.rows(opened, wanted)
+	return nil
+}
+
+// rows puts each resource where it belongs. Where values come from is told of now only.
+func (p *hostPage) rows(opened map[string]time.Time, wanted map[string][]views.Wanted) {
 	for i, r := range p.Host.Resources {
-		one := wrong{Resource: r, Opened: opened[r.Address], Explain: explainLink(name, r.Address), Release: p.Host.Release, Commit: p.Host.Commit, Now: p.Now}
+		one := wrong{Resource: r, Opened: opened[r.Address], Explain: explainLink(p.Host.Name, r.Address), Release: p.Host.Release, Commit: p.Host.Commit, Now: p.Now}
+		if p.Past.Is() {
+			one.Explain = ""
+		}
 		switch {
 		case r.Status == policies.Repaired:
 			p.Mended = append(p.Mended, one)
@@ -120,7 +168,6 @@ func (s *site) fares(ctx context.Context, p *hostPage) (err error) {
 		}
 		p.Resources = append(p.Resources, d)
 	}
-	return nil
 }
 
 // opened tells for each resource of the host that does not pass when it stopped passing.

@@ -58,7 +58,10 @@ func TestHostileTexts(t *testing.T) {
 	ctx := browser(t)
 	drawn := 0
 	draw := func() string { drawn++; return texts[drawn%len(texts)] }
-	breakOut := func() string { drawn++; return fmt.Sprint(drawn, `'"></title></textarea><img src=x onerror=console.log('`+hostile.Canary+`')>`) }
+	breakOut := func() string {
+		drawn++
+		return fmt.Sprint(drawn, `'"></title></textarea><img src=x onerror=console.log('`+hostile.Canary+`')>`)
+	}
 	loads, shown := 0, map[string]bool{}
 	for n := range 1 + times(1, 12) {
 		next := draw
@@ -159,7 +162,7 @@ func watched(t *testing.T, ctx context.Context) *faults {
 // security policy alone stops each of them.
 func TestHostileTextsBite(t *testing.T) {
 	ctx := browser(t)
-	texts := hostile.Texts(1, times(150, 5000))
+	texts := hostile.Texts(1, times(150, 1000))
 	raw := newRawPages(t, texts, newFleet(t).visit("/").Header.Get("Content-Security-Policy"))
 	watch := watched(t, ctx)
 	ran := 0
@@ -208,7 +211,9 @@ func (r *rawPages) sings(t *testing.T, ctx context.Context, watch *faults, n int
 	t.Helper()
 	r.asked.Store(false)
 	watch.take()
-	must(t, chromedp.Do(ctx, chromedp.Navigate(fmt.Sprintf("%s/raw/%d%s", r.URL, n, policy))))
+	if err := chromedp.Do(ctx, chromedp.Navigate(fmt.Sprintf("%s/raw/%d%s", r.URL, n, policy))); err != nil {
+		return policy == "" // it went elsewhere, which is no script
+	}
 	title, err := chromedp.Run(ctx, chromedp.Title())
 	must(t, err)
 	wrote := slices.ContainsFunc(watch.take(), func(said string) bool { return strings.HasPrefix(said, "a script wrote") })

@@ -16,6 +16,7 @@ import (
 // hostsPage lists hosts, a page at a time, beside what tells them apart.
 type hostsPage struct {
 	frame
+	Past past
 	// Text is what was searched for.
 	Text  string
 	Hosts []views.Host
@@ -55,16 +56,26 @@ func (s *site) hosts(c *api.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	roll, err := s.roll(c.Request.Context(), c.Now)
+	then, err := instantOf(c, "/hosts", q)
+	if err != nil {
+		return nil, err
+	}
+	var roll *views.Roll
+	if then.Is() {
+		q.Set("as_of", then.At.Format(time.RFC3339))
+		roll, then.Unknown, err = s.Read().RollAt(c.Request.Context(), then.At)
+	} else {
+		roll, err = s.roll(c.Request.Context(), c.Now)
+	}
 	if err != nil {
 		return nil, err
 	}
 	found := roll.Page(f)
-	p := hostsPage{frame: s.frame(c, "Hosts", "/hosts"), Text: f.Text, Hosts: found.Hosts, Clear: link("/hosts", sorted(q), "")}
+	p := hostsPage{frame: then.moved(s.frame(c, "Hosts", "/hosts")), Past: then, Text: f.Text, Hosts: found.Hosts, Clear: link("/hosts", sorted(q), "")}
 	p.Chips, p.Heads, p.Kept = chips(q), heads(q), kept(q)
 	p.Facets, p.More = facets(found.Facets, q)
 	p.Summary = hostSummary(found)
-	if age := c.Now.Sub(roll.At); age >= 10*time.Second {
+	if age := c.Now.Sub(roll.At); age >= 10*time.Second && !then.Is() {
 		p.Age = views.Ago(age)
 	}
 	if f.After != "" {

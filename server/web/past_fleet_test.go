@@ -178,6 +178,8 @@ func (f *fleet) showAlerts() {
 // pastPages are the pages that show more when there is a past.
 var pastPages = map[string]string{"overview": "/?period=30d", "overview-90d": "/?period=90d", "policies": "/policies", "policy": "/policies/ssh_baseline", "controls": "/controls",
 	"standing": "/standing?policy=ssh_baseline", "kpis": "/kpis", "kpis-90d": "/kpis?from=2026-08-23", "alerts": "/alerts", "events": "/events?what=drift&from=2026-11-01",
+	"hosts-then": "/hosts?as_of=2026-09-24T18:00", "host-then": "/hosts/app01.example.org?as_of=2026-09-24T18:00", "policies-then": "/policies?as_of=2026-09-24T18:00",
+	"policy-then": "/policies/time?as_of=2026-09-24T18:00", "controls-then": "/controls?as_of=2026-09-24T18:00",
 	"changes": "/changes", "change": "/changes/5", "policy-new": "/policies/tmp_mounts"}
 
 // TestPastScreenshots makes pictures of a fleet with months behind it, and of a new server.

@@ -15,6 +15,7 @@ import (
 // policiesPage is how the fleet stands with each policy.
 type policiesPage struct {
 	frame
+	Past       past
 	Compliance views.Compliance
 	Policies   []policyRow
 }
@@ -52,11 +53,15 @@ func (r *policyRow) withDeclared() {
 }
 
 func (s *site) policies(c *api.Call) (any, error) {
-	all, err := s.compliance(c)
+	all, then, err := s.complianceThen(c, "/policies")
 	if err != nil {
 		return nil, err
 	}
-	return s.show("policies", policiesPage{frame: s.frame(c, "Policies", "/policies"), Compliance: all, Policies: policyRows(all)})
+	rows := policyRows(all)
+	for i := range rows {
+		rows[i].then(then)
+	}
+	return s.show("policies", policiesPage{frame: then.moved(s.frame(c, "Policies", "/policies")), Past: then, Compliance: all, Policies: rows})
 }
 
 // policyRows are the policies, those with the most hosts that fail first and those without hosts last.
@@ -85,6 +90,20 @@ func newPolicyRow(all views.Compliance, p views.PolicyStanding) policyRow {
 	return row
 }
 
+// then makes it a row of the past: the lists behind its numbers are those of now, and not its own.
+func (r *policyRow) then(p past) {
+	if p.Is() {
+		r.Link, r.All, r.Failing, r.Bar = p.To(r.Link), "", "", unlinked(r.Bar)
+	}
+}
+
+func unlinked(bar []piece) []piece {
+	for i := range bar {
+		bar[i].Link = ""
+	}
+	return bar
+}
+
 // shareOf is how many of the hosts that count pass. Nobody is no share.
 func shareOf(t views.Tally) string {
 	if t.InScope() == 0 {
@@ -96,7 +115,8 @@ func shareOf(t views.Tally) string {
 // policyPage is one policy: what it says, and where it is not so.
 type policyPage struct {
 	frame
-	Row policyRow
+	Past past
+	Row  policyRow
 	// Undescribed says why it is not known what the policy says of itself.
 	Undescribed string
 	Resources   []resourceRow
@@ -117,17 +137,18 @@ type resourceRow struct {
 }
 
 func (s *site) policyPage(c *api.Call) (any, error) {
-	all, err := s.compliance(c)
+	name := c.Param("name")
+	all, then, err := s.complianceThen(c, "/policies/"+url.PathEscape(name))
 	if err != nil {
 		return nil, err
 	}
-	name := c.Param("name")
 	i := slices.IndexFunc(all.Policies, func(p views.PolicyStanding) bool { return p.Name == name })
 	if i < 0 {
 		return nil, &api.Error{Code: http.StatusNotFound, Text: fmt.Sprintf("no host has a policy %q, nor has the newest release", name), Hint: "the page of policies lists all that there are"}
 	}
 	row := newPolicyRow(all, all.Policies[i])
-	p := policyPage{frame: s.frame(c, row.Title(), "/policies"), Row: row, Undescribed: all.Undescribed, Unanswered: all.Unanswered}
+	row.then(then)
+	p := policyPage{frame: then.moved(s.frame(c, row.Title(), "/policies")), Past: then, Row: row, Undescribed: all.Undescribed, Unanswered: all.Unanswered}
 	for _, r := range p.Row.PolicyStanding.Resources {
 		p.Resources = append(p.Resources, resourceRow{r, standingBar("address", r.Address, r.Status), shareOf(r.Status), standingLink("address", r.Address, "")})
 		if r.Status.Failing() > 0 {
@@ -137,6 +158,12 @@ func (s *site) policyPage(c *api.Call) (any, error) {
 	slices.SortStableFunc(p.Resources, func(a, b resourceRow) int {
 		return cmp.Or(cmp.Compare(b.Status.Failing(), a.Status.Failing()), cmp.Compare(a.Source.File, b.Source.File), cmp.Compare(a.Source.Line, b.Source.Line))
 	})
+	if then.Is() {
+		for i := range p.Resources {
+			p.Resources[i].All, p.Resources[i].Bar = "", unlinked(p.Resources[i].Bar)
+		}
+		return s.show("policy", p)
+	}
 	f := views.StandingFilter{Policy: name, Limit: listedShown}
 	for _, status := range []policies.Status{policies.Failed, policies.Noncompliant, policies.Unexpected} {
 		if f.Status, f.Limit = status, listedShown-len(p.Findings); f.Limit > 0 && p.Row.Status[status] > 0 {

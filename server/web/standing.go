@@ -73,6 +73,19 @@ func (s *site) compliance(c *api.Call) (views.Compliance, error) {
 	return all, err
 }
 
+// complianceThen is compliance as of the instant that the address names, if it names one.
+func (s *site) complianceThen(c *api.Call, path string) (all views.Compliance, then past, err error) {
+	if then, err = instantOf(c, path, nil); err != nil {
+		return all, then, err
+	}
+	if !then.Is() {
+		all, err = s.compliance(c)
+		return all, then, err
+	}
+	all, then.Unknown, err = s.Read().ComplianceAt(c.Request.Context(), then.At)
+	return all, then, err
+}
+
 // standingLink lists the hosts that stand so with one thing: policy, address or control.
 func standingLink(by, name string, status policies.Status) string {
 	q := url.Values{by: {name}}
