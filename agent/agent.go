@@ -111,6 +111,7 @@ type ran struct {
 	catalog policies.Catalog
 	result  policies.Result
 	memory  cause.Memory
+	stood   bool // the catalog is the one that stands, with its secrets
 	journal *run.Journal
 	opens   time.Time // when to wake up for a window
 	soon    bool      // a patch cycle is under way
@@ -169,7 +170,7 @@ func (a *Agent) run(ctx context.Context, j job) (ran, error) {
 	if j.only != nil && j.stand != nil {
 		result, runner.Memory = j.stand.take(result, runner.Memory)
 	}
-	done := ran{catalog, result, runner.Memory, journal, runner.Opens, runner.Soon, "", runner.Astray}
+	done := ran{catalog, result, runner.Memory, j.stand != nil, journal, runner.Opens, runner.Soon, "", runner.Astray}
 	if !j.audit { // a paused host and one in audit mode are never booted
 		done.reboot = run.Plain(runner.System.RebootWanted)
 	}

@@ -44,7 +44,7 @@ func (a *Agent) seals() string {
 // keep makes a run known to whoever starts anew, and to the next mend.
 func (r *round) keep(done finished, last Last) error {
 	s := r.standing
-	if s == nil || s.comp.Digest != done.comp.Digest || s.held != done.held || s.last.Audit != last.Audit || len(last.Result.Resources) != len(s.place) {
+	if s == nil || !done.stood || len(last.Result.Resources) != len(s.place) {
 		r.standing = nil
 		if err := r.keepWhole(last, done.memory); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
@@ -15,6 +16,7 @@ import (
 
 	"plumb/agent/cause"
 	"plumb/agent/watch"
+	"plumb/inventory"
 	"plumb/policies"
 )
 
@@ -181,6 +183,39 @@ func TestMendEndsWhatWasBegun(t *testing.T) {
 	for _, i := range []int{1, 7} {
 		if got := status(last, address(i)); got != policies.Repaired {
 			t.Errorf("%s is %s, want repaired", address(i), got)
+		}
+	}
+}
+
+// The digest of a catalog says nothing of its secrets: those of other facts are not the ones that stand.
+func TestMendWithOtherFacts(t *testing.T) {
+	r := shelf(t, 100)
+	attributes := func() json.RawMessage { return json.RawMessage(`{"path":"/secret","content":"` + r.bootID + `"}`) }
+	plain := r.agent.Compile
+	r.agent.Compile = func(ctx context.Context, raw []byte, host inventory.Host, facts inventory.Facts) (Compiled, error) {
+		c, err := plain(ctx, raw, host, facts)
+		c.Reads, c.Secret = []string{"fact.kernel"}, map[string]json.RawMessage{"file.secret": attributes()}
+		return c, err
+	}
+	r.agent.Facts = func(context.Context) (inventory.Facts, error) {
+		return inventory.Facts{Hostname: "h1", Arch: "amd64", Kernel: r.bootID}, nil
+	}
+	secret := policies.Resource{Address: "file.secret", Kind: "file", Policy: "p", Mode: policies.Enforce, Sensitive: []string{"content"}, Attributes: []byte("{}")}
+	r.publish(2, 0, r.tree("hello", secret))
+	for i, boot := range []string{"boot-1", "boot-2", "boot-2"} {
+		r.bootID = boot
+		r.round()
+		if err := os.WriteFile(filepath.Join(r.root, "secret"), []byte("drift"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.agent.Mend(t.Context(), watch.Event{Drifts: []watch.Drift{{Address: "file.secret"}}}); err != nil {
+			t.Fatal(err)
+		}
+		if raw, err := os.ReadFile(filepath.Join(r.root, "secret")); err != nil || string(raw) != boot {
+			t.Errorf("mend %d wrote %q, %v, want the secret of %s", i, raw, err, boot)
+		}
+		if r.agent.standing == nil || r.compile != 2+min(i, 1) {
+			t.Errorf("after mend %d the policy was compiled %d times", i, r.compile)
 		}
 	}
 }
