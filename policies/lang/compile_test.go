@@ -264,11 +264,3 @@ func TestMistakesKeepSecrets(t *testing.T) {
 		}
 	}
 }
-
-func TestAccessors(t *testing.T) {
-	c := loaded(t, site("group \"g\" { match = true }\npolicy \"p\" {}\nhost \"h\" {}\n"))
-	want := []Declared{{"g", policies.Position{File: "site.hcl", Line: 1}}, {"p", policies.Position{File: "site.hcl", Line: 2}}, {"h", policies.Position{File: "site.hcl", Line: 3}}}
-	if diff := cmp.Diff(want, slices.Concat(c.Groups(), c.Policies(), c.Hosts())); diff != "" {
-		t.Errorf("declared (-want +got):\n%s", diff)
-	}
-}

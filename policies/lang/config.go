@@ -96,39 +96,6 @@ type resource struct {
 	at      hcl.Range
 }
 
-// Declared is one block with a name, for pages and completion.
-type Declared struct {
-	Name   string
-	Source policies.Position
-}
-
-// Groups lists the groups by name.
-func (c *Config) Groups() []Declared {
-	list := []Declared{}
-	for _, name := range sortedKeys(c.groups) {
-		list = append(list, Declared{Name: name, Source: position(c.groups[name].at)})
-	}
-	return list
-}
-
-// Policies lists the policies by name.
-func (c *Config) Policies() []Declared {
-	list := []Declared{}
-	for _, name := range sortedKeys(c.policies) {
-		list = append(list, Declared{Name: name, Source: position(c.policies[name].at)})
-	}
-	return list
-}
-
-// Hosts lists the host blocks by name.
-func (c *Config) Hosts() []Declared {
-	list := []Declared{}
-	for _, name := range sortedKeys(c.hosts) {
-		list = append(list, Declared{Name: name, Source: position(c.hosts[name].at)})
-	}
-	return list
-}
-
 func position(at hcl.Range) policies.Position {
 	return policies.Position{File: at.Filename, Line: at.Start.Line}
 }

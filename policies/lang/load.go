@@ -15,7 +15,7 @@ import (
 )
 
 // Load parses and checks a whole policy tree. It returns all mistakes in one go; with an
-// error among them the Config is of no use but for its accessors.
+// error among them the Config is of no use.
 func Load(tree bundle.Tree) (*Config, []policies.Problem) {
 	return load(tree, modules.Kinds())
 }
