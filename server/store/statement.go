@@ -137,8 +137,14 @@ func (s *Store) execRows(ctx context.Context, tx *sql.Tx, query string, rows [][
 		return result.RowsAffected()
 	}
 	var all int64
-	for _, row := range rows {
-		result, err := execute(ctx, tx, query, row...)
+	wide, insert := ofRows(query, len(rows[0]))
+	for len(rows) > 0 {
+		statement, some := query, rows[:1]
+		if insert && len(rows) >= rowsAtOnce {
+			statement, some = wide, rows[:rowsAtOnce]
+		}
+		rows = rows[len(some):]
+		result, err := execute(ctx, tx, statement, slices.Concat(some...)...)
 		if err != nil {
 			return all, err
 		}
@@ -149,6 +155,16 @@ func (s *Store) execRows(ctx context.Context, tx *sql.Tx, query string, rows [][
 		all += n
 	}
 	return all, nil
+}
+
+// rowsAtOnce is how many rows go to SQLite in one INSERT when there are so many: that costs less than one by one.
+const rowsAtOnce = 10
+
+// ofRows makes an INSERT of rowsAtOnce rows of one that ends with the values of a row.
+func ofRows(query string, columns int) (wide string, insert bool) {
+	head, values, insert := strings.Cut(query, "VALUES (")
+	row := "(?" + strings.Repeat(", ?", columns-1) + ")"
+	return head + "VALUES " + row + strings.Repeat(", "+row, rowsAtOnce-1), insert && strings.HasSuffix(values, ")")
 }
 
 // inColumns is the statement for PostgreSQL whose parameters are columns.

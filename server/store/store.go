@@ -52,7 +52,16 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 		s.Close()
 		return nil, fmt.Errorf("cannot bring the database up to date: %w", err)
 	}
+	s.journalInMemory(ctx)
 	return s, nil
+}
+
+// journalInMemory has SQLite keep what takes back a single statement or savepoint in memory, not in a file. It is said
+// after the migrations, which would sort whole tables there; a connection that did not hear it is only slower.
+func (s *Store) journalInMemory(ctx context.Context) {
+	if !s.postgres {
+		_, _ = s.w.ExecContext(ctx, `PRAGMA temp_store = MEMORY`)
+	}
 }
 
 func connect(dsn string) (*Store, error) {
