@@ -98,7 +98,7 @@ func files(folder string, n int) []sample {
 		began := time.Now()
 		must(how.do(path))
 		took, never := await(began, time.Millisecond, func() bool { return intact(path) })
-		list = append(list, sample{how.name, took, never})
+		list = append(list, sample{way: how.name, took: took, never: never})
 		time.Sleep(rand.N(100 * time.Millisecond))
 	}
 	return list

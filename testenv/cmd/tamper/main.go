@@ -32,12 +32,18 @@ type Figures struct {
 	P95     int64  `json:"p95_ms"`
 	P99     int64  `json:"p99_ms"`
 	Longest int64  `json:"longest_ms"`
+	// After is how much of the longest times came after the stranger's own command had ended.
+	AfterP50     int64 `json:"after_p50_ms,omitempty"`
+	AfterP95     int64 `json:"after_p95_ms,omitempty"`
+	AfterLongest int64 `json:"after_longest_ms,omitempty"`
+	AfterOver1s  int   `json:"after_over_1s,omitempty"`
 }
 
 // sample is one thing that was tampered with.
 type sample struct {
 	way   string
 	took  time.Duration
+	after time.Duration // since who did it was done; 0 where that takes no time
 	never bool
 }
 
@@ -98,7 +104,7 @@ func tell(what string, list []sample) int {
 
 func figures(what, way string, list []sample) Figures {
 	f := Figures{What: what, Way: way, N: len(list)}
-	var took []int64
+	var took, after []int64
 	for _, one := range list {
 		if one.never {
 			f.Never++
@@ -107,13 +113,19 @@ func figures(what, way string, list []sample) Figures {
 		if one.took > time.Second {
 			f.Over1s++
 		}
-		took = append(took, one.took.Milliseconds())
+		if one.after > time.Second {
+			f.AfterOver1s++
+		}
+		took, after = append(took, one.took.Milliseconds()), append(after, one.after.Milliseconds())
 	}
-	if slices.Sort(took); len(took) == 0 {
+	slices.Sort(took)
+	slices.Sort(after)
+	if len(took) == 0 {
 		return f
 	}
-	at := func(share float64) int64 { return took[min(len(took)-1, int(share*float64(len(took))))] }
-	f.P50, f.P95, f.P99, f.Longest = at(.50), at(.95), at(.99), took[len(took)-1]
+	at := func(list []int64, share float64) int64 { return list[min(len(list)-1, int(share*float64(len(list))))] }
+	f.P50, f.P95, f.P99, f.Longest = at(took, .50), at(took, .95), at(took, .99), at(took, 1)
+	f.AfterP50, f.AfterP95, f.AfterLongest = at(after, .50), at(after, .95), at(after, 1)
 	return f
 }
 

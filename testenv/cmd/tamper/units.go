@@ -42,9 +42,11 @@ func units(prefix string, n int) []sample {
 			time.Sleep(time.Millisecond)
 		}
 		must(cmd.Wait())
+		done := time.Now()
 		took, never := await(wrong, time.Millisecond, func() bool { return runs(unit) })
+		after := time.Since(done)
 		time.Sleep(upTime)
-		list = append(list, sample{way, took, never || !runs(unit) || exec.Command("systemctl", "-q", "is-active", unit).Run() != nil})
+		list = append(list, sample{way, took, after, never || !runs(unit) || exec.Command("systemctl", "-q", "is-active", unit).Run() != nil})
 	}
 	return list
 }
