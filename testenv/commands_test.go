@@ -34,6 +34,8 @@ import (
 //	vm boot|daemon                 the virtual machine; vm run COMMAND... runs there
 //	cut|heal|freeze|thaw HOST      faults
 //	line HOST [loss=PERCENT] [rate=RATE] [breaks=BYTES] [stalls=BYTES]
+//	got HOST KIB                   no more than this reached the host since its line was set
+//	connections HOST N             waits until the server has so many connections with the host
 //	reboot|crash|boot HOST         power
 //	apt publish SUITE NAME=VERSION...      the package repository
 //	apt build SUITE NAME=VERSION [postinst=FILE] [depends=TEXT] [PATH=FILE]...
@@ -87,6 +89,8 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"exits":          plain(cmdExits),
 		"line":           plain(cmdLine),
 		"within":         plain(cmdWithin),
+		"got":            plain(cmdGot),
+		"connections":    plain(cmdConnections),
 		"signers":        plain(cmdSigners),
 		"counted":        plain(cmdCounted),
 		"eventually":     plain(cmdEventually),

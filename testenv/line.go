@@ -5,12 +5,18 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"os/exec"
+	"slices"
 	"strconv"
+	"strings"
 	"text/template"
 )
 
 //go:embed scripts/line.nft
 var lineRules string
+
+//go:embed scripts/got.nft
+var gotRules string
 
 // Line is how bad a host's line is. The zero value is a good one.
 type Line struct {
@@ -37,9 +43,33 @@ func (h *Host) SetLine(ctx context.Context, l Line) error {
 	server := h.world.serverNet()
 	return runAll(ctx,
 		"ip netns exec "+server+" nft "+quoteShell(rules.String()),
+		"ip netns exec "+h.netns()+" nft "+quoteShell(gotRules),
 		shape(server, h.port(), l.Rate),
 		shape(h.netns(), "host0", l.Rate),
 	)
+}
+
+// Got is how many bytes reached the host since its line was set.
+func (h *Host) Got(ctx context.Context) (int, error) {
+	out, err := exec.CommandContext(ctx, "ip", "netns", "exec", h.netns(), "nft", "list", "counter", "inet", "line", "got").Output()
+	if err != nil {
+		return 0, fmt.Errorf("cannot count what reached %s: %w", h.Name, err)
+	}
+	words := strings.Fields(string(out))
+	at := slices.Index(words, "bytes")
+	if at < 0 || at+1 == len(words) {
+		return 0, fmt.Errorf("cannot read the count of %s: %s", h.Name, out)
+	}
+	return strconv.Atoi(words[at+1])
+}
+
+// Connections is how many connections the server side believes to have with the host.
+func (h *Host) Connections(ctx context.Context) (int, error) {
+	out, err := h.world.Server(ctx, "ss", "-Htn", "state", "connected", "dst", h.Address).Output()
+	if err != nil {
+		return 0, fmt.Errorf("cannot count the connections of %s: %w", h.Name, err)
+	}
+	return strings.Count(string(out), "\n"), nil
 }
 
 // shape is the command that makes an end of a link as narrow as that.
