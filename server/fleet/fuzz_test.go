@@ -32,6 +32,7 @@ func TestDecodeObjectRefuses(t *testing.T) {
 		"catalog address":   {store.KindCatalog, `{"resources":[{}]}`},
 		"result twice":      {store.KindResult, `{"resources":[{"address":"a","status":"compliant"},{"address":"a","status":"error"}]}`},
 		"result status":     {store.KindResult, `{"resources":[{"address":"a","status":"excellent"}]}`},
+		"result cause":      {store.KindResult, `{"resources":[{"address":"a","status":"repaired","cause":"corrective compliant b"}]}`},
 		"server's status":   {store.KindResult, `{"resources":[{"address":"a","status":"stale"}]}`},
 		"too many":          {store.KindResult, `{"resources":[` + strings.Repeat(`{"address":"a","status":"compliant"},`, 20_001) + `{}]}`},
 		"too large":         {store.KindFacts, `"` + strings.Repeat("a", protocol.MaxObject) + `"`},

@@ -127,6 +127,9 @@ func decodeResult(known *elements, raw []byte, ends []int) (*decodedResult, erro
 		if status := found.Resources[i].Status; status != policies.Compliant && !slices.Contains(reported, status) {
 			return nil, fmt.Errorf("%.100q is no status that a host gives", status)
 		}
+		if cause := found.Resources[i].Cause; cause != "" && !slices.Contains(policies.Causes, cause) {
+			return nil, fmt.Errorf("%.100q is no cause that a host gives", cause)
+		}
 	}
 	return &decodedResult{found}, checkAddresses(len(found.Resources), func(i int) string { return found.Resources[i].Address })
 }
