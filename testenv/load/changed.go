@@ -118,14 +118,14 @@ func (s settings) changed(ctx context.Context, t *table) error {
 }
 
 func (s settings) changedOn(ctx context.Context, t *table, db string) error {
-	dsn := ""
+	dsn, database := "", func() time.Duration { return 0 } // SQLite is part of the server
 	if db == "postgres" {
 		pg, err := newPostgres()
 		if err != nil {
 			return err
 		}
 		defer pg.close()
-		dsn = pg.dsn
+		dsn, database = pg.dsn, pg.cpu
 	}
 	v, err := newSite(ctx, s.bin, dsn)
 	if err != nil {
@@ -146,6 +146,7 @@ func (s settings) changedOn(ctx context.Context, t *table, db string) error {
 	}
 	defer hangUp(lines)
 	var stored atomic.Int64
+	ours, theirs := cpuOf("/proc/self/stat"), database()
 	got := drive(ctx, v.process, s.clients, s.length*time.Duration(s.rounds), func(_ context.Context, client, n int) error {
 		i := s.turn(client, n, len(hosts))
 		run := n / (len(hosts) / s.clients)
@@ -161,8 +162,11 @@ func (s settings) changedOn(ctx context.Context, t *table, db string) error {
 	if got.err != nil {
 		return got.err
 	}
-	fmt.Printf("changed results on %s: %.0f/s (%v of the server's CPU each), p50 %v, p99 %v, resident %d MB\n", db, got.rate(), got.each().Round(time.Microsecond),
-		got.quantile(0.5).Round(time.Microsecond), got.quantile(0.99).Round(time.Microsecond), v.resident()>>20)
+	each := func(d time.Duration) time.Duration {
+		return (d / time.Duration(max(got.done, 1))).Round(time.Microsecond)
+	}
+	fmt.Printf("changed results on %s: %.0f/s (%v of the server's CPU each, %v of the clients', %v of the database's own), p50 %v, p99 %v, resident %d MB\n", db, got.rate(),
+		each(got.cpu), each(cpuOf("/proc/self/stat")-ours), each(database()-theirs), got.quantile(0.5).Round(time.Microsecond), got.quantile(0.99).Round(time.Microsecond), v.resident()>>20)
 	t.add(fmt.Sprintf("changed results stored on %s, %d resources, %d changes (%v of CPU each)", db, resources, changes, got.each().Round(time.Microsecond)),
 		perSecond(got.rate()), "", "", "2000/s")
 	return v.count(ctx, int(stored.Load()))

@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -81,6 +82,15 @@ func unprivileged(dir string) (*syscall.Credential, error) {
 	uid, _ := strconv.Atoi(u.Uid)
 	gid, _ := strconv.Atoi(u.Gid)
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, uid, gid)
+}
+
+// cpu is the time that its processes have used that live.
+func (p *postgres) cpu() (sum time.Duration) {
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", p.cmd.Process.Pid, p.cmd.Process.Pid)) // none when it is gone
+	for _, pid := range strings.Fields(string(children)) {
+		sum += cpuOf("/proc/" + pid + "/stat")
+	}
+	return sum
 }
 
 func (p *postgres) close() {

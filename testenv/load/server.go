@@ -53,9 +53,12 @@ func (p *process) stop() {
 	_ = p.cmd.Wait()
 }
 
-// cpu is the time that the process has used, and resident what it holds in memory, in bytes.
-func (p *process) cpu() time.Duration {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+// cpu is the time that the process has used.
+func (p *process) cpu() time.Duration { return cpuOf(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid)) }
+
+// cpuOf reads what one process or thread has used, 0 when it is gone.
+func cpuOf(stat string) time.Duration {
+	raw, err := os.ReadFile(stat)
 	if err != nil {
 		return 0
 	}
@@ -65,6 +68,7 @@ func (p *process) cpu() time.Duration {
 	return time.Duration(user+system) * time.Second / 100 // the kernel counts in hundredths
 }
 
+// resident is what the process holds in memory, in bytes.
 func (p *process) resident() int64 {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
 	if err != nil {
