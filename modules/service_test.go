@@ -210,6 +210,29 @@ func TestServiceLinkRemovedByHand(t *testing.T) {
 	}
 }
 
+// A unit that has another name is enabled or not as itself.
+func TestServiceByAnotherName(t *testing.T) {
+	if !inBootedCopy(t) {
+		return
+	}
+	yes := true
+	sys := copyHost(t)
+	writeUnit(t, "pl-real.service", "ExecStart=/bin/sleep 1000")
+	if err := os.Symlink("pl-real.service", "/usr/lib/systemd/system/pl-alias.service"); err != nil {
+		t.Fatal(err)
+	}
+	systemctl(t, "daemon-reload")
+	for _, expected := range [][]string{nil, {"pl-alias.service", "pl-real.service"}} {
+		for word, want := range map[string]int{"disable": 1, "enable": 0} {
+			systemctl(t, "-q", word, "pl-real")
+			sys.ExpectUnits(expected)
+			if got, err := (&Service{Name: "pl-alias", Enabled: &yes}).Check(t.Context(), sys); err != nil || len(got) != want {
+				t.Errorf("after %s Check() by another name = %v, %v, want %d changes", word, got, err, want)
+			}
+		}
+	}
+}
+
 // Reading all units again holds systemd up, so it is done once for all links that were changed.
 func TestServicesReloadOnce(t *testing.T) {
 	if !inBootedCopy(t) {

@@ -74,12 +74,12 @@ func (s *System) askUnits(ctx context.Context, names []string) ([]Unit, error) {
 		return nil, err
 	}
 	var with []string
-	for i, u := range list {
+	for _, u := range list {
 		if u.File != "" {
-			with = append(with, names[i])
+			with = append(with, u.Name) // its own: of another name systemctl says no more than that it is one
 		}
 	}
-	if files == nil {
+	if files == nil || len(with) == 1 && with[0] != names[0] {
 		files = s.askFiles(ctx, with)
 	}
 	return list, s.fill(list, len(with), <-files)
