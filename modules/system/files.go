@@ -204,12 +204,14 @@ func (s *spot) openFD() (int, error) {
 func (s *spot) read(limit int64) ([]byte, error) { return s.readInto(nil, limit) }
 
 func (s *spot) readInto(buf []byte, limit int64) ([]byte, error) {
-	fd, err := s.target, error(nil)
+	fd := s.target
 	if !s.opened {
-		if fd, err = s.openFD(); err != nil {
+		own, err := s.openFD()
+		if err != nil {
 			return nil, err
 		}
-		defer unix.Close(fd)
+		defer unix.Close(own)
+		fd = own
 	}
 	raw, err := readAll(fd, buf, s.st.Size, limit+1)
 	if err != nil {
