@@ -34,12 +34,28 @@ func TestParseUnit(t *testing.T) {
 	}
 }
 
+func TestParseUnits(t *testing.T) {
+	out := recorded(t, "systemd/ssh.txt") + "\n" + recorded(t, "systemd/missing.txt")
+	list, err := parseUnits([]string{"ssh.service", "nope.service"}, out)
+	if err != nil || len(list) != 2 || !list[0].Installed() || list[1].Installed() || list[1].Name != "nope.service" {
+		t.Errorf("parseUnits = %+v, %v, want one that is installed and one that is not", list, err)
+	}
+	if list, err := parseUnits([]string{"ssh.service"}, out); err == nil {
+		t.Errorf("parseUnits of two for one = %+v, want an error", list)
+	}
+}
+
 func FuzzParseUnit(f *testing.F) {
 	f.Add(recorded(f, "systemd/ssh.txt"))
 	f.Add("=\nLoadState\nActiveState=\n")
+	f.Add(recorded(f, "systemd/ssh.txt") + "\n" + recorded(f, "systemd/missing.txt"))
 	f.Fuzz(func(t *testing.T, out string) {
 		if u, err := parseUnit("x", out); err == nil && (u.Load == "" || u.Active == "") {
 			t.Errorf("parseUnit(%q) = %+v, want an error", out, u)
+		}
+		names := []string{"x.service", "y.service"}
+		if list, err := parseUnits(names, out); err == nil && len(list) != len(names) {
+			t.Errorf("parseUnits(%q) = %+v, want one for each of %v", out, list, names)
 		}
 	})
 }
