@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"plumb/policies"
 )
@@ -50,7 +51,11 @@ func (f EventFilter) where() *where {
 	if f.Policy != "" { // the sign after the point sorts behind it
 		w.and(`e.address > ? AND e.address < ?`, "policy."+f.Policy+".", "policy."+f.Policy+"/")
 	}
-	in(w, `e.kind`, f.Kinds)
+	kind := `e.kind`
+	if f.Release == 0 && slices.Contains(f.Kinds, EventRepaired) { // most are: the newest are met at once on the way back, and not by kind
+		kind = `COALESCE(e.kind, '')`
+	}
+	in(w, kind, f.Kinds)
 	in(w, `e.cause`, f.Causes)
 	if f.Release != 0 {
 		w.and(`e.release = ?`, int64(f.Release))

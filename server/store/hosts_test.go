@@ -100,3 +100,16 @@ func TestQuestionsReadIndexesOnly(t *testing.T) {
 		same(t, fmt.Sprintf("plan of %.40s", question), got, want)
 	}
 }
+
+// TestNewestDriftIsReadFromTheEnd holds that SQLite does not sort all repairs there ever were to show the newest.
+func TestNewestDriftIsReadFromTheEnd(t *testing.T) {
+	s := open(t, t.TempDir()+"/plumb.db")
+	w := EventFilter{Kinds: []string{EventOpened, EventRepaired}}.where()
+	rows, err := s.r.QueryContext(t.Context(), `EXPLAIN QUERY PLAN SELECT * FROM events e`+w.String()+` ORDER BY e.id DESC`, w.args...)
+	got, err := list(rows, err, func(scan func(...any) error) (step string, err error) {
+		var id, parent, unused int
+		return step, scan(&id, &parent, &unused, &step)
+	})
+	must(t, err)
+	same(t, "plan", got, []string{"SCAN e"})
+}
