@@ -2,6 +2,8 @@ package policies
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -41,6 +43,17 @@ const (
 
 // Holds tells whether the waiver is in force at t.
 func (w Waiver) Holds(t time.Time) bool { return !t.Before(w.From) && t.Before(w.Expires) }
+
+// Holding are the exceptions of the catalog that are in force at t, by name.
+func (c Catalog) Holding(t time.Time) []Waiver {
+	list := []Waiver{}
+	for _, name := range slices.Sorted(maps.Keys(c.Waivers)) {
+		if w := c.Waivers[name]; w.Holds(t) {
+			list = append(list, w)
+		}
+	}
+	return list
+}
 
 // TooLong tells whether a waiver that begins at its From, or else now, lasts longer than is allowed.
 func (w Waiver) TooLong(now time.Time) bool {

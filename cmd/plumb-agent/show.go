@@ -51,6 +51,8 @@ type standing struct {
 	Patching []patching              `json:"patching"`
 	Windows  []opening               `json:"windows"`
 	Freezes  []calendar.Freeze       `json:"freezes"`
+	// Waivers are the exceptions that hold now.
+	Waivers []policies.Waiver `json:"waivers"`
 }
 
 func (a *app) status(args []string) error {
@@ -91,7 +93,7 @@ func (a *app) standing() (standing, error) {
 	}
 	s := standing{Name: id.Host.Name, Server: id.Server, Release: last.Release, Commit: last.Commit, Ran: last.Finished,
 		Audit: last.Audit, Stale: last.Stale, Counts: last.Result.Counts(), Problem: last.Problem,
-		Paused: one.Dir.Paused(time.Now()), Failures: []string{}, Patching: patchings(last, time.Now()), Windows: openings(last, time.Now()), Freezes: holding(last, time.Now())}
+		Paused: one.Dir.Paused(time.Now()), Failures: []string{}, Patching: patchings(last, time.Now()), Windows: openings(last, time.Now()), Freezes: holding(last, time.Now()), Waivers: last.Catalog.Holding(time.Now())}
 	for _, r := range last.Result.Resources {
 		if r.Status == policies.Failed || r.Status == policies.Noncompliant {
 			s.Failures = append(s.Failures, r.Address)
@@ -136,6 +138,9 @@ func (a *app) printStanding(s standing) {
 	}
 	for _, f := range s.Freezes {
 		line("freeze", "%s", freezeWords(f))
+	}
+	for _, w := range s.Waivers {
+		line("waiver", "%s", w)
 	}
 	if s.Problem != "" {
 		line("problem", "%s", s.Problem)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -47,6 +48,9 @@ func (t *terminal) printExplained(e views.Explained) {
 		t.say("overrides the declaration at %s", views.Place(at))
 	}
 	t.say("%s", standing(e))
+	if words := e.Exception(time.Now()); words != "" {
+		t.say("%s", words)
+	}
 	if e.Attribute == "" {
 		t.explainAll("Why this host has it", e.Conditions)
 		e.Settings = append([]policies.Explained{e.Mode}, e.Settings...)

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
 	"plumb/policies"
 	"plumb/server/api"
+	"plumb/server/store"
 	"plumb/server/views"
 )
 
@@ -55,6 +57,27 @@ func (f *fleet) poisoned(ctx context.Context, text string) (views.Explained, err
 	all := []policies.Explained{one, words, many}
 	return views.Reader{Store: f.store}.Explained(ctx, "evil", 1, policies.Explanation{Address: text, Asked: text, Kind: text, Title: text, Policy: text, Source: policies.Position{File: text, Line: 1},
 		AlsoDeclared: []policies.Position{{File: text, Line: 1}}, Overrides: []policies.Position{{File: text, Line: 1}}, Conditions: all, Mode: one, Settings: all, Attributes: all})
+}
+
+// TestExplainedException is that a page about a waived resource says who waived it, and until when.
+func TestExplainedException(t *testing.T) {
+	f := newFleet(t)
+	f.policyRelease("First", start.AddDate(0, 0, -1))
+	id := f.enrol("web01.example.org", nil)
+	catalog := someCatalog()
+	catalog.Find(dropin).Waivers = []string{"vendor", "over"}
+	catalog.Waivers = map[string]policies.Waiver{"vendor": {Name: "vendor", Expires: start.AddDate(0, 1, 0), Reason: "They write it", ApprovedBy: []string{"ciso"}}, "over": {Name: "over", Expires: start.AddDate(0, -1, 0)}}
+	result := f.result(map[string]policies.ResourceResult{dropin: {Status: policies.Waived}})
+	h := store.Host{Release: 1, Facts: f.put(store.KindFacts, someFacts()), Catalog: f.put(store.KindCatalog, catalog), Result: f.put(store.KindResult, result), Since: start, Ran: start, Found: policies.Waived}
+	must(t, f.store.Accept(t.Context(), id, "", 0, []store.Step{{Report: policies.Report{Epoch: "e", Seq: 1}, NewInterval: true, Host: h}}, start))
+	got := f.visit("/hosts/web01.example.org/explain?address=" + dropin)
+	check(t, got.body)
+	if want := "This would be enforced, but it is waived by vendor until 2026-12-21 12:00 UTC: They write it, approved by ciso"; !strings.Contains(got.body, want) || strings.Contains(got.body, "by over") {
+		t.Errorf("the page does not say %q: %s", want, got.body)
+	}
+	if other := f.visit("/hosts/web01.example.org/explain?address=" + url.QueryEscape(maxAuth)).body; strings.Contains(other, "Exception") {
+		t.Error("a page about another resource tells of an exception")
+	}
 }
 
 func TestExplainPage(t *testing.T) {

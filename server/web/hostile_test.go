@@ -215,7 +215,9 @@ func (r *rawPages) sings(t *testing.T, ctx context.Context, watch *faults, n int
 		return policy == "" // it went elsewhere, which is no script
 	}
 	title, err := chromedp.Run(ctx, chromedp.Title())
-	must(t, err)
+	if err != nil {
+		return policy == ""
+	}
 	wrote := slices.ContainsFunc(watch.take(), func(said string) bool { return strings.HasPrefix(said, "a script wrote") })
 	return wrote || title == hostile.Canary || policy == "" && r.asked.Load()
 }

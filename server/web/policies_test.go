@@ -1,7 +1,10 @@
 package web
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -67,6 +70,32 @@ func TestPoliciesThatNobodyDescribes(t *testing.T) {
 		if text := body(t, f.serve(), f.session(), address); !strings.Contains(text, want) || !strings.Contains(text, "/standing?policy=time") {
 			t.Errorf("%s lacks %q, or how hosts stand", address, want)
 		}
+	}
+}
+
+// TestPoliciesAsJSON is the same for programs.
+func TestPoliciesAsJSON(t *testing.T) {
+	f := newFleet(t)
+	f.showPast(3)
+	f.plans = somePlans()
+	var got struct {
+		Hosts, Unanswered int
+		Release           uint64
+		Policies          []struct {
+			Name      string
+			Status    map[string]int
+			Declared  *policies.PolicyInfo
+			Resources []struct{ Address string }
+		}
+	}
+	must(t, json.Unmarshal([]byte(body(t, f.serve(), f.session(), "/v1/policies")), &got))
+	told := map[string]string{}
+	for _, p := range got.Policies {
+		told[p.Name] = fmt.Sprint(p.Status["compliant"], len(p.Resources), p.Declared != nil)
+	}
+	want := map[string]string{"patching": "3 1 false", "ssh_baseline": "3 4 true", "time": "3 1 false", "tmp_mounts": "0 0 true", "untitled": "0 0 true"}
+	if got.Hosts != 3 || got.Unanswered != 0 || got.Release != 4 || !maps.Equal(told, want) {
+		t.Errorf("/v1/policies tells of %d hosts, %d unanswered, release %d: %v, want %v", got.Hosts, got.Unanswered, got.Release, told, want)
 	}
 }
 
