@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 	"plumb/testenv"
 )
 
-// cmdTorment kills. In each of N rounds and on every host it changes the file /etc/torment behind
+// cmdTorment kills. In each of N rounds and on every host, once or until a kill hit a run, it changes the file /etc/torment behind
 // the agent's back, lets the agent begin to mend that, kills the agent or the server under it with
 // -9 at a random moment, and then lets the agent run in peace. So there is exactly one repair to
 // be told for each change, whatever a kill interrupted.
@@ -34,7 +35,7 @@ func cmdTorment(ts *testscript.TestScript, s *scene, args []string) error {
 	chance := rand.New(rand.NewPCG(seed, 0))
 	for i := range rounds {
 		for _, name := range args[1:] {
-			if err := s.tormentHost(ts, name, chance); err != nil {
+			if err := s.killInRun(ts, name, chance); err != nil {
 				return fmt.Errorf("round %d: %w", i, err)
 			}
 		}
@@ -42,35 +43,56 @@ func cmdTorment(ts *testscript.TestScript, s *scene, args []string) error {
 	return nil
 }
 
+// killInRun torments a host until a kill hit a run: one that comes too late shows nothing.
+func (s *scene) killInRun(ts *testscript.TestScript, name string, chance *rand.Rand) error {
+	const tries = 20
+	for range tries {
+		if hit, err := s.tormentHost(ts, name, chance); hit || err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("none of %d kills hit a run on %s", tries, name)
+}
+
 // longestRun is about how long the agent takes for one run, in milliseconds: kills shall hit it.
 const longestRun = 150
 
-// tormentHost lets the agent begin and kills it, or the server under it, somewhere in its run.
-func (s *scene) tormentHost(ts *testscript.TestScript, name string, chance *rand.Rand) error {
+// tormentHost lets the agent begin and kills it, or the server under it, somewhere in its run. It tells whether that run
+// was still under way.
+func (s *scene) tormentHost(ts *testscript.TestScript, name string, chance *rand.Rand) (hit bool, err error) {
 	h, err := s.host(name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if _, err := h.Exec(context.Background(), "sh", "-c", "echo tampered >>/etc/torment"); err != nil {
-		return err
+		return false, err
 	}
 	s.tampered[name]++
 	life := time.Duration(1+chance.IntN(longestRun)) * time.Millisecond
 	if chance.IntN(3) > 0 {
-		ts.Logf("torment: %s's agent dies after %s", name, life)
-		_, _ = h.Exec(context.Background(), "timeout", "--signal=KILL", fmt.Sprintf("%.3f", life.Seconds()), "plumb-agent", "run", "--once")
-		return runInPeace(ts, h)
+		_, err := h.Exec(context.Background(), "timeout", "--signal=KILL", fmt.Sprintf("%.3f", life.Seconds()), "plumb-agent", "run", "--once")
+		exit := (*exec.ExitError)(nil)
+		hit := errors.As(err, &exit) && (exit.ExitCode() == killed || !exit.Exited())
+		ts.Logf("torment: %s's agent dies after %s: %t", name, life, hit)
+		return hit, runInPeace(ts, h)
 	}
-	ts.Logf("torment: the server dies after %s of %s's run", life, name)
-	killed := make(chan error)
+	var over atomic.Bool
+	restarted := make(chan error)
 	go func() {
 		time.Sleep(life)
+		hit = !over.Load() && s.server != nil
 		s.stopServer(syscall.SIGKILL)
-		killed <- s.startServer()
+		restarted <- s.startServer()
 	}()
 	_, _ = h.Exec(context.Background(), "plumb-agent", "run", "--once") // it may fail to reach the server
-	return errors.Join(<-killed, runInPeace(ts, h))
+	over.Store(true)
+	err = <-restarted
+	ts.Logf("torment: the server dies after %s of %s's run: %t", life, name, hit)
+	return hit, errors.Join(err, runInPeace(ts, h))
 }
+
+// killed is the exit code of timeout when it had to kill.
+const killed = 128 + 9
 
 // runInPeace runs the agent once, which must go well. The one that was killed may hold its
 // lock for a moment longer.
