@@ -24,7 +24,7 @@ func TestHostileMessages(t *testing.T) {
 		m.ID, m.Incident, m.What, m.Server = text, text, Opened, text
 		m.Alert.Kind, m.Alert.Subject, m.Alert.Severity, m.Alert.Detail, m.Alert.Opened = text, text, "high", text, at
 		for _, format := range []string{"", "cef"} {
-			if got := syslogLine(m, format, at); strings.ContainsFunc(got, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' }) {
+			if got := syslogLine(m, format, at); strings.ContainsFunc(got, invisible) {
 				t.Errorf("syslog %s of %q is %q", format, text, got)
 			}
 		}
@@ -40,4 +40,9 @@ func TestHostileMessages(t *testing.T) {
 			}
 		}
 	}
+}
+
+// invisible tells of what no line of text shows.
+func invisible(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
 }
