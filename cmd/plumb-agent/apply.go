@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"plumb/modules/system"
 	"plumb/policies"
 	"plumb/policies/patch"
+	"plumb/policies/screen"
 )
 
 // shortRun is how far the memory of one apply may grow between two collections, in percent: it ends
@@ -104,11 +106,17 @@ func (a *app) problems(list []policies.Problem) error {
 	return &failure{err: fmt.Errorf("nothing was done, for the policies are wrong in %d places", len(list))}
 }
 
+// printJSON loses nothing of what the screen would not show as it is.
 func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	var raw bytes.Buffer
+	e := json.NewEncoder(&raw)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(append(screen.JSON(bytes.TrimSpace(raw.Bytes())), '\n'))
+	return err
 }
 
 // printResults prints what is worth a line: all but what is in order or does not apply.

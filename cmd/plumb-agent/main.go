@@ -21,6 +21,7 @@ import (
 	"plumb/inventory"
 	"plumb/modules/system"
 	"plumb/policies/compiler"
+	"plumb/policies/screen"
 )
 
 // Set by the linker: -X main.version=1.2.3 -X main.built=2026-11-21T10:00:00Z.
@@ -33,7 +34,7 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == compiler.Argument {
 		os.Exit(compiler.Child(os.Stdin, os.Stdout))
 	}
-	a := &app{stdout: os.Stdout, stderr: os.Stderr}
+	a := &app{stdout: screen.Writer(os.Stdout), stderr: screen.Writer(os.Stderr)}
 	os.Exit(a.exit(a.main(os.Args[1:])))
 }
 
