@@ -86,8 +86,10 @@ func (m *Machine) Check(ctx context.Context) ([]policies.Change, error) {
 		return m.underWay(), nil
 	case m.order != nil && m.order.Undo && m.j.Lost && m.order.Cycle == m.j.Cycle:
 		return nil, errors.New("it cannot be rolled back: the journal was damaged, and the versions before are not known any more")
-	case m.order != nil && m.order.Undo:
+	case m.order != nil && m.order.Undo && m.order.Cycle == m.j.Cycle:
 		return m.undoing(), nil
+	case m.order != nil && m.order.Undo: // of a cycle that began nothing here; the one before may be owed a reboot
+		return m.owed(), nil
 	case m.refused():
 		return nil, m.verdict()
 	}
@@ -95,13 +97,19 @@ func (m *Machine) Check(ctx context.Context) ([]policies.Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.j.Stage == stageRest {
-		changes = append(changes, policies.Change{Attribute: "reboot", Before: "needed: " + words(m.j.RebootDue), After: "rebooted"})
-	}
+	changes = append(changes, m.owed()...)
 	if len(changes) == 0 && len(m.missing) > 0 {
 		return nil, waits("%s", m.j.Blocked.words())
 	}
 	return changes, nil
+}
+
+// owed is the reboot that a cycle rests before.
+func (m *Machine) owed() []policies.Change {
+	if m.j.Stage != stageRest {
+		return nil
+	}
+	return []policies.Change{{Attribute: "reboot", Before: "needed: " + words(m.j.RebootDue), After: "rebooted"}}
 }
 
 // updates lists the packages to update, without those that are known to be held back.

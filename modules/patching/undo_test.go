@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"plumb/policies"
+	"plumb/policies/calendar"
 )
 
 func TestUndo(t *testing.T) {
@@ -47,5 +48,26 @@ func TestUndoOfTwoAttempts(t *testing.T) {
 	w.run()
 	if w.versions() != "a 1, b 1, c 1" {
 		t.Errorf("undo = %s", w.versions())
+	}
+}
+
+// A cycle waits for its reboot, and the next one is undone before it began here: the reboot is still owed.
+// Found by TestHistories.
+func TestUndoOfTheNextCycleLeavesTheReboot(t *testing.T) {
+	w := newWorld(t)
+	w.spec.Reboot = "as_needed"
+	w.boots["a"] = true
+	w.open = map[string]bool{calendar.Package: true}
+	if status, _, err := w.run(); status != policies.Pending {
+		t.Fatalf("without a window for reboots = %s, %v", status, err)
+	}
+	w.publish("a", "3")
+	w.give(2, "a 3")
+	w.order.Undo = true
+	w.run()
+	w.open[calendar.Reboot] = true
+	status, out, err := w.settleDown()
+	if w.versions() != "a 2, b 2, c 2" || w.drained || w.reboots != 1 || status == policies.Pending {
+		t.Errorf("it ended as %s, %+v, %v with %s after %d reboots, drained %v", status, out, err, w.versions(), w.reboots, w.drained)
 	}
 }
