@@ -3,8 +3,6 @@ package transport
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
 	"errors"
 	"net"
 	"net/http"
@@ -20,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"plumb/agent/protocol"
+	"plumb/agent/testserver"
 )
 
 // pipes is a listener inside of this program, for tests with a clock of their own.
@@ -130,7 +129,7 @@ func (e *eager) Close() error {
 // mute is an SSH server that lets everybody in and then says nothing; it notes when it is asked.
 func mute(t *testing.T, conn net.Conn, asked chan<- struct{}) {
 	config := &ssh.ServerConfig{NoClientAuth: true}
-	config.AddHostKey(newSigner(t))
+	config.AddHostKey(testserver.NewKey(t))
 	_, channels, _, err := ssh.NewServerConn(conn, config)
 	if err != nil {
 		return
@@ -138,19 +137,6 @@ func mute(t *testing.T, conn net.Conn, asked chan<- struct{}) {
 	for range channels {
 		asked <- struct{}{}
 	}
-}
-
-func newSigner(t *testing.T) ssh.Signer {
-	t.Helper()
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := ssh.NewSignerFromKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer
 }
 
 func anyHost() *ssh.ClientConfig {
