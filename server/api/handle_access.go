@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -55,14 +56,28 @@ func (a *API) createToken(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := store.Token{
-		ID: uuid.NewString()[:8], Hash: hash, Role: in.Role, Name: in.Name, Labels: in.Labels,
+	t, err := a.keepToken(c.Request.Context(), shortID, store.Token{
+		Hash: hash, Role: in.Role, Name: in.Name, Labels: in.Labels,
 		Created: c.Now, Expires: c.Now.Add(life), CreatedBy: c.Caller.Name,
-	}
-	if err := a.Store.CreateToken(c.Request.Context(), t); err != nil {
+	})
+	if err != nil {
 		return nil, err
 	}
 	return TokenMade{Secret: text, Token: views.TokenOf(t, c.Now)}, a.record(c, "create token", t.ID)
+}
+
+// shortID is an ID that people can type. With 100,000 of them two are more likely the same than not.
+func shortID() string { return uuid.NewString()[:8] }
+
+// keepToken stores a token under an ID that no other has.
+func (a *API) keepToken(ctx context.Context, draw func() string, t store.Token) (store.Token, error) {
+	const draws = 10
+	err := store.ErrConflict
+	for n := 0; n < draws && errors.Is(err, store.ErrConflict); n++ {
+		t.ID = draw()
+		err = a.Store.CreateToken(ctx, t)
+	}
+	return t, err
 }
 
 // mint makes a secret: the text that is shown once, and the hash that is kept.
