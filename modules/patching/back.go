@@ -44,9 +44,12 @@ func (m *Machine) turn() error {
 }
 
 // undo begins the way back of a host at rest, because a person asked for it.
-func (m *Machine) undo() error {
+func (m *Machine) undo(ctx context.Context) error {
+	if m.order.Cycle != m.j.Cycle {
+		return m.tidy(ctx)
+	}
 	moves := merged(m.j.Earlier, m.j.Moves)
-	if m.order.Cycle != m.j.Cycle || len(moves) == 0 || m.j.Stage == stageGone && m.j.Asked {
+	if len(moves) == 0 || m.j.Stage == stageGone && m.j.Asked {
 		return nil
 	}
 	if m.j.Stage == stageGone { // it went back by itself already
@@ -58,6 +61,19 @@ func (m *Machine) undo() error {
 	}
 	m.j.Moves, m.j.Earlier, m.j.Asked = moves, nil, true
 	return m.to(stageBack)
+}
+
+// tidy is the undo of a cycle that began nothing here: it leaves nothing half done that the one before
+// could not bring to its end.
+func (m *Machine) tidy(ctx context.Context) error {
+	half, err := m.halfDone(ctx)
+	if err != nil || len(half) == 0 {
+		return err
+	}
+	if why := m.mayBegin(calendar.Package); why != "" {
+		return waits("%s", why)
+	}
+	return m.mend(ctx)
 }
 
 // undoing lists what an undo is to bring back.

@@ -88,8 +88,9 @@ func (m *Machine) Check(ctx context.Context) ([]policies.Change, error) {
 		return nil, errors.New("it cannot be rolled back: the journal was damaged, and the versions before are not known any more")
 	case m.order != nil && m.order.Undo && m.order.Cycle == m.j.Cycle:
 		return m.undoing(), nil
-	case m.order != nil && m.order.Undo: // of a cycle that began nothing here; the one before may be owed a reboot
-		return m.owed(), nil
+	case m.order != nil && m.order.Undo: // of a cycle that began nothing here; the one before may have left something
+		half, err := m.halfDone(ctx)
+		return append(half, m.owed()...), err
 	case m.refused():
 		return nil, m.verdict()
 	}
@@ -110,6 +111,15 @@ func (m *Machine) owed() []policies.Change {
 		return nil
 	}
 	return []policies.Change{{Attribute: "reboot", Before: "needed: " + words(m.j.RebootDue), After: "rebooted"}}
+}
+
+// halfDone lists what an older cycle, or anybody, left half done.
+func (m *Machine) halfDone(ctx context.Context) ([]policies.Change, error) {
+	broken, err := m.manager.Broken(ctx)
+	if err != nil || len(broken) == 0 {
+		return nil, err
+	}
+	return []policies.Change{{Attribute: "packages", Before: "half done: " + words(broken), After: "complete"}}, nil
 }
 
 // updates lists the packages to update, without those that are known to be held back.
@@ -197,7 +207,7 @@ func (m *Machine) pass(ctx context.Context) (err error) {
 		err = m.turn()
 	case m.order == nil && m.j.Stage != stageRest:
 	case m.order != nil && m.order.Undo:
-		err = m.undo()
+		err = m.undo(ctx)
 	case m.refused():
 	case m.j.Stage == stageRest && !m.another(ctx):
 	default:

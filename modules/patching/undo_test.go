@@ -1,6 +1,7 @@
 package patching
 
 import (
+	"strings"
 	"testing"
 
 	"plumb/policies"
@@ -69,5 +70,34 @@ func TestUndoOfTheNextCycleLeavesTheReboot(t *testing.T) {
 	status, out, err := w.settleDown()
 	if w.versions() != "a 2, b 2, c 2" || w.drained || w.reboots != 1 || status == policies.Pending {
 		t.Errorf("it ended as %s, %+v, %v with %s after %d reboots, drained %v", status, out, err, w.versions(), w.reboots, w.drained)
+	}
+}
+
+// The way back of a cycle leaves a package half configured, and the next cycle is undone before it began
+// here: the host says so until the package can be mended. Found by TestHistories.
+func TestUndoOfTheNextCycleTellsOfAHalfPackage(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	w.bad["a 2"], w.bad["a 3"] = true, true
+	w.publish("a", "3")
+	w.give(2, "a 3")
+	w.settleDown()
+	if len(w.half) == 0 {
+		t.Fatalf("nothing is half done: %v", w.log)
+	}
+	w.publish("a", "4")
+	w.give(3, "a 4")
+	w.order.Undo = true
+	if status, _, err := w.run(); status != policies.Failed || err == nil || !strings.Contains(err.Error(), "cannot mend a") {
+		t.Errorf("with a half package = %s, %v", status, err)
+	}
+	w.frozen, w.bad = true, map[string]bool{}
+	if status, _, err := w.run(); status != policies.Pending || len(w.half) == 0 {
+		t.Errorf("while changes are frozen = %s, %v", status, err)
+	}
+	w.frozen = false
+	w.run()
+	if status, _, err := w.settleDown(); status != policies.Compliant || len(w.half) > 0 {
+		t.Errorf("mended = %s, %v with %v half", status, err, w.half)
 	}
 }
