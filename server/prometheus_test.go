@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -17,6 +16,7 @@ import (
 
 	"plumb/server/api"
 	"plumb/server/store"
+	"plumb/testenv/ports"
 )
 
 // prom is a Prometheus that scrapes a server with our rules.
@@ -36,7 +36,11 @@ func startPrometheus(t *testing.T, r *running) *prom {
 	var token api.TokenMade
 	r.ask(t, "POST", "/v1/tokens", api.TokenRequest{Role: "viewer", Name: "prometheus"}, &token)
 	dir := t.TempDir()
-	p := &prom{T: t, base: "http://" + freePort(t)}
+	free, err := ports.Free(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &prom{T: t, base: "http://" + free[0]}
 	p.file(dir, "token", token.Secret)
 	p.file(dir, "ca.pem", string(r.keys.CAPEM()))
 	rules, err := filepath.Abs("../docs/monitoring/plumb.rules.yml")
@@ -68,16 +72,6 @@ func (p *prom) file(dir, name, text string) {
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 		p.Fatal(err)
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // ask asks Prometheus' API; it returns false until that answers.

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +16,8 @@ import (
 
 	"plumb/policies/compiler"
 	"plumb/server/api"
+	"plumb/server/store/postgrestest"
+	"plumb/testenv/ports"
 )
 
 // TestMain makes the test binary be plumb, so that scripts, hooks and compiler children run
@@ -68,8 +68,7 @@ func condition(name string) (bool, error) {
 	if name != "postgres" {
 		return false, fmt.Errorf("unknown condition %q", name)
 	}
-	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	return len(found) > 0, err
+	return postgrestest.Installed(), nil
 }
 
 func setUp(env *testscript.Env, agent string) error {
@@ -82,33 +81,15 @@ func setUp(env *testscript.Env, agent string) error {
 		env.Setenv("GIT_"+role+"_EMAIL", "ada@example.org")
 	}
 	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
-	ports, err := freeAddresses(3)
+	free, err := ports.Free(3)
 	if err != nil {
 		return err
 	}
-	env.Setenv("PEOPLE", ports[0])
-	env.Setenv("AGENTS", ports[1])
-	env.Setenv("SSH", ports[2])
-	env.Setenv("POLICY", "ssh://git@"+ports[2]+"/policy")
+	env.Setenv("PEOPLE", free[0])
+	env.Setenv("AGENTS", free[1])
+	env.Setenv("SSH", free[2])
+	env.Setenv("POLICY", "ssh://git@"+free[2]+"/policy")
 	return nil
-}
-
-// freeAddresses are on loopback, and nobody listens there. They lie below the ports that the
-// kernel gives to outgoing connections: one of those could take the place before the server does.
-func freeAddresses(n int) ([]string, error) {
-	var list []string
-	for tries := 0; len(list) < n; tries++ {
-		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000)))
-		if err != nil && tries < 1000 {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		defer ln.Close()
-		list = append(list, ln.Addr().String())
-	}
-	return list, nil
 }
 
 const pidFile = "server.pid"

@@ -21,6 +21,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"plumb/testenv/ports"
 )
 
 // glewlwyd is a real OpenID provider, from Debian, with a folder of its own.
@@ -60,7 +62,9 @@ func startGlewlwyd(t *testing.T) *glewlwyd {
 			t.Skipf("needs %s: a real provider", tool)
 		}
 	}
-	dir, address := t.TempDir(), freeAddress(t)
+	free, err := ports.Free(1)
+	must(t, err)
+	dir, address := t.TempDir(), free[0]
 	db := exec.Command("sqlite3", filepath.Join(dir, "g.db"))
 	db.Stdin = strings.NewReader(unzipped(t, glewlwydSchema) + glewlwydGroups)
 	if out, err := db.CombinedOutput(); err != nil {
@@ -79,14 +83,6 @@ func startGlewlwyd(t *testing.T) *glewlwyd {
 	g := &glewlwyd{t: t, base: "http://" + address + "/api", admin: newBrowser(t), grace: newBrowser(t)}
 	g.waitUp(log.Name())
 	return g
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func newBrowser(t *testing.T) *http.Client {

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,24 +124,6 @@ func (s *stage) stopAll() {
 		_ = cmd.Wait()
 		late.Stop()
 	}
-}
-
-// freePorts returns addresses on loopback that nobody listens on, below the ports that the
-// kernel gives to outgoing connections: one of those could take the place before the server does.
-func freePorts(n int) ([]string, error) {
-	var list []string
-	for tries := 0; len(list) < n; tries++ {
-		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000)))
-		if err != nil && tries < 1000 {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		defer ln.Close()
-		list = append(list, ln.Addr().String())
-	}
-	return list, nil
 }
 
 // until tries a thing again and again until it works or the time is up.

@@ -8,16 +8,18 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"plumb/testenv/ports"
 )
 
 func (s *stage) startServer() error {
 	heading("1. A server, on SQLite, in " + s.dir)
-	ports, err := freePorts(3)
+	free, err := ports.Free(3)
 	if err != nil {
 		return err
 	}
-	s.ssh = ports[2]
-	args := []string{"server", "--data", s.path("server"), "--name", "127.0.0.1", "--listen", ports[0], "--agent-listen", ports[1], "--ssh-listen", ports[2]}
+	s.ssh = free[2]
+	args := []string{"server", "--data", s.path("server"), "--name", "127.0.0.1", "--listen", free[0], "--agent-listen", free[1], "--ssh-listen", free[2]}
 	fmt.Println("   $ plumb " + strings.Join(args, " "))
 	if err := s.start("server.log", filepath.Join(s.bin, "plumb"), args...); err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"plumb/agent/protocol"
+	"plumb/testenv/ports"
 )
 
 // bareArgument makes this program the bare server: what net/http costs with the same TLS, and
@@ -82,11 +83,11 @@ func newBare(ctx context.Context, length int) (*bare, error) {
 	if b.dir, err = os.MkdirTemp("", "plumb-bare-"); err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(1)
+	free, err := ports.Free(1)
 	if err != nil {
 		return nil, err
 	}
-	b.at = ports[0]
+	b.at = free[0]
 	p := papers{Address: b.at, Answer: make([]byte, length)}
 	if err := b.certify(&p); err != nil {
 		return nil, err

@@ -124,7 +124,7 @@ func (s settings) changedOn(ctx context.Context, t *table, db string) error {
 		if err != nil {
 			return err
 		}
-		defer pg.close()
+		defer pg.Stop()
 		dsn, database = pg.dsn, pg.cpu
 	}
 	v, err := newSite(ctx, s.bin, dsn)

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"plumb/testenv/ports"
 )
 
 // process is a server that runs beside this program.
@@ -97,11 +99,11 @@ func newSite(ctx context.Context, bin, dsn string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(3)
+	free, err := ports.Free(3)
 	if err != nil {
 		return nil, err
 	}
-	v := &site{dir: dir, people: ports[0], agents: ports[1], ssh: ports[2]}
+	v := &site{dir: dir, people: free[0], agents: free[1], ssh: free[2]}
 	args := []string{"server", "--data", filepath.Join(dir, "data"), "--name", "127.0.0.1",
 		"--listen", v.people, "--agent-listen", v.agents, "--ssh-listen", v.ssh}
 	if dsn != "" {
@@ -157,22 +159,4 @@ func (v *site) ask(ctx context.Context, method, path string, in any) ([]byte, er
 		err = errors.New(strings.TrimSpace(string(body)))
 	}
 	return body, err
-}
-
-// freePorts returns addresses on loopback below the ports that the kernel gives to outgoing
-// connections: one of those could take the place before the server does.
-func freePorts(n int) ([]string, error) {
-	var list []string
-	for port := 20_000 + os.Getpid()%10_000; len(list) < n && port < 32_000; port++ {
-		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		defer ln.Close()
-		list = append(list, ln.Addr().String())
-	}
-	if len(list) < n {
-		return nil, errors.New("no port is free")
-	}
-	return list, nil
 }

@@ -16,10 +16,14 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver
+
+	"plumb/testenv/ports"
 )
 
 // Server is a PostgreSQL with a folder and a port of its own.
 type Server struct {
+	// PID is that of its first process, whose children are all others.
+	PID   int
 	url   string
 	stop  func()
 	bases atomic.Int64
@@ -27,7 +31,7 @@ type Server struct {
 
 // Start runs the newest PostgreSQL that is installed. Tests need not wait for the disk; fsync is for what is measured.
 func Start(fsync bool) (*Server, error) {
-	bins, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	bins := installed()
 	if len(bins) == 0 {
 		return nil, errors.New("needs PostgreSQL: nothing in /usr/lib/postgresql")
 	}
@@ -37,6 +41,15 @@ func Start(fsync bool) (*Server, error) {
 		return nil, fmt.Errorf("needs PostgreSQL: %w", err)
 	}
 	return s, nil
+}
+
+// Installed tells whether Start can run one.
+func Installed() bool { return len(installed()) > 0 }
+
+// installed are the folders of programs of each version, the newest last.
+func installed() []string {
+	bins, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	return bins
 }
 
 // Stop ends it and removes what it kept.
@@ -77,11 +90,12 @@ func (s *Server) run(bin string, fsync bool) error {
 		"-E", "UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US").CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %.200s", err, out)
 	}
-	port, err := freePort()
+	free, err := ports.Free(1)
 	if err != nil {
 		return err
 	}
-	cmd := command("postgres", "-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync="+strconv.FormatBool(fsync))
+	_, port, _ := net.SplitHostPort(free[0])
+	cmd := command("postgres", "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync="+strconv.FormatBool(fsync))
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -90,7 +104,7 @@ func (s *Server) run(bin string, fsync bool) error {
 		_ = cmd.Wait()
 		os.RemoveAll(dir)
 	}
-	s.url = fmt.Sprintf("postgres://plumb@127.0.0.1:%d/", port)
+	s.PID, s.url = cmd.Process.Pid, "postgres://plumb@"+free[0]+"/"
 	return s.wait()
 }
 
@@ -106,15 +120,6 @@ func unprivileged(dir string) (*syscall.Credential, error) {
 	uid, _ := strconv.Atoi(u.Uid)
 	gid, _ := strconv.Atoi(u.Gid)
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, uid, gid)
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 func (s *Server) wait() error {
