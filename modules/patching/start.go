@@ -251,10 +251,11 @@ func (m *Machine) begin(ctx context.Context, d *draft, s stock) error {
 	return m.to(stageInstall)
 }
 
-// opened is the journal of a cycle that begins. What the same cycle brought before stays in it.
+// opened is the journal of a cycle that begins. What the same cycle brought before stays in it, and that the host
+// is still out of service since an older one.
 func (m *Machine) opened(ctx context.Context, d *draft, s stock) (journal, error) {
 	next := journal{Seq: m.j.Seq, Rollout: m.j.Rollout, Cycle: m.order.Cycle, Set: m.order.Digest, Starts: 1,
-		Steps: d.plan.Steps, Blocked: d.blocked, Conffiles: m.j.Conffiles}
+		Drained: m.j.Drained, Steps: d.plan.Steps, Blocked: d.blocked, Conffiles: m.j.Conffiles}
 	next.Blocked.Set = m.order.Digest
 	if m.ours() {
 		next.Earlier, next.Starts = merged(m.j.Earlier, m.j.Moves), m.j.Starts+1

@@ -101,3 +101,33 @@ func TestUndoOfTheNextCycleTellsOfAHalfPackage(t *testing.T) {
 		t.Errorf("mended = %s, %v with %v half", status, err, w.half)
 	}
 }
+
+// A host that was killed before it went back into service, to wait there for its reboot, gets a new cycle that
+// fails before it touches anything. It must not stay out of service. Found by TestHistories.
+func TestNextCycleThatFailsAtOncePutsTheHostBackIntoService(t *testing.T) {
+	resting := func() *world {
+		w := newWorld(t)
+		w.boots["a"] = true
+		w.open = map[string]bool{calendar.Package: true}
+		return w
+	}
+	whole := resting()
+	whole.run()
+	drained := 0
+	for at := 1; at <= whole.effects; at++ {
+		w := resting()
+		w.killAt = at
+		if w.run(); w.drained {
+			drained++
+		}
+		w.publish("a", "3")
+		w.give(2, "a 3")
+		w.hookFail["before"] = true
+		if status, _, err := w.settleDown(); w.drained {
+			t.Fatalf("killed at effect %d: it is out of service and %s, %v\n%v", at, status, err, w.log)
+		}
+	}
+	if drained == 0 {
+		t.Error("no kill left the host out of service")
+	}
+}
