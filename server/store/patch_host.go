@@ -48,10 +48,21 @@ func scanPatchHost(scan func(...any) error) (PatchHost, error) {
 // Revoked hosts are left out.
 func (s *Store) PatchHosts(ctx context.Context, rollout string) ([]PatchHost, error) {
 	w := &where{}
-	w.and(`h.revoked = 0`)
 	if rollout != "" {
 		w.and(`p.rollout = ?`, rollout)
 	}
+	return s.patchHosts(ctx, w)
+}
+
+// Reboots are those of PatchHosts that need a reboot.
+func (s *Store) Reboots(ctx context.Context) ([]PatchHost, error) {
+	w := &where{}
+	w.and(`p.reboot = 1`)
+	return s.patchHosts(ctx, w)
+}
+
+func (s *Store) patchHosts(ctx context.Context, w *where) ([]PatchHost, error) {
+	w.and(`h.revoked = 0`)
 	rows, err := s.r.QueryContext(ctx, `SELECT `+patchHostColumns+` FROM patch_hosts p JOIN hosts h ON h.id = p.host`+w.String()+
 		` ORDER BY p.rollout, p.host`, w.args...)
 	all, err := list(rows, err, scanPatchHost)
@@ -59,6 +70,33 @@ func (s *Store) PatchHosts(ctx context.Context, rollout string) ([]PatchHost, er
 		return nil, fmt.Errorf("cannot list how hosts stand with patches: %w", err)
 	}
 	return all, nil
+}
+
+// EachPatchHost calls each with how each host stands with a rollout ("": with all), without set and detail, which are
+// most of it. Revoked hosts are left out. As with EachHost none is kept, and each must not ask the store.
+func (s *Store) EachPatchHost(ctx context.Context, rollout string, each func(PatchHost)) error {
+	w := &where{}
+	w.and(`p.host NOT IN (SELECT id FROM hosts WHERE revoked <> 0)`)
+	if rollout != "" {
+		w.and(`p.rollout = ?`, rollout)
+	}
+	same := sharing{texts: map[string]string{}}
+	rows, err := s.r.QueryContext(ctx, `SELECT p.host, p.rollout, p.ring, p.cycle, p.status, p.phase, p.reboot, p.message, p.since FROM patch_hosts p`+w.String(), w.args...)
+	err = walk(rows, err, func(scan func(...any) error) error {
+		var p PatchHost
+		var cycle, reboot, since int64
+		err := scan(&p.Host, &p.Rollout, &p.Ring, &cycle, &p.Status, &p.Phase, &reboot, &p.Message, &since)
+		p.Cycle, p.Reboot, p.Since = uint64(cycle), reboot == 1, at(since)
+		p.Rollout, p.Ring, p.Phase, p.Message = same.text(p.Rollout), same.text(p.Ring), same.text(p.Phase), same.text(p.Message)
+		if p.Status = policies.Status(same.text(string(p.Status))); err == nil {
+			each(p)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("cannot list how hosts stand with patches: %w", err)
+	}
+	return nil
 }
 
 // replacePatchHosts makes these the rows of a host: a rollout that its catalog no longer has

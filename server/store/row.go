@@ -93,17 +93,28 @@ func decode(column string, v any) error {
 
 // list reads all rows with scan and closes them. It never returns nil without an error.
 func list[T any](rows *sql.Rows, err error, scan func(func(...any) error) (T, error)) ([]T, error) {
+	all := []T{}
+	err = walk(rows, err, func(columns func(...any) error) error {
+		one, err := scan(columns)
+		all = append(all, one)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	all := []T{}
-	for rows.Next() {
-		one, err := scan(rows.Scan)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one)
+	return all, nil
+}
+
+// walk calls each with each row and closes them.
+func walk(rows *sql.Rows, err error, each func(scan func(...any) error) error) error {
+	if err != nil {
+		return err
 	}
-	return all, rows.Err()
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
