@@ -2,6 +2,7 @@ package lang
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -50,6 +51,16 @@ func (c *Config) Key(in Input, reads []string) string {
 		return string(in.Host.ID) + in.Host.Name // facts that are no JSON share nothing
 	}
 	return inventory.Digest(raw)
+}
+
+// KeyApart is [Config.Key] for those who have no tree at hand: where only the tree can answer, a host
+// shares nothing with others.
+func KeyApart(in Input, reads []string) string {
+	key := (&Config{}).Key(in, reads) // of a sample it does not know either, and takes the name
+	if slices.Contains(reads, readBlock) {
+		key += " " + in.Host.Name
+	}
+	return key
 }
 
 func (c *Config) answer(in Input, block *host, read string) any {

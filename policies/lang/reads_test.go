@@ -55,6 +55,42 @@ host "special" {}
 	}
 }
 
+// TestKeyApart holds that hosts with one key by KeyApart have one by the tree's own.
+func TestKeyApart(t *testing.T) {
+	for name, tree := range map[string]string{
+		"host block": `group "g" { match = host.labels.role == "web" }
+			host "special" { labels = { role = "web" } }`,
+		"sample": `group "g" {
+			sample { percent = 50 }
+		}`,
+		"fact": `group "g" { match = fact.os.id == "debian" }`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := loaded(t, site(tree))
+			reads := c.Compile(debian()).Reads
+			rapid.Check(t, func(t *rapid.T) {
+				a, b := drawInput(t), drawInput(t)
+				if KeyApart(a, reads) == KeyApart(b, reads) && c.Key(a, reads) != c.Key(b, reads) {
+					t.Errorf("KeyApart() is the same for %v and %v, and Key() is not", a, b)
+				}
+			})
+		})
+	}
+	other := debian()
+	other.Host.Name, other.Host.Labels["site"], other.Facts["arch"] = "web9", "south", "arm64"
+	if reads := []string{"fact.os.id", "host.labels.role"}; KeyApart(other, reads) != KeyApart(debian(), reads) {
+		t.Error("KeyApart() changed with what nothing reads")
+	}
+}
+
+func drawInput(t *rapid.T) Input {
+	in := debian()
+	in.Host.Name = rapid.SampledFrom([]string{"web1", "web2", "web3", "special"}).Draw(t, "name")
+	in.Host.Labels["role"] = rapid.SampledFrom([]string{"web", "db"}).Draw(t, "role")
+	in.Facts["os"] = map[string]any{"id": rapid.SampledFrom([]string{"debian", "ubuntu"}).Draw(t, "os")}
+	return in
+}
+
 func TestPathsOfReads(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		steps := append([]string{"fact"}, rapid.SliceOf(rapid.String()).Draw(t, "steps")...)
