@@ -3,15 +3,15 @@ package main
 import (
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"plumb/server/store/postgrestest"
+	"plumb/testenv/postgres"
 )
 
-// postgres starts a server of its own and sets DSN. Scripts skip themselves where [!postgres].
-func postgres(ts *testscript.TestScript, neg bool, _ []string) {
+// startPostgres starts a server of its own and sets DSN. Scripts skip themselves where [!postgres].
+func startPostgres(ts *testscript.TestScript, neg bool, _ []string) {
 	if neg {
 		ts.Fatalf("postgres cannot be negated")
 	}
-	server, err := postgrestest.Start(false)
+	server, err := postgres.Start(false)
 	ts.Check(err)
 	ts.Defer(server.Stop)
 	dsn, err := server.Database()

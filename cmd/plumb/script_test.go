@@ -16,8 +16,8 @@ import (
 
 	"plumb/policies/compiler"
 	"plumb/server/api"
-	"plumb/server/store/postgrestest"
 	"plumb/testenv/ports"
+	"plumb/testenv/postgres"
 )
 
 // TestMain makes the test binary be plumb, so that scripts, hooks and compiler children run
@@ -58,7 +58,7 @@ func TestScripts(t *testing.T) {
 		Setup:         func(env *testscript.Env) error { return setUp(env, agent) },
 		Condition:     condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"server": startServer, "author": makeAuthor, "enrol": enrol, "agent": runAgent, "kill9": kill9, "postgres": postgres, "eventually": eventually, "until": waitRollout, "offered": waitOffered,
+			"server": startServer, "author": makeAuthor, "enrol": enrol, "agent": runAgent, "kill9": kill9, "postgres": startPostgres, "eventually": eventually, "until": waitRollout, "offered": waitOffered,
 		},
 	})
 }
@@ -68,7 +68,7 @@ func condition(name string) (bool, error) {
 	if name != "postgres" {
 		return false, fmt.Errorf("unknown condition %q", name)
 	}
-	return postgrestest.Installed(), nil
+	return postgres.Installed(), nil
 }
 
 func setUp(env *testscript.Env, agent string) error {

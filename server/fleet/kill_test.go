@@ -16,7 +16,7 @@ import (
 	"plumb/inventory"
 	"plumb/policies"
 	"plumb/server/store"
-	"plumb/server/store/postgrestest"
+	"plumb/testenv/postgres"
 )
 
 // childEnv makes the test binary the server that is killed; its value is the database.
@@ -103,7 +103,7 @@ type killCheck struct {
 func TestKilledServerLosesAndRepeatsNothing(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) { killServers(t, filepath.Join(t.TempDir(), "plumb.db"), 5000) })
 	t.Run("postgres", func(t *testing.T) {
-		server, err := postgrestest.Start(false)
+		server, err := postgres.Start(false)
 		if err != nil {
 			t.Skip(err)
 		}

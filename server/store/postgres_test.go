@@ -5,19 +5,19 @@ import (
 	"os"
 	"testing"
 
-	"plumb/server/store/postgrestest"
+	"plumb/testenv/postgres"
 )
 
 // server is the PostgreSQL that all tests of the package share; each test has a database of its own.
 // It is nil when there is none, which reason says then.
 var (
-	server *postgrestest.Server
+	server *postgres.Server
 	reason error
 )
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	server, reason = postgrestest.Start(flag.Lookup("test.bench").Value.String() != "")
+	server, reason = postgres.Start(flag.Lookup("test.bench").Value.String() != "")
 	code := m.Run()
 	if server != nil {
 		server.Stop()

@@ -6,17 +6,17 @@ import (
 	"strings"
 	"time"
 
-	"plumb/server/store/postgrestest"
+	"plumb/testenv/postgres"
 )
 
-// postgres is a PostgreSQL of Debian's package, as it comes, in a folder of its own.
-type postgres struct {
-	*postgrestest.Server
+// database is a PostgreSQL of Debian's package, as it comes, in a folder of its own.
+type database struct {
+	*postgres.Server
 	dsn string
 }
 
-func newPostgres() (*postgres, error) {
-	server, err := postgrestest.Start(true)
+func newPostgres() (*database, error) {
+	server, err := postgres.Start(true)
 	if err != nil {
 		return nil, err
 	}
@@ -25,11 +25,11 @@ func newPostgres() (*postgres, error) {
 		server.Stop()
 		return nil, fmt.Errorf("cannot make a database: %w", err)
 	}
-	return &postgres{server, dsn}, nil
+	return &database{server, dsn}, nil
 }
 
 // cpu is the time that its processes have used that live.
-func (p *postgres) cpu() (sum time.Duration) {
+func (p *database) cpu() (sum time.Duration) {
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", p.PID, p.PID)) // none when it is gone
 	for _, pid := range strings.Fields(string(children)) {
 		sum += cpuOf("/proc/" + pid + "/stat")

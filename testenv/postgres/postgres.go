@@ -1,5 +1,5 @@
-// Package postgrestest starts a PostgreSQL of this machine for tests. Whoever starts one stops it.
-package postgrestest
+// Package postgres starts a PostgreSQL of this machine for tests. Whoever starts one stops it.
+package postgres
 
 import (
 	"database/sql"
