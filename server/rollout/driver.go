@@ -30,6 +30,7 @@ type Driver struct {
 	groupings map[string]*grouping // by bundle
 	asked     map[string]bool      // the bundles that this step asked about
 	verdicts  verdicts
+	crowded   int               // about how many hosts there are
 	tracks    map[string]*track // by the name of the rollout; releases have none
 	answers   map[string]Answer // by query
 	followed  string            // the bundle that cycles follow; see Follow

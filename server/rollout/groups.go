@@ -35,7 +35,9 @@ type grouping struct {
 	compiler Compiler
 	bundle   string
 	windows  map[string]calendar.Window
-	known    map[question]placement
+	known    map[question]*placement
+	// same are the placements by what they say: most hosts share one.
+	same map[string]*placement
 }
 
 type question struct {
@@ -47,23 +49,36 @@ type question struct {
 const batch = 200
 
 // of returns the placement of each host that has ever reported facts.
-func (g *grouping) of(ctx context.Context, hosts []store.Host) (map[inventory.HostID]placement, error) {
-	hosts = slices.DeleteFunc(slices.Clone(hosts), func(h store.Host) bool { return h.Facts == "" })
+func (g *grouping) of(ctx context.Context, hosts []store.Host) (map[inventory.HostID]*placement, error) {
 	if g.known == nil || len(g.known) > 2*len(hosts)+batch { // facts of the past
-		g.known, g.windows = map[question]placement{}, map[string]calendar.Window{}
+		g.known, g.same, g.windows = make(map[question]*placement, len(hosts)), map[string]*placement{}, map[string]calendar.Window{}
 	}
-	fresh := slices.DeleteFunc(slices.Clone(hosts), func(h store.Host) bool {
-		_, known := g.known[question{h.ID, h.Facts}]
-		return known
-	})
-	for some := range slices.Chunk(fresh, batch) {
-		if err := g.ask(ctx, some); err != nil {
-			return nil, err
+	var fresh []store.Host
+	ask := func() error {
+		if len(fresh) == 0 {
+			return nil
+		}
+		defer func() { fresh = fresh[:0] }()
+		return g.ask(ctx, fresh)
+	}
+	for _, h := range hosts {
+		if _, known := g.known[question{h.ID, h.Facts}]; known || h.Facts == "" {
+			continue
+		}
+		if fresh = append(fresh, h); len(fresh) == batch {
+			if err := ask(); err != nil {
+				return nil, err
+			}
 		}
 	}
-	all := make(map[inventory.HostID]placement, len(hosts))
+	if err := ask(); err != nil {
+		return nil, err
+	}
+	all := make(map[inventory.HostID]*placement, len(hosts))
 	for _, h := range hosts {
-		all[h.ID] = g.known[question{h.ID, h.Facts}]
+		if h.Facts != "" {
+			all[h.ID] = g.known[question{h.ID, h.Facts}]
+		}
 	}
 	return all, nil
 }
@@ -101,9 +116,18 @@ func (g *grouping) ask(ctx context.Context, hosts []store.Host) error {
 		if err != nil {
 			return fmt.Errorf("cannot read the catalog of %s: %w", hosts[i].Name, err)
 		}
-		g.known[question{hosts[i].ID, hosts[i].Facts}] = p
+		g.known[question{hosts[i].ID, hosts[i].Facts}] = g.shared(p)
 	}
 	return nil
+}
+
+// shared is the one placement that says this.
+func (g *grouping) shared(p placement) *placement {
+	key := fmt.Sprintf("%#v", p)
+	if g.same[key] == nil {
+		g.same[key] = &p
+	}
+	return g.same[key]
 }
 
 // placed keeps what the engine needs of what was compiled for a host.

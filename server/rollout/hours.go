@@ -114,12 +114,12 @@ func (h *hours) window(name string) calendar.Window {
 }
 
 // shut says of a host that was not given the change yet whether it may change now.
-func (h *hours) shut(s State, ring string, p placement, id inventory.HostID, host *Host) {
+func (h *hours) shut(s State, ring string, p *placement, id inventory.HostID, host *Host) {
 	i := slices.IndexFunc(s.Rings, func(r Ring) bool { return r.Name == ring })
 	if _, given := s.Hosts[id]; given || i < 0 {
 		return
 	}
 	plan := s.Plan.Rings[i]
-	d := h.permit(plan, late(s, plan, s.Rings[i], h.now), p)
+	d := h.permit(plan, late(s, plan, s.Rings[i], h.now), *p)
 	host.Closed, host.Opens = !d.Allowed, d.Next
 }

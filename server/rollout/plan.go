@@ -11,7 +11,7 @@ import (
 
 // place sorts hosts into the rings of a plan. A patch cycle concerns the hosts whose policy has
 // it carried there: a baseline may be limited to some of a ring.
-func place(s State, places map[inventory.HostID]placement) Members {
+func place(s State, places map[inventory.HostID]*placement) Members {
 	m := Members{}
 	for id, p := range places {
 		ring := s.Plan.RingOf(p.groups)

@@ -65,22 +65,24 @@ func (t *track) watch(now time.Time) {
 type crowd struct {
 	hosts    []store.Host
 	verdicts []Verdict
+	// at is where each is in hosts.
+	at map[inventory.HostID]int32
 }
 
 // gather reads all hosts, and what their results say.
 func (d *Driver) gather(ctx context.Context) (*crowd, error) {
-	hosts, err := d.Store.Hosts(ctx, store.HostFilter{})
-	if err != nil {
+	c := &crowd{hosts: make([]store.Host, 0, d.crowded)}
+	if err := d.Store.EachHost(ctx, func(h store.Host) { c.hosts = append(c.hosts, h) }); err != nil {
 		return nil, err
 	}
-	d.verdicts.store = d.Store
-	c := &crowd{hosts: hosts}
-	for _, h := range hosts {
+	d.verdicts.store, d.crowded = d.Store, len(c.hosts)+len(c.hosts)/100
+	c.verdicts, c.at = make([]Verdict, len(c.hosts)), make(map[inventory.HostID]int32, len(c.hosts))
+	for i, h := range c.hosts {
 		v, err := d.verdicts.of(ctx, h)
 		if err != nil {
 			return nil, err
 		}
-		c.verdicts = append(c.verdicts, v)
+		c.verdicts[i], c.at[h.ID] = v, int32(i)
 	}
 	return c, nil
 }
@@ -95,12 +97,6 @@ func (d *Driver) look(ctx context.Context, t *track, c *crowd, now time.Time) er
 	if err != nil {
 		return err
 	}
-	seen := sight{at: now, members: place(t.book[0], places), rings: map[inventory.HostID]string{}, hosts: map[inventory.HostID]Host{}, names: map[inventory.HostID]string{}}
-	for ring, ids := range seen.members {
-		for _, id := range ids {
-			seen.rings[id] = ring
-		}
-	}
 	hosts, err := d.hosts(ctx, t, c)
 	if err != nil {
 		return err
@@ -109,6 +105,19 @@ func (d *Driver) look(ctx context.Context, t *track, c *crowd, now time.Time) er
 		t.hours = hoursOf(t.book[0], g.windows, now)
 	}
 	t.hours.at(now)
+	t.seen = t.sight(c, places, hosts, now)
+	return nil
+}
+
+// sight puts together what is known of the hosts: their rings, and how they stand.
+func (t *track) sight(c *crowd, places map[inventory.HostID]*placement, hosts []Host, now time.Time) sight {
+	n := len(c.hosts)
+	seen := sight{at: now, members: place(t.book[0], places), rings: make(map[inventory.HostID]string, n), hosts: make(map[inventory.HostID]Host, n), names: make(map[inventory.HostID]string, n)}
+	for ring, ids := range seen.members {
+		for _, id := range ids {
+			seen.rings[id] = ring
+		}
+	}
 	for i, h := range c.hosts {
 		one := hosts[i]
 		t.hours.shut(t.book[0], seen.rings[h.ID], places[h.ID], h.ID, &one)
@@ -117,33 +126,34 @@ func (d *Driver) look(ctx context.Context, t *track, c *crowd, now time.Time) er
 		}
 		seen.hosts[h.ID], seen.names[h.ID] = one, h.Name
 	}
-	t.seen = seen
-	return nil
+	return seen
 }
 
 // hosts says how each host stands with the newest release, or the newest cycle, of the track.
 func (d *Driver) hosts(ctx context.Context, t *track, c *crowd) ([]Host, error) {
-	list := make([]Host, 0, len(c.hosts))
+	list := make([]Host, len(c.hosts))
 	if t.name == "" {
 		for i, h := range c.hosts {
-			list = append(list, Look(h, c.verdicts[i], wanted(t.book[1:], h.ID)))
+			list[i] = Look(h, c.verdicts[i], wanted(t.book[1:], h.ID))
 		}
 		return list, nil
 	}
-	rows, err := d.Store.PatchHosts(ctx, t.name)
-	if err != nil {
-		return nil, err
+	told := make([]bool, len(c.hosts))
+	stand := func(i int32, row store.PatchHost) {
+		list[i], told[i] = LookCycle(c.hosts[i], row, c.verdicts[i]), true
+		list[i].Busy, list[i].Unsure = busy(t.book[1:], c.hosts[i], row)
 	}
-	byHost := make(map[inventory.HostID]store.PatchHost, len(rows))
-	for _, row := range rows {
-		byHost[row.Host] = row
+	err := d.Store.EachPatchHost(ctx, t.name, func(row store.PatchHost) {
+		if i, known := c.at[row.Host]; known {
+			stand(i, row)
+		}
+	})
+	for i := range list {
+		if !told[i] {
+			stand(int32(i), store.PatchHost{})
+		}
 	}
-	for i, h := range c.hosts {
-		one := LookCycle(h, byHost[h.ID], c.verdicts[i])
-		one.Busy, one.Unsure = busy(t.book[1:], h, byHost[h.ID])
-		list = append(list, one)
-	}
-	return list, nil
+	return list, err
 }
 
 // busy tells whether an older cycle may be under way on a host, and whether that is unsure: it was

@@ -361,7 +361,7 @@ func (v *voyage) look() {
 		if b.freezes {
 			p.freezes = []calendar.Freeze{v.freeze}
 		}
-		v.hours.shut(v.state, v.plan.Rings[b.ring].Name, p, b.ID, &one)
+		v.hours.shut(v.state, v.plan.Rings[b.ring].Name, &p, b.ID, &one)
 		one.Busy, one.Unsure = busy(v.older, b.Host, b.told)
 		if v.plan.Cluster != nil {
 			one.Cluster = b.Labels["cluster"]
