@@ -12,7 +12,7 @@ import (
 type cursor struct {
 	raw   []byte
 	at    int
-	words map[string]string // short texts that were met, which mostly come again
+	words map[string]string // short texts that were met, which mostly come again; nil outside of lists
 }
 
 const (
@@ -184,10 +184,7 @@ func (c *cursor) known(inner []byte) string {
 		return s
 	}
 	s := string(inner)
-	if c.words == nil {
-		c.words = map[string]string{}
-	}
-	if len(c.words) < maxWords {
+	if c.words != nil && len(c.words) < maxWords {
 		c.words[s] = s
 	}
 	return s

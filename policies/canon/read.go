@@ -70,6 +70,9 @@ func (p *plan) fillList(c *cursor, v reflect.Value) bool {
 	if v.Len() > 0 || !c.take('[') {
 		return false
 	}
+	if c.words == nil && p.elem.shape == object {
+		c.words = map[string]string{}
+	}
 	all := reflect.New(v.Type()).Elem()
 	all.Set(reflect.MakeSlice(v.Type(), 0, 0))
 	for first := true; !c.take(']'); first = false {

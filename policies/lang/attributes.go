@@ -19,7 +19,8 @@ import (
 
 // attributes evaluates what the kind itself takes, and lets the kind judge it.
 func (r *run) attributes(i *instance) {
-	all := map[string]json.RawMessage{}
+	all := make(map[string]json.RawMessage, len(i.from.attrs))
+	r.room = r.room[:0]
 	complete, before := !i.from.broken, len(r.diags)
 	for _, one := range i.from.attrs {
 		a := i.from.own[one.name]
@@ -93,20 +94,23 @@ func (r *run) attribute(i *instance, a modules.Attribute, one *named) (raw json.
 		}
 		return nil, false, true
 	}
-	raw, err := jsonOf(v)
+	start := len(r.room)
+	all, err := appendJSON(r.room, v)
 	if err != nil {
 		r.report(failure(one.expr.Range(), "Wrong type of value", fmt.Sprintf("%s cannot hold this: %s.", a.Name, err)))
 		return nil, false, false
 	}
-	return raw, len(marks) > 0, true
+	r.room = all
+	return json.RawMessage(all[start:len(all):len(all)]), len(marks) > 0, true
 }
 
-// jsonOf is ctyjson.Marshal, whose way is long for text.
-func jsonOf(v cty.Value) (json.RawMessage, error) {
+// appendJSON is ctyjson.Marshal, whose way is long for text.
+func appendJSON(dst []byte, v cty.Value) ([]byte, error) {
 	if v.Type() == cty.String {
-		return canon.Marshal(v.AsString())
+		return canon.Append(dst, v.AsString())
 	}
-	return ctyjson.Marshal(v, v.Type())
+	raw, err := ctyjson.Marshal(v, v.Type())
+	return append(dst, raw...), err
 }
 
 // fit converts a value to the attribute's type.
@@ -178,7 +182,7 @@ func (r *run) treeDigest(i *instance, a modules.Attribute, one *named, all map[s
 
 // judge decodes the attributes as an agent does, and asks the kind what it makes of them.
 func (r *run) judge(i *instance, all map[string]json.RawMessage) {
-	raw, err := canon.Marshal(all)
+	raw, err := canon.Append(make([]byte, 0, roomForAll(all)), all)
 	if err != nil {
 		r.report(failure(i.from.at, internalSummary, "The attributes cannot be encoded: "+err.Error()+"."))
 		return
@@ -197,6 +201,15 @@ func (r *run) judge(i *instance, all map[string]json.RawMessage) {
 		}
 		r.report(failure(i.attributeRange(m.Attribute), "Invalid value", detail))
 	}
+}
+
+// roomForAll is how long the JSON of attributes is at most, in bytes: their names are plain.
+func roomForAll(all map[string]json.RawMessage) int {
+	room := len("{}")
+	for name, raw := range all {
+		room += len(`"":,`) + len(name) + len(raw)
+	}
+	return room
 }
 
 func (i *instance) undecodable(err error) *hcl.Diagnostic {

@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"strings"
 	"sync"
 	"testing"
 
@@ -44,6 +45,36 @@ func BenchmarkCompile(b *testing.B) {
 	for b.Loop() {
 		if out := c.Compile(debian()); len(out.Catalog.Resources) != 500 {
 			b.Fatal(out.Problems)
+		}
+	}
+}
+
+// many is one block with a thousand instances, each with a kilobyte of content.
+func many() bundle.Tree {
+	filler := strings.Repeat("0123456789abcdef", 63)
+	return bundle.Tree{"site.hcl": []byte(`policy "p" {
+  resource "file" "f" {
+    count   = 1000
+    path    = "/srv/files/f${format("%05d", count.index)}"
+    content = "file ${format("%05d", count.index)}\n` + filler + `\n"
+    owner   = "root"
+    mode    = "0640"
+  }
+}
+`)}
+}
+
+// BenchmarkInstances goes the whole way of the compiler's child: load, compile, encode.
+func BenchmarkInstances(b *testing.B) {
+	tree := many()
+	b.ReportAllocs()
+	for b.Loop() {
+		c, problems := Load(tree)
+		if len(problems) > 0 {
+			b.Fatal(problems)
+		}
+		if raw, _, err := Digest(c.Compile(debian()).Catalog); err != nil || len(raw) < 1<<20 {
+			b.Fatal(len(raw), err)
 		}
 	}
 }

@@ -94,6 +94,7 @@ type run struct {
 	instances []*instance
 	byBlock   map[string][]*instance
 	full      bool
+	room      []byte // holds the JSON of the attributes of one instance until they are put together
 }
 
 // instance is one resource of the catalog in the making.

@@ -22,7 +22,7 @@ func literal(e hclsyntax.Expression) (cty.Value, bool) {
 }
 
 func literalText(e *hclsyntax.TemplateExpr) (cty.Value, bool) {
-	all := make([]byte, 0, e.SrcRange.End.Byte-e.SrcRange.Start.Byte)
+	size := 0
 	for _, part := range e.Parts {
 		one, ok := part.(*hclsyntax.LiteralValueExpr)
 		if !ok || one.Val.Type() != cty.String || one.Val.IsNull() || one.Val.IsMarked() || !one.Val.IsKnown() {
@@ -31,7 +31,11 @@ func literalText(e *hclsyntax.TemplateExpr) (cty.Value, bool) {
 		if len(e.Parts) == 1 {
 			return one.Val, true
 		}
-		all = append(all, one.Val.AsString()...)
+		size += len(one.Val.AsString())
+	}
+	all := make([]byte, 0, size)
+	for _, part := range e.Parts {
+		all = append(all, part.(*hclsyntax.LiteralValueExpr).Val.AsString()...)
 	}
 	return cty.StringVal(string(all)), true
 }

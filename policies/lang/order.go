@@ -13,16 +13,16 @@ import (
 
 // catalog merges, links and orders the instances.
 func (r *run) catalog() []policies.Resource {
-	list := []policies.Resource{}
 	if r.failed() {
-		return list
+		return []policies.Resource{}
 	}
 	r.merge()
 	r.waive()
 	g := r.graph()
 	if r.failed() {
-		return list
+		return []policies.Resource{}
 	}
+	list := make([]policies.Resource, 0, len(g.nodes))
 	for _, n := range g.order() {
 		one := g.nodes[n].Resource
 		one.DependsOn = g.addresses(g.before[n])
@@ -42,7 +42,16 @@ type graph struct {
 	edges  int
 }
 
+// set is nil where there is nothing in it, as it is for most nodes.
 type set map[int]bool
+
+func with(s set, n int) set {
+	if s == nil {
+		s = set{}
+	}
+	s[n] = true
+	return s
+}
 
 func (r *run) graph() *graph {
 	g := r.written()
@@ -64,7 +73,7 @@ func (r *run) written() *graph {
 			g.nodes = append(g.nodes, i)
 		}
 	}
-	g.before, g.after, g.notify = sets(len(g.nodes)), sets(len(g.nodes)), sets(len(g.nodes))
+	g.before, g.after, g.notify = make([]set, len(g.nodes)), make([]set, len(g.nodes)), make([]set, len(g.nodes))
 	for _, i := range r.instances {
 		if i.into == nil || i.merged {
 			r.explicit(g, i)
@@ -76,19 +85,11 @@ func (r *run) written() *graph {
 	return g
 }
 
-func sets(n int) []set {
-	list := make([]set, n)
-	for i := range list {
-		list[i] = set{}
-	}
-	return list
-}
-
 func (g *graph) link(from, to int) {
 	if from == to || g.before[to][from] || g.edges > maxEdges {
 		return
 	}
-	g.before[to][from], g.after[from][to] = true, true
+	g.before[to], g.after[from] = with(g.before[to], from), with(g.after[from], to)
 	g.edges++
 }
 
@@ -114,7 +115,7 @@ func (r *run) explicit(g *graph, i *instance) {
 				}
 				g.link(first, second)
 				if first != second && (word == "notify" || word == "subscribe") {
-					g.notify[first][second] = true
+					g.notify[first] = with(g.notify[first], second)
 				}
 			}
 		}

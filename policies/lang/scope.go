@@ -108,7 +108,7 @@ func measured(e hclsyntax.Expression) bool {
 // context holds exactly what the expression names.
 func (s *scope) context(e hclsyntax.Expression, extra names) (*hcl.EvalContext, hcl.Diagnostics) {
 	vars := map[string]cty.Value{budgetName: cty.CapsuleVal(budgetType, s.budget)}
-	members := map[string]map[string]cty.Value{}
+	var members map[string]map[string]cty.Value // most expressions name none
 	var diags hcl.Diagnostics
 	for _, t := range s.variables(e) {
 		root := t.RootName()
@@ -126,6 +126,9 @@ func (s *scope) context(e hclsyntax.Expression, extra names) (*hcl.EvalContext, 
 		case "path":
 			vars[root] = pathValue(e.Range().Filename)
 		case "var", "local", "group":
+			if members == nil {
+				members = map[string]map[string]cty.Value{}
+			}
 			diags = append(diags, s.member(members, t)...)
 		default:
 			diags = append(diags, s.cfg.unknownName(t))
