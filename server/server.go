@@ -140,7 +140,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 
 // assemble puts the parts together.
 func (s *Server) assemble(version string, at api.Addresses) error {
-	s.fleet = &fleet.Fleet{Store: s.store, Authority: s.keys, Compiler: &catalogs{store: s.store}, Interval: s.config.interval(), Now: s.now, Log: s.log}
+	s.fleet = &fleet.Fleet{Store: s.store, Authority: s.keys, Compiler: &catalogs{child: compiler.Compiler{}.Compile, store: s.store}, Interval: s.config.interval(), Now: s.now, Log: s.log}
 	s.rollout = &rollout.Driver{Store: s.store, Compiler: compiler.Compiler{}, Now: s.now, Log: s.log}
 	if s.config.Prometheus != "" {
 		asker, err := prometheus.New(s.config.Prometheus)

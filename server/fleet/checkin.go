@@ -110,7 +110,7 @@ func (f *Fleet) takeOnce(ctx context.Context, h store.Host, in protocol.CheckIn,
 	f.settle(steps)
 	f.inbox.done(h.ID)
 	f.lives.forget(h.ID)
-	f.tell()
+	f.tell(h, steps)
 	f.ask(h, missing, answer, now)
 	return nil
 }

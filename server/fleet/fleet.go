@@ -44,8 +44,8 @@ type Fleet struct {
 	standings standings
 	elements  elements
 
-	once   sync.Once
-	stored chan struct{} // see reports
+	once  sync.Once
+	moved chan struct{} // see moves
 }
 
 // What holds when nobody says otherwise.
@@ -61,13 +61,22 @@ type Authority interface {
 	CAPEM() []byte
 }
 
-// Compiler says which catalog a host should have. It remembers what it compiled, so that
+// Compiler says which catalogs hosts should have. It remembers what it compiled, so that
 // equal hosts cost it nothing.
 type Compiler interface {
-	// CatalogDigest returns the digest of the catalog that the bundle with the digest makes
-	// of the host; facts is the JSON that the host sent. Before is the digest that older agents give,
-	// which leave sensitive values in it; it is empty where there are none.
-	CatalogDigest(ctx context.Context, bundle string, host inventory.Host, facts []byte) (digest, before string, err error)
+	// Catalogs returns, in their order, what the bundle with the digest makes of hosts by their newest facts.
+	Catalogs(ctx context.Context, bundle string, hosts []store.Host) []Wanted
+}
+
+// Wanted is what policy makes of a host.
+type Wanted struct {
+	// Catalog is the digest of its catalog. Before is the one that older agents give, which leave
+	// sensitive values in it; it is empty where there are none.
+	Catalog, Before string
+	// Terms is the JSON of the patch.Terms of the host, nil when the compiler does not tell.
+	Terms []byte
+	// Err tells why nothing of it is known.
+	Err error
 }
 
 // Assigner returns the number of the release that a host may run, 0 for none.

@@ -61,33 +61,11 @@ func (f *Fleet) offers(ctx context.Context, r policies.Report) (*inventory.Offer
 	return load[*inventory.Offers](ctx, f, store.Ref{Kind: store.KindOffers, Digest: r.Offers})
 }
 
-// TermsCompiler is a Compiler that also tells what policy says about patching.
-type TermsCompiler interface {
-	// Terms returns the JSON of the patch.Terms that the bundle makes of the host.
-	Terms(ctx context.Context, bundle string, host inventory.Host, facts []byte) ([]byte, error)
-}
-
 // keepTerms stores what policy says about the patching of a host that was just verified, so
 // that nobody who asks for it has to compile.
-func (f *Fleet) keepTerms(ctx context.Context, h store.Host, now time.Time) error {
-	c, ok := f.Compiler.(TermsCompiler)
-	if !ok {
-		return nil
-	}
-	release, err := f.Store.Release(ctx, h.Release)
-	if err != nil {
-		return err
-	}
-	facts, err := f.Store.Object(ctx, store.Ref{Kind: store.KindFacts, Digest: h.Facts})
-	if err != nil {
-		return err
-	}
-	raw, err := c.Terms(ctx, release.Bundle, h.Host, facts)
-	if err != nil {
-		return err
-	}
+func (f *Fleet) keepTerms(ctx context.Context, h store.Host, raw []byte, now time.Time) error {
 	digest := inventory.Digest(raw)
-	if digest == h.Terms {
+	if raw == nil || digest == h.Terms {
 		return nil
 	}
 	if err := f.Store.PutObject(ctx, store.Ref{Kind: store.KindTerms, Digest: digest}, raw, now); err != nil {

@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -122,11 +121,14 @@ type patcher struct {
 	terms string
 }
 
-func (p patcher) Terms(context.Context, string, inventory.Host, []byte) ([]byte, error) {
-	if p.terms == "" {
-		return nil, errors.New("no terms")
+func (p patcher) Catalogs(ctx context.Context, bundle string, hosts []store.Host) []Wanted {
+	list := p.compiler.Catalogs(ctx, bundle, hosts)
+	for i := range list {
+		if p.terms != "" {
+			list[i].Terms = []byte(p.terms)
+		}
 	}
-	return []byte(p.terms), nil
+	return list
 }
 
 func TestVerifyKeepsTerms(t *testing.T) {

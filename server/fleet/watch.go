@@ -2,8 +2,8 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,7 +13,7 @@ import (
 // grace is added to two missed check-ins before a host counts as silent.
 const grace = 5 * time.Minute
 
-// Watch looks this often, and this long after a report came in.
+// Watch looks this often, and this long after a host told of something to verify.
 const (
 	tick   = 30 * time.Second
 	gather = 500 * time.Millisecond
@@ -27,26 +27,33 @@ func (f *Fleet) Watch(ctx context.Context) {
 	wg.Go(func() {
 		f.repeat(ctx, nil, func(now time.Time) error { return f.MarkSilent(ctx, started, now) })
 	})
-	wg.Go(func() { f.repeat(ctx, f.reports(), func(now time.Time) error { return f.Verify(ctx, now) }) })
+	wg.Go(func() { f.repeat(ctx, f.moves(), func(now time.Time) error { return f.Verify(ctx, now) }) })
 	wg.Go(func() { f.repeat(ctx, nil, func(now time.Time) error { return f.Store.Forget(ctx, now) }) })
 	wg.Wait()
 }
 
-// reports gets a word when reports were stored.
-func (f *Fleet) reports() chan struct{} {
-	f.once.Do(func() { f.stored = make(chan struct{}, 1) })
-	return f.stored
+// moves gets a word when a host told of another release, catalog or facts.
+func (f *Fleet) moves() chan struct{} {
+	f.once.Do(func() { f.moved = make(chan struct{}, 1) })
+	return f.moved
 }
 
-// tell passes on that reports were stored.
-func (f *Fleet) tell() {
-	select {
-	case f.reports() <- struct{}{}:
-	default:
+// tell passes on that reports of a host were stored, which stood as before.
+func (f *Fleet) tell(before store.Host, steps []store.Step) {
+	if slices.ContainsFunc(steps, func(s store.Step) bool { return !sameInput(before, s.Host) }) {
+		select {
+		case f.moves() <- struct{}{}:
+		default:
+		}
 	}
 	if f.Reported != nil {
 		f.Reported()
 	}
+}
+
+// sameInput tells whether what was verified of a host still holds.
+func sameInput(before, after store.Host) bool {
+	return before.Release == after.Release && before.Facts == after.Facts && before.Catalog == after.Catalog
 }
 
 // repeat does the task at once, with each tick, and soon after a word came. One that fails is
@@ -93,55 +100,57 @@ func (f *Fleet) Verify(ctx context.Context, now time.Time) error {
 		if err != nil || len(hosts) == 0 {
 			return err
 		}
-		for _, h := range hosts {
-			if err := f.verify(ctx, h, now); err != nil {
-				return fmt.Errorf("cannot verify the catalog of %s: %w", h.Name, err)
-			}
+		if err := f.verify(ctx, hosts, now); err != nil {
+			return fmt.Errorf("cannot verify the catalogs of %d hosts: %w", len(hosts), err)
 		}
 	}
 	return ctx.Err()
 }
 
-func (f *Fleet) verify(ctx context.Context, h store.Host, now time.Time) error {
-	expected, err := f.Expected(ctx, h)
-	if ctx.Err() != nil {
-		return ctx.Err()
+// verify stores what hosts should have compiled, which is not known of those that have compiled nothing.
+func (f *Fleet) verify(ctx context.Context, hosts []store.Host, now time.Time) error {
+	expected := make([]store.Expectation, 0, len(hosts))
+	byRelease := map[uint64][]store.Host{}
+	for _, h := range hosts {
+		if h.Catalog == "" {
+			expected = append(expected, store.Expectation{Host: h})
+			continue
+		}
+		byRelease[h.Release] = append(byRelease[h.Release], h)
 	}
-	if err != nil {
-		// It does not compile here either, or its release is not ours: not known is stored as
-		// such, so that the next host gets its turn.
-		f.log().Warn("cannot compile the expected catalog", "host", h.Name, "release", h.Release, "error", err)
-		expected = ""
-	}
-	if expected != "" {
-		if err := f.keepTerms(ctx, h, now); err != nil {
-			f.log().Warn("cannot keep what policy says about patching", "host", h.Name, "error", err)
+	for release, some := range byRelease {
+		for i, wanted := range f.wanted(ctx, release, some) {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			expected = append(expected, store.Expectation{Host: some[i], Catalog: f.expected(ctx, some[i], wanted, now)})
 		}
 	}
-	err = f.Store.SetExpected(ctx, h, expected, now)
-	if errors.Is(err, store.ErrConflict) {
-		return nil // it reported again; its next turn comes
-	}
-	return err
+	return f.Store.SetExpected(ctx, expected, now)
 }
 
-// Expected returns the digest of the catalog that a host should have compiled from its release
-// and facts; empty when it has compiled none.
-func (f *Fleet) Expected(ctx context.Context, h store.Host) (string, error) {
-	if h.Catalog == "" {
-		return "", nil
-	}
-	release, err := f.Store.Release(ctx, h.Release)
+// wanted returns what a release makes of hosts.
+func (f *Fleet) wanted(ctx context.Context, number uint64, hosts []store.Host) []Wanted {
+	release, err := f.Store.Release(ctx, number)
 	if err != nil {
-		return "", err
+		return slices.Repeat([]Wanted{{Err: err}}, len(hosts))
 	}
-	facts, err := f.Store.Object(ctx, store.Ref{Kind: store.KindFacts, Digest: h.Facts})
-	if err != nil {
-		return "", err
+	return f.Compiler.Catalogs(ctx, release.Bundle, hosts)
+}
+
+// expected is the digest of the catalog that a host should have compiled, and keeps what else came out.
+func (f *Fleet) expected(ctx context.Context, h store.Host, wanted Wanted, now time.Time) string {
+	if wanted.Err != nil {
+		// It does not compile here either, or its release is not ours: not known is stored as
+		// such, so that the next host gets its turn.
+		f.log().Warn("cannot compile the expected catalog", "host", h.Name, "release", h.Release, "error", wanted.Err)
+		return ""
 	}
-	digest, before, err := f.Compiler.CatalogDigest(ctx, release.Bundle, h.Host, facts)
-	if before != "" && before == h.Catalog {
-		return before, err // an agent that is older than we are
+	if err := f.keepTerms(ctx, h, wanted.Terms, now); err != nil {
+		f.log().Warn("cannot keep what policy says about patching", "host", h.Name, "error", err)
 	}
-	return digest, err
+	if wanted.Before == h.Catalog {
+		return wanted.Before // an agent that is older than we are
+	}
+	return wanted.Catalog
 }

@@ -3,12 +3,13 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
 	"plumb/agent/protocol"
-	"plumb/inventory"
 	"plumb/policies"
 	"plumb/server/store"
 )
@@ -57,14 +58,12 @@ func TestMarkSilent(t *testing.T) {
 // compiler answers with digests by bundle.
 type compiler map[string]string
 
-func (c compiler) CatalogDigest(_ context.Context, bundle string, _ inventory.Host, facts []byte) (digest, before string, err error) {
-	if len(facts) == 0 {
-		return "", "", errors.New("no facts")
+func (c compiler) Catalogs(_ context.Context, bundle string, hosts []store.Host) []Wanted {
+	one := Wanted{Catalog: c[bundle], Before: c["before "+bundle]}
+	if one.Catalog == "" {
+		one.Err = errors.New("does not compile")
 	}
-	if c[bundle] == "" {
-		return "", "", errors.New("does not compile")
-	}
-	return c[bundle], c["before "+bundle], nil
+	return slices.Repeat([]Wanted{one}, len(hosts))
 }
 
 func TestVerify(t *testing.T) {
@@ -104,6 +103,28 @@ func TestVerify(t *testing.T) {
 		events, err := f.Store.Events(ctx, store.EventFilter{Kinds: []string{store.EventMismatch}})
 		must(t, err)
 		same(t, "alarms", len(events), c.alarms)
+	}
+}
+
+// TestOnlyMovesAreVerifiedSoon has a host report again what was verified, and then something else.
+func TestOnlyMovesAreVerifiedSoon(t *testing.T) {
+	f := newFleet(t)
+	a := f.enrol(t, "web1")
+	for _, c := range []struct {
+		release uint64
+		found   outcome
+		want    int
+	}{
+		{1, outcome{"a": policies.Compliant}, 1}, {1, outcome{"a": policies.Repaired}, 0}, {1, outcome{"b": policies.Compliant}, 1},
+		{2, outcome{"b": policies.Compliant}, 1},
+	} {
+		_, err := a.deliver(t.Context(), start, a.report(c.release, c.found, start))
+		must(t, err)
+		same(t, fmt.Sprintf("words that something is to be verified after %v of release %d", c.found, c.release), len(f.moves()), c.want)
+		select {
+		case <-f.moves():
+		default:
+		}
 	}
 }
 

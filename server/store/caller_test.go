@@ -32,7 +32,7 @@ func TestCallerIsNeverOutOfDate(t *testing.T) {
 		if got := look().Status; got == policies.Stale {
 			t.Errorf("status after the host returned = %s", got)
 		}
-		must(t, s.SetExpected(ctx, look(), look().Catalog, start))
+		must(t, s.SetExpected(ctx, []Expectation{{look(), look().Catalog}}, start))
 		same(t, "expected", look().Expected, look().Catalog)
 		must(t, s.Revoke(ctx, id, "alice", start.Add(3*time.Hour)))
 		if look().Revoked.IsZero() {

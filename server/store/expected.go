@@ -1,9 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -18,20 +21,38 @@ func (s *Store) Unverified(ctx context.Context, max int) ([]Host, error) {
 	return hosts, nil
 }
 
-// SetExpected stores the digest of the catalog that the server compiled for the host as the
-// caller read it, empty when it could not, and adds an event when that shows a new mismatch.
-// ErrConflict means that the host has moved on since.
-func (s *Store) SetExpected(ctx context.Context, h Host, expected string, now time.Time) error {
-	mismatch := expected != "" && expected != h.Catalog
-	return s.write(ctx, "store the expected catalog", func(ctx context.Context, tx *sql.Tx) error {
-		touch(ctx, h.ID)
-		err := exec1(ctx, tx, ErrConflict, `UPDATE hosts SET expected = $2, mismatch = $3, verified = 1
-			WHERE id = $1 AND release = $4 AND facts = $5 AND catalog = $6 AND mismatch = $7 AND revoked = 0`,
-			string(h.ID), expected, bit(mismatch), int64(h.Release), h.Facts, h.Catalog, bit(h.Mismatch))
-		if err != nil || !mismatch || h.Mismatch {
-			return err
+// Expectation is the digest of the catalog that the server compiled for a host as it was read, empty
+// when it could not.
+type Expectation struct {
+	Host    Host
+	Catalog string
+}
+
+func (e Expectation) mismatch() bool { return e.Catalog != "" && e.Catalog != e.Host.Catalog }
+
+// SetExpected stores what the server compiled for hosts, and adds an event for each that shows a new
+// mismatch. Hosts that have moved on since are passed over: they are not verified.
+func (s *Store) SetExpected(ctx context.Context, list []Expectation, now time.Time) error {
+	list = slices.SortedFunc(slices.Values(list), func(a, b Expectation) int { return cmp.Compare(a.Host.ID, b.Host.ID) }) // all who lock many hosts do it in this order
+	return s.write(ctx, "store expected catalogs", func(ctx context.Context, tx *sql.Tx) error {
+		for _, e := range list {
+			if err := setExpected(ctx, tx, e, now); err != nil && !errors.Is(err, ErrConflict) {
+				return err
+			}
 		}
-		return insertEvent(ctx, tx, Event{Host: h.ID, At: now, Kind: EventMismatch, Seq: h.Seq, Release: h.Release, Commit: h.Commit,
-			Message: fmt.Sprintf("the host compiled catalog %s, the server %s", h.Catalog, expected)})
+		return nil
 	})
+}
+
+func setExpected(ctx context.Context, tx *sql.Tx, e Expectation, now time.Time) error {
+	h := e.Host
+	touch(ctx, h.ID)
+	err := exec1(ctx, tx, ErrConflict, `UPDATE hosts SET expected = $2, mismatch = $3, verified = 1
+		WHERE id = $1 AND release = $4 AND facts = $5 AND catalog = $6 AND mismatch = $7 AND revoked = 0`,
+		string(h.ID), e.Catalog, bit(e.mismatch()), int64(h.Release), h.Facts, h.Catalog, bit(h.Mismatch))
+	if err != nil || !e.mismatch() || h.Mismatch {
+		return err
+	}
+	return insertEvent(ctx, tx, Event{Host: h.ID, At: now, Kind: EventMismatch, Seq: h.Seq, Release: h.Release, Commit: h.Commit,
+		Message: fmt.Sprintf("the host compiled catalog %s, the server %s", h.Catalog, e.Catalog)})
 }

@@ -121,7 +121,7 @@ func (f *fleet) report(id inventory.HostID, r report) {
 	must(f.t, f.store.Seen(ctx, id, store.Heartbeat{Agent: "0.1.0"}, start.Add(-r.seen)))
 	if r.mismatch {
 		h.ID, h.Epoch, h.Seq = id, "e", 1
-		must(f.t, f.store.SetExpected(ctx, h, inventory.Digest([]byte("other")), start))
+		must(f.t, f.store.SetExpected(ctx, []store.Expectation{{Host: h, Catalog: inventory.Digest([]byte("other"))}}, start))
 	}
 }
 
