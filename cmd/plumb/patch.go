@@ -73,7 +73,7 @@ func (t *terminal) printPatchStatus(s views.PatchStatus) {
 	rows := [][]string{{"STATE", "PACKAGE", "VERSION", "SEVERITY", "FROM", "HOSTS", "BASELINE", "WHY"}}
 	for _, u := range s.Updates {
 		rows = append(rows, []string{patchState(u), u.Package, u.Version, patchSeverity(u), strings.ReplaceAll(u.Repository, "/", " "),
-			few(u.Hosts), dash(u.Baseline), patchWhy(u)})
+			few(u.Hosts.Names()), dash(u.Baseline), patchWhy(u)})
 	}
 	t.table(rows)
 }
@@ -190,7 +190,7 @@ func (t *terminal) printAdvisories(list []views.PatchAdvisory) {
 		if !a.Published.IsZero() {
 			published = a.Published.Format(time.DateOnly)
 		}
-		rows = append(rows, []string{a.ID, severity, published, dash(few(a.Packages)), dash(few(a.Hosts)), a.Summary})
+		rows = append(rows, []string{a.ID, severity, published, dash(few(a.Packages)), dash(few(a.Hosts.Names())), a.Summary})
 	}
 	t.table(rows)
 }
@@ -276,7 +276,7 @@ func (t *terminal) printSLAs(list []views.PatchSLA) {
 			if d.Overdue {
 				due += " late"
 			}
-			rows = append(rows, []string{due, d.Advisory, d.Severity, few(d.Packages), few(d.Hosts)})
+			rows = append(rows, []string{due, d.Advisory, d.Severity, few(d.Packages), few(d.Hosts.Names())})
 		}
 		t.table(rows)
 	}

@@ -127,12 +127,8 @@ func (m *Maker) Step(ctx context.Context) error {
 }
 
 func (m *Maker) look(ctx context.Context) (*Sight, error) {
-	hosts, err := m.Store.Hosts(ctx, store.HostFilter{})
-	if err != nil {
-		return nil, err
-	}
 	m.looker.Store = m.Store
-	return m.looker.Look(ctx, hosts)
+	return m.looker.Look(ctx)
 }
 
 // plans returns the rollouts of the newest release that carry patches.

@@ -18,7 +18,16 @@ import (
 type Alike struct {
 	Offers inventory.Offers
 	Terms  patch.Terms
-	Hosts  []store.Host
+	Hosts  []Member
+
+	of pair
+}
+
+// Member is one host among those.
+type Member struct {
+	ID      inventory.HostID
+	Name    string
+	Release uint64
 }
 
 // Sight is what is known of the patching of some hosts at one time.
@@ -35,7 +44,7 @@ type Sight struct {
 
 // Unknown is a host of which it is not known what is on offer to it.
 type Unknown struct {
-	Host   store.Host
+	Host   Member
 	Reason string
 }
 
@@ -49,28 +58,48 @@ type Looker struct {
 // pair names offers and terms by their digests.
 type pair struct{ offers, terms string }
 
-// Look loads what is known of the hosts, each pair of objects once.
-func (l *Looker) Look(ctx context.Context, hosts []store.Host) (*Sight, error) {
+// Look loads what is known of all hosts, each pair of objects once.
+func (l *Looker) Look(ctx context.Context) (*Sight, error) {
 	s := &Sight{}
 	pairs := map[pair]*Alike{}
-	for _, h := range hosts {
-		if reason := unknown(h); reason != "" {
-			s.Unknown = append(s.Unknown, Unknown{h, reason})
-			continue
+	if err := l.Store.EachHost(ctx, func(h store.Host) { s.add(h, pairs) }); err != nil {
+		return nil, err
+	}
+	return s, l.read(ctx, s, pairs)
+}
+
+// LookAt is Look at one host.
+func (l *Looker) LookAt(ctx context.Context, h store.Host) (*Sight, error) {
+	s := &Sight{}
+	pairs := map[pair]*Alike{}
+	s.add(h, pairs)
+	return s, l.read(ctx, s, pairs)
+}
+
+// add sorts a host to those that are alike.
+func (s *Sight) add(h store.Host, pairs map[pair]*Alike) {
+	own := Member{h.ID, h.Name, h.Release}
+	if reason := unknown(h); reason != "" {
+		s.Unknown = append(s.Unknown, Unknown{own, reason})
+		return
+	}
+	key := pair{h.Offers, h.Terms}
+	if pairs[key] == nil {
+		pairs[key] = &Alike{of: key}
+		s.Groups = append(s.Groups, pairs[key])
+	}
+	pairs[key].Hosts = append(pairs[key].Hosts, own)
+}
+
+// read loads the objects that the groups name, and what is known of what is in them.
+func (l *Looker) read(ctx context.Context, s *Sight, pairs map[pair]*Alike) error {
+	for _, one := range s.Groups {
+		if err := l.objects(ctx, one); err != nil {
+			return err
 		}
-		key := pair{h.Offers, h.Terms}
-		if pairs[key] == nil {
-			one, err := l.alike(ctx, key)
-			if err != nil {
-				return nil, err
-			}
-			pairs[key] = one
-			s.Groups = append(s.Groups, one)
-		}
-		pairs[key].Hosts = append(pairs[key].Hosts, h)
 	}
 	l.pairs = pairs
-	return s, l.facts(ctx, s)
+	return l.facts(ctx, s)
 }
 
 func unknown(h store.Host) string {
@@ -85,18 +114,18 @@ func unknown(h store.Host) string {
 	return ""
 }
 
-func (l *Looker) alike(ctx context.Context, key pair) (*Alike, error) {
-	if old := l.pairs[key]; old != nil {
-		return &Alike{Offers: old.Offers, Terms: old.Terms}, nil
+func (l *Looker) objects(ctx context.Context, one *Alike) error {
+	if old := l.pairs[one.of]; old != nil {
+		one.Offers, one.Terms = old.Offers, old.Terms
+		return nil
 	}
-	one := &Alike{}
-	if err := l.read(ctx, store.Ref{Kind: store.KindOffers, Digest: key.offers}, &one.Offers); err != nil {
-		return nil, err
+	if err := l.object(ctx, store.Ref{Kind: store.KindOffers, Digest: one.of.offers}, &one.Offers); err != nil {
+		return err
 	}
-	return one, l.read(ctx, store.Ref{Kind: store.KindTerms, Digest: key.terms}, &one.Terms)
+	return l.object(ctx, store.Ref{Kind: store.KindTerms, Digest: one.of.terms}, &one.Terms)
 }
 
-func (l *Looker) read(ctx context.Context, ref store.Ref, v any) error {
+func (l *Looker) object(ctx context.Context, ref store.Ref, v any) error {
 	raw, err := l.Store.Object(ctx, ref)
 	if err != nil {
 		return err

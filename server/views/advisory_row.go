@@ -3,7 +3,6 @@ package views
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -28,7 +27,8 @@ type AdvisoryRow struct {
 
 // lack is what hosts that are alike lack.
 type lack struct {
-	hosts, packages []string
+	hosts    *[]string
+	packages []string
 }
 
 // AdvisoryRows returns all advisories: those whose answer some host lacks first, the worst and the
@@ -36,7 +36,7 @@ type lack struct {
 func (r Reader) AdvisoryRows(ctx context.Context, now time.Time) ([]*AdvisoryRow, error) {
 	p, err := r.sight(ctx, PatchFilter{})
 	if err != nil {
-		return nil, fmt.Errorf("cannot read what is on offer: %w", err)
+		return nil, err
 	}
 	rows := map[string]*AdvisoryRow{}
 	for _, a := range p.groups {
@@ -79,7 +79,7 @@ func (p *sight) rowsOf(a alike, rows map[string]*AdvisoryRow, now time.Time) {
 
 // count adds hosts that lack the answer, and whether they are late.
 func (row *AdvisoryRow) count(one store.Advisory, a alike, now time.Time) {
-	row.Hosts += len(a.hosts)
+	row.Hosts += len(a.Hosts)
 	row.lack = append(row.lack, lack{hosts: a.hosts})
 	var first time.Time
 	for _, sla := range a.Terms.SLAs {
@@ -94,7 +94,7 @@ func (row *AdvisoryRow) count(one store.Advisory, a alike, now time.Time) {
 		row.Due = stamp(first)
 	}
 	if now.After(first) {
-		row.Late += len(a.hosts)
+		row.Late += len(a.Hosts)
 	}
 }
 
@@ -125,7 +125,7 @@ type Lacking struct {
 func (row *AdvisoryRow) Lacking() []Lacking {
 	list := make([]Lacking, 0, row.Hosts)
 	for _, some := range row.lack {
-		for _, name := range some.hosts {
+		for _, name := range *some.hosts {
 			list = append(list, Lacking{name, some.packages})
 		}
 	}

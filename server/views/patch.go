@@ -60,7 +60,7 @@ type PatchUpdate struct {
 	Reason string     `json:"reason"`
 	Until  *time.Time `json:"until,omitempty"`
 	// Hosts are the names of the hosts, sorted.
-	Hosts []string `json:"hosts"`
+	Hosts HostSet `json:"hosts"`
 }
 
 // PatchAdvisory is one advisory and where the answer to it is still to be installed.
@@ -70,7 +70,7 @@ type PatchAdvisory struct {
 	FirstSeen time.Time `json:"first_seen"`
 	// Packages are the updates that answer it, and Hosts those that lack one of them.
 	Packages []string `json:"packages"`
-	Hosts    []string `json:"hosts"`
+	Hosts    HostSet  `json:"hosts"`
 }
 
 // PatchSLA answers: which updates are late?
@@ -110,7 +110,7 @@ type PatchSLADue struct {
 	Due       time.Time `json:"due"`
 	Overdue   bool      `json:"overdue"`
 	Packages  []string  `json:"packages"`
-	Hosts     []string  `json:"hosts"`
+	Hosts     HostSet   `json:"hosts"`
 }
 
 // PatchFilter selects hosts. Zero fields select all.

@@ -3,7 +3,6 @@ package views
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -17,7 +16,7 @@ import (
 func (r Reader) PatchAdvisories(ctx context.Context, f PatchFilter, all bool, limit int) ([]PatchAdvisory, error) {
 	p, err := r.sight(ctx, f)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read what is on offer: %w", err)
+		return nil, err
 	}
 	open := p.open()
 	if all {
@@ -27,7 +26,7 @@ func (r Reader) PatchAdvisories(ctx context.Context, f PatchFilter, all bool, li
 		}
 		for _, a := range known {
 			if open[a.ID] == nil {
-				open[a.ID] = &PatchAdvisory{Advisory: a.Advisory, FirstSeen: a.FirstSeen, Packages: []string{}, Hosts: []string{}}
+				open[a.ID] = &PatchAdvisory{Advisory: a.Advisory, FirstSeen: a.FirstSeen, Packages: []string{}}
 			}
 		}
 	}
@@ -36,7 +35,7 @@ func (r Reader) PatchAdvisories(ctx context.Context, f PatchFilter, all bool, li
 		list = append(list, *open[id])
 	}
 	slices.SortStableFunc(list, func(a, b PatchAdvisory) int {
-		return cmp.Or(-cmp.Compare(min(len(a.Hosts), 1), min(len(b.Hosts), 1)), compareSeverity(a.Severity, b.Severity), b.Published.Compare(a.Published))
+		return cmp.Or(-cmp.Compare(min(a.Hosts.Len(), 1), min(b.Hosts.Len(), 1)), compareSeverity(a.Severity, b.Severity), b.Published.Compare(a.Published))
 	})
 	return list[:min(len(list), limit)], nil
 }
@@ -51,31 +50,31 @@ func (p *sight) open() map[string]*PatchAdvisory {
 	open := map[string]*PatchAdvisory{}
 	for _, a := range p.groups {
 		for _, one := range p.openOf(a) {
-			merge(open, one)
+			there := advisory(open, one.Advisory, one.FirstSeen)
+			there.Packages, there.Hosts = union(there.Packages, one.Packages), there.Hosts.with(a.hosts)
 		}
 	}
 	return open
 }
 
-// openOf is open for hosts that are alike.
+// openOf is open for hosts that are alike, without their names.
 func (p *sight) openOf(a alike) map[string]*PatchAdvisory {
 	open := map[string]*PatchAdvisory{}
 	for _, o := range a.Offers.List {
 		for _, one := range p.Answered(a.Alike, o) {
-			merge(open, &PatchAdvisory{Advisory: one.Advisory, FirstSeen: one.FirstSeen, Packages: []string{o.Package}, Hosts: a.hosts})
+			there := advisory(open, one.Advisory, one.FirstSeen)
+			there.Packages = union(there.Packages, []string{o.Package})
 		}
 	}
 	return open
 }
 
-func merge(into map[string]*PatchAdvisory, one *PatchAdvisory) {
-	there := into[one.ID]
-	if there == nil {
-		there = &PatchAdvisory{Advisory: one.Advisory, FirstSeen: one.FirstSeen}
-		into[one.ID] = there
+// advisory is the one in the map, which is made if need be.
+func advisory(in map[string]*PatchAdvisory, a patch.Advisory, seen time.Time) *PatchAdvisory {
+	if in[a.ID] == nil {
+		in[a.ID] = &PatchAdvisory{Advisory: a, FirstSeen: seen}
 	}
-	there.Packages = union(there.Packages, one.Packages)
-	there.Hosts = union(there.Hosts, one.Hosts)
+	return in[a.ID]
 }
 
 func union(a, b []string) []string {
@@ -88,18 +87,23 @@ func union(a, b []string) []string {
 func (r Reader) PatchSLAs(ctx context.Context, f PatchFilter, now time.Time) ([]PatchSLA, error) {
 	p, err := r.sight(ctx, f)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read what is on offer: %w", err)
+		return nil, err
 	}
+	return r.slas(ctx, p, now)
+}
+
+func (r Reader) slas(ctx context.Context, p *sight, now time.Time) ([]PatchSLA, error) {
 	found := map[string]*PatchSLA{}
 	dues := map[string]map[string]*PatchSLADue{}
 	for _, a := range p.groups {
+		open := p.openOf(a)
 		for _, sla := range a.Terms.SLAs {
 			if found[sla.Name] == nil {
 				found[sla.Name], dues[sla.Name] = &PatchSLA{Name: sla.Name, Anchor: sla.Anchor}, map[string]*PatchSLADue{}
 			}
-			for _, one := range p.openOf(a) {
+			for _, one := range open {
 				if due, ok := patch.Due(one.Advisory, sla, one.FirstSeen); ok {
-					found[sla.Name].add(dues[sla.Name], one, due, now)
+					found[sla.Name].add(dues[sla.Name], a, one, due, now)
 				}
 			}
 		}
@@ -118,17 +122,17 @@ func (r Reader) PatchSLAs(ctx context.Context, f PatchFilter, now time.Time) ([]
 }
 
 // add counts one open advisory. Hosts of another release of the policy may have another time for it.
-func (s *PatchSLA) add(dues map[string]*PatchSLADue, one *PatchAdvisory, due, now time.Time) {
+func (s *PatchSLA) add(dues map[string]*PatchSLADue, a alike, one *PatchAdvisory, due, now time.Time) {
 	late := now.After(due)
-	s.Open += len(one.Hosts)
+	s.Open += len(a.Hosts)
 	if late {
-		s.Overdue += len(one.Hosts)
+		s.Overdue += len(a.Hosts)
 	}
 	key := one.ID + " " + due.String()
 	if dues[key] == nil {
 		dues[key] = &PatchSLADue{Advisory: one.ID, Severity: one.Severity, Exploited: one.Exploited, Due: due.UTC(), Overdue: late}
 	}
-	dues[key].Packages, dues[key].Hosts = union(dues[key].Packages, one.Packages), union(dues[key].Hosts, one.Hosts)
+	dues[key].Packages, dues[key].Hosts = union(dues[key].Packages, one.Packages), dues[key].Hosts.with(a.hosts)
 }
 
 func sortedDues(dues map[string]*PatchSLADue) []PatchSLADue {

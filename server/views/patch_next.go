@@ -54,7 +54,7 @@ type PatchPlans struct {
 func (r Reader) PatchNexts(ctx context.Context, p PatchPlans, now time.Time) ([]PatchNext, error) {
 	seen, err := r.sight(ctx, PatchFilter{})
 	if err != nil {
-		return nil, fmt.Errorf("cannot read what is on offer: %w", err)
+		return nil, err
 	}
 	all := []PatchNext{}
 	for _, plan := range p.Rollouts {

@@ -6,19 +6,25 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"plumb/inventory"
 	"plumb/policies/patch"
 	"plumb/server/patching"
-	"plumb/server/store"
 )
 
 // alike are hosts with the same offers and the same terms, with their names.
 type alike struct {
 	*patching.Alike
-	hosts []string
+	hosts *[]string
+}
+
+func alikeOf(a *patching.Alike) alike {
+	names := make([]string, len(a.Hosts))
+	for i, h := range a.Hosts {
+		names[i] = h.Name
+	}
+	return alike{a, &names}
 }
 
 // sight is what a question about patching is answered from.
@@ -31,14 +37,9 @@ type sight struct {
 
 // sight looks at the hosts that the filter selects.
 func (r Reader) sight(ctx context.Context, f PatchFilter) (*sight, error) {
-	hosts, err := r.patchHosts(ctx, f)
+	seen, err := r.look(ctx, f)
 	if err != nil {
-		return nil, err
-	}
-	look := patching.Looker{Store: r.Store}
-	seen, err := look.Look(ctx, hosts)
-	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cannot read what is on offer: %w", err)
 	}
 	p := &sight{Sight: seen, unknown: []PatchUnknown{}}
 	if f.Group == "" { // which groups an unknown host is in is not known either
@@ -49,48 +50,61 @@ func (r Reader) sight(ctx context.Context, f PatchFilter) (*sight, error) {
 	p.hosts = len(p.unknown)
 	for _, a := range seen.Groups {
 		if f.Group == "" || slices.Contains(a.Terms.Groups, f.Group) {
-			p.groups = append(p.groups, alike{a, namesOf(a.Hosts)})
+			p.groups = append(p.groups, alikeOf(a))
 			p.hosts += len(a.Hosts)
 		}
 	}
 	return p, nil
 }
 
-func namesOf(hosts []store.Host) []string {
-	names := make([]string, len(hosts))
-	for i, h := range hosts {
-		names[i] = h.Name
-	}
-	return names
-}
-
-func (r Reader) patchHosts(ctx context.Context, f PatchFilter) ([]store.Host, error) {
+func (r Reader) look(ctx context.Context, f PatchFilter) (*patching.Sight, error) {
+	look := patching.Looker{Store: r.Store}
 	if f.Host == "" {
-		hosts, err := r.Store.Hosts(ctx, store.HostFilter{})
-		if err != nil {
-			return nil, fmt.Errorf("cannot list hosts: %w", err)
-		}
-		return hosts, nil
+		return look.Look(ctx)
 	}
 	h, err := r.Store.HostByName(ctx, f.Host)
-	return []store.Host{h}, err
+	if err != nil {
+		return nil, err
+	}
+	return look.LookAt(ctx, h)
 }
 
 // PatchStatus returns what is on offer to the hosts and what their baselines say of it.
 func (r Reader) PatchStatus(ctx context.Context, f PatchFilter, now time.Time) (PatchStatus, error) {
 	p, err := r.sight(ctx, f)
 	if err != nil {
-		return PatchStatus{}, fmt.Errorf("cannot read what is on offer: %w", err)
+		return PatchStatus{}, err
 	}
+	return p.status(now)
+}
+
+// Patching is what PatchStatus, PatchReboots and PatchSLAs return of all hosts, from one look at them.
+func (r Reader) Patching(ctx context.Context, now time.Time) (PatchStatus, []PatchSLA, error) {
+	p, err := r.sight(ctx, PatchFilter{})
+	if err != nil {
+		return PatchStatus{}, nil, err
+	}
+	s, err := p.status(now)
+	if err != nil {
+		return s, nil, err
+	}
+	if s.Reboots, err = r.reboots(ctx, p, PatchFilter{}); err != nil {
+		return s, nil, err
+	}
+	slas, err := r.slas(ctx, p, now)
+	return s, slas, err
+}
+
+func (p *sight) status(now time.Time) (PatchStatus, error) {
 	s := PatchStatus{Hosts: p.hosts, Unknown: p.unknown, Counts: map[patch.State]int{}, Rollouts: []PatchNext{}, Reboots: []PatchReboot{}, At: now.UTC()}
 	same := map[string]*PatchUpdate{}
 	for _, a := range p.groups {
 		if len(a.Offers.List) == 0 {
-			s.Current += len(a.hosts)
+			s.Current += len(a.Hosts)
 		}
 		for _, o := range a.Offers.List {
 			for _, u := range p.updates(a, o, now) {
-				s.Counts[u.State] += len(a.hosts)
+				s.Counts[u.State] += len(a.Hosts)
 				if err := gather(same, u, a.hosts); err != nil {
 					return s, err
 				}
@@ -126,7 +140,7 @@ func (p *sight) updates(a alike, o inventory.Offer, now time.Time) []PatchUpdate
 func updateOf(o inventory.Offer, answered []patch.Advisory, seen time.Time) PatchUpdate {
 	u := PatchUpdate{Package: o.Package, Source: o.Source, Version: o.Candidate, Repository: o.Repository(), Security: o.Security,
 		Severity: patch.Worst(answered), Advisories: []string{}, Phased: o.Phased, Size: o.Size, Reboot: o.Reboot, Held: o.Held,
-		FirstSeen: stamp(seen), Hosts: []string{}}
+		FirstSeen: stamp(seen)}
 	for _, a := range answered {
 		u.Exploited = u.Exploited || a.Exploited
 		u.Advisories = append(u.Advisories, a.ID)
@@ -135,7 +149,7 @@ func updateOf(o inventory.Offer, answered []patch.Advisory, seen time.Time) Patc
 }
 
 // gather adds hosts to the update that is the same but for them.
-func gather(same map[string]*PatchUpdate, u PatchUpdate, hosts []string) error {
+func gather(same map[string]*PatchUpdate, u PatchUpdate, hosts *[]string) error {
 	raw, err := json.Marshal(u)
 	if err != nil {
 		return fmt.Errorf("cannot compare updates: %w", err)
@@ -144,7 +158,7 @@ func gather(same map[string]*PatchUpdate, u PatchUpdate, hosts []string) error {
 	if same[key] == nil {
 		same[key] = &u
 	}
-	same[key].Hosts = append(same[key].Hosts, hosts...)
+	same[key].Hosts = same[key].Hosts.with(hosts)
 	return nil
 }
 
@@ -153,13 +167,15 @@ var stateOrder = []patch.State{patch.Approved, patch.Waiting, patch.Held, patch.
 func sortedUpdates(same map[string]*PatchUpdate) []PatchUpdate {
 	list := make([]PatchUpdate, 0, len(same))
 	for _, u := range same {
-		slices.Sort(u.Hosts)
 		list = append(list, *u)
 	}
 	slices.SortFunc(list, func(a, b PatchUpdate) int {
-		return cmp.Or(cmp.Compare(slices.Index(stateOrder, a.State), slices.Index(stateOrder, b.State)), cmp.Compare(a.Package, b.Package),
-			cmp.Compare(a.Version, b.Version), cmp.Compare(a.Repository, b.Repository), cmp.Compare(a.Baseline, b.Baseline),
-			cmp.Compare(strings.Join(a.Hosts, " "), strings.Join(b.Hosts, " ")))
+		by := cmp.Or(cmp.Compare(slices.Index(stateOrder, a.State), slices.Index(stateOrder, b.State)), cmp.Compare(a.Package, b.Package),
+			cmp.Compare(a.Version, b.Version), cmp.Compare(a.Repository, b.Repository), cmp.Compare(a.Baseline, b.Baseline))
+		if by == 0 { // few are that much alike, and names are many
+			by = slices.Compare(a.Hosts.Names(), b.Hosts.Names())
+		}
+		return by
 	})
 	return list
 }

@@ -3,11 +3,11 @@ package views
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"plumb/inventory"
+	"plumb/server/patching"
 )
 
 // PatchReboot is a host that needs a reboot after patching.
@@ -24,26 +24,38 @@ type PatchReboot struct {
 func (r Reader) PatchReboots(ctx context.Context, f PatchFilter) ([]PatchReboot, error) {
 	seen, err := r.sight(ctx, f)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read what is on offer: %w", err)
+		return nil, err
+	}
+	return r.reboots(ctx, seen, f)
+}
+
+func (r Reader) reboots(ctx context.Context, seen *sight, f PatchFilter) ([]PatchReboot, error) {
+	rows, err := r.Store.Reboots(ctx)
+	if err != nil || len(rows) == 0 {
+		return []PatchReboot{}, err
 	}
 	names := map[inventory.HostID]string{}
+	for _, row := range rows {
+		names[row.Host] = ""
+	}
+	note := func(h patching.Member) {
+		if _, waits := names[h.ID]; waits {
+			names[h.ID] = h.Name
+		}
+	}
 	for _, a := range seen.groups {
 		for _, h := range a.Hosts {
-			names[h.ID] = h.Name
+			note(h)
 		}
 	}
 	for _, one := range seen.Unknown {
 		if f.Group == "" {
-			names[one.Host.ID] = one.Host.Name
+			note(one.Host)
 		}
-	}
-	rows, err := r.Store.PatchHosts(ctx, "")
-	if err != nil {
-		return nil, err
 	}
 	all := []PatchReboot{}
 	for _, row := range rows {
-		if name := names[row.Host]; name != "" && row.Reboot {
+		if name := names[row.Host]; name != "" {
 			all = append(all, PatchReboot{Host: name, Rollout: row.Rollout, Ring: row.Ring, Since: row.Since.UTC(), Reasons: list(row.Detail.Reboot)})
 		}
 	}

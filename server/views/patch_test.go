@@ -155,7 +155,7 @@ func TestPatchAdvisoriesAndSLAs(t *testing.T) {
 	b.must(err)
 	got := map[string][]string{}
 	for _, a := range list {
-		got[a.ID] = a.Hosts
+		got[a.ID] = a.Hosts.Names()
 	}
 	lack := []string{"db2", "web1", "web2"}
 	if diff := cmp.Diff(map[string][]string{"DSA-1": lack, "DSA-2": lack}, got); diff != "" {
@@ -163,14 +163,14 @@ func TestPatchAdvisoriesAndSLAs(t *testing.T) {
 	}
 	all, err := b.PatchAdvisories(b.Context(), PatchFilter{}, true, 10)
 	b.must(err)
-	if len(all) != 4 || len(all[0].Hosts) == 0 || len(all[3].Hosts) != 0 {
+	if len(all) != 4 || all[0].Hosts.Len() == 0 || all[3].Hosts.Len() != 0 {
 		t.Errorf("all advisories = %+v", all)
 	}
 	slas, err := b.PatchSLAs(b.Context(), PatchFilter{}, noon)
 	b.must(err)
 	want := []PatchSLA{{Name: "standard", Anchor: patch.Published, Open: 4, Overdue: 2, Entries: []PatchSLADue{
-		{Advisory: "DSA-1", Severity: "high", Due: noon.AddDate(0, 0, -2), Overdue: true, Packages: []string{"openssl"}, Hosts: []string{"web1", "web2"}},
-		{Advisory: "DSA-2", Severity: "high", Due: noon.AddDate(0, 0, 1), Packages: []string{"openssl"}, Hosts: []string{"web1", "web2"}},
+		{Advisory: "DSA-1", Severity: "high", Due: noon.AddDate(0, 0, -2), Overdue: true, Packages: []string{"openssl"}, Hosts: HostsNamed("web1", "web2")},
+		{Advisory: "DSA-2", Severity: "high", Due: noon.AddDate(0, 0, 1), Packages: []string{"openssl"}, Hosts: HostsNamed("web1", "web2")},
 	}}}
 	if diff := cmp.Diff(want, slas); diff != "" {
 		t.Errorf("SLAs (-want +got):\n%s", diff)

@@ -76,7 +76,7 @@ func (p *patchHostsPage) update(all []views.PatchUpdate, q url.Values) {
 		if u.Package != q.Get("package") || u.Version != q.Get("version") || string(u.State) != q.Get("state") || u.Baseline != q.Get("baseline") {
 			continue
 		}
-		for _, name := range u.Hosts {
+		for _, name := range u.Hosts.Names() {
 			p.Hosts = append(p.Hosts, patchHost{name, ""})
 		}
 	}

@@ -67,13 +67,7 @@ var states = []struct {
 func (s *site) patching(c *api.Call) (patching, time.Time, error) {
 	now, read := c.Now, s.Read()
 	return s.patched.of(c.Request.Context(), now, func(ctx context.Context) (p patching, err error) {
-		if p.status, err = read.PatchStatus(ctx, views.PatchFilter{}, now); err != nil {
-			return p, err
-		}
-		if p.status.Reboots, err = read.PatchReboots(ctx, views.PatchFilter{}); err != nil {
-			return p, err
-		}
-		if p.slas, err = read.PatchSLAs(ctx, views.PatchFilter{}, now); err != nil || s.Nexts == nil {
+		if p.status, p.slas, err = read.Patching(ctx, now); err != nil || s.Nexts == nil {
 			return p, err
 		}
 		p.status.Rollouts, err = s.Nexts(ctx, now)
