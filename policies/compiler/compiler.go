@@ -102,9 +102,6 @@ type Compiler struct {
 	Limits Limits
 }
 
-// maxAnswer is how many bytes of the child's answer are read.
-const maxAnswer = 256 << 20
-
 func (l Limits) filled() Limits {
 	if l.Memory == 0 {
 		l.Memory = 1 << 30
@@ -138,25 +135,31 @@ type outcome struct {
 // Begin starts a child that loads the tree, while the caller finds out about the hosts.
 func (c Compiler) Begin(ctx context.Context, bundle []byte) *Begun {
 	b := &Begun{rest: make(chan [][]byte, 1), answer: make(chan outcome, 1)}
-	go func() {
-		raw, err := c.serve(ctx, bundle, b.rest)
-		b.answer <- outcome{raw, err}
-	}()
+	go c.serve(ctx, bundle, b)
 	return b
 }
 
-func (c Compiler) serve(ctx context.Context, bundle []byte, rest <-chan [][]byte) ([]byte, error) {
+// serve gives the answer out when it is whole, and sees the child to its end then.
+func (c Compiler) serve(ctx context.Context, bundle []byte, b *Begun) {
 	limits := c.Limits.filled()
 	input, err := encodeTree(bundle, limits)
 	if err != nil {
-		return nil, err
+		b.answer <- outcome{nil, err}
+		return
 	}
 	// The kernel kills the child when the thread that started it ends, so keep the thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	wall, cancel := context.WithTimeout(ctx, limits.Wall)
 	defer cancel()
-	return c.run(wall, &feed{parts: input, rest: rest, done: wall.Done()}, limits)
+	p, err := c.run(wall, &feed{parts: input, rest: b.rest, done: wall.Done()}, limits)
+	if err != nil {
+		b.answer <- outcome{nil, err}
+		return
+	}
+	raw, err := p.answer()
+	b.answer <- outcome{raw, err}
+	_ = p.wait()
 }
 
 // Ask asks about the hosts and the advisories of the request, whose bundle is not looked at, and

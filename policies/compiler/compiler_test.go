@@ -73,8 +73,17 @@ func faults() map[string]func() {
 		"stack":  func() { fmt.Println(deep(0)) },
 		"output": func() { chatter() },
 		"words":  func() { fmt.Println("this is no JSON") },
+		"boast":  func() { fmt.Printf(sizeForm, maxAnswer+1) },
+		"torn":   func() { fmt.Printf(sizeForm+"{", 100) },
+		"late":   func() { late() },
 		"report": report,
 	}
+}
+
+// late answers and does not end.
+func late() {
+	_ = writeReply(os.Stdout, Response{})
+	time.Sleep(time.Minute)
 }
 
 func deep(n int) int {
@@ -266,8 +275,10 @@ func TestChildDies(t *testing.T) {
 		"processor": {Limits{CPU: time.Second}, "more than 1s of processor time"},
 		"sleep":     {Limits{Wall: 300 * time.Millisecond}, "took more than 300ms"},
 		"stack":     {Limits{}, "stack overflowed"},
-		"output":    {Limits{}, "more than 256 MiB"},
+		"output":    {Limits{}, "cannot be read"},
 		"words":     {Limits{}, "cannot be read"},
+		"boast":     {Limits{}, "more than 256 MiB"},
+		"torn":      {Limits{}, "1 of 100 bytes"},
 	}
 	for word, c := range cases {
 		t.Run(word, func(t *testing.T) {
@@ -276,6 +287,23 @@ func TestChildDies(t *testing.T) {
 				t.Errorf("Compile() = %v, want an error with %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestAnswerBeforeTheEnd has a child that answers and lives on: its answer counts, and it is killed
+// with the context.
+func TestAnswerBeforeTheEnd(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	p, err := faulty(t, "late", Limits{}).run(ctx, strings.NewReader(""), Limits{}.filled())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if raw, err := p.answer(); err != nil || len(raw) == 0 {
+		t.Errorf("answer() = %q, %v", raw, err)
+	}
+	cancel()
+	if err := p.wait(); err == nil {
+		t.Error("wait() = nil, want a child that was killed")
 	}
 }
 
@@ -336,9 +364,15 @@ func TestUnprivilegedParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := bytes.NewReader(bytes.Join(append(input, asked...), nil))
-	plain := &syscall.SysProcAttr{}
-	if _, err := (Compiler{}).start(t.Context(), whole, Limits{}.filled(), plain); err != nil {
-		t.Errorf("start() without namespaces = %v", err)
+	p, err := Compiler{}.start(t.Context(), whole, Limits{}.filled(), &syscall.SysProcAttr{})
+	if err != nil {
+		t.Fatalf("start() without namespaces = %v", err)
+	}
+	if _, err := p.answer(); err != nil {
+		t.Errorf("a child without namespaces answers %v", err)
+	}
+	if err := p.wait(); err != nil {
+		t.Errorf("a child without namespaces ends with %v", err)
 	}
 }
 
@@ -372,15 +406,32 @@ func TestReply(t *testing.T) {
 	if n := bytes.Count(out.Bytes(), one.Catalog); n != 1 {
 		t.Errorf("a catalog of two hosts is written %d times", n)
 	}
-	back, err := readReply(out.Bytes())
+	answer, err := readAnswer(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := readReply(answer)
 	if diff := cmp.Diff(res, back); diff != "" || err != nil {
 		t.Errorf("readReply() (%v) (-want +got):\n%s", err, diff)
 	}
-	for n := range out.Len() {
-		if _, err := readReply(out.Bytes()[:n]); err == nil {
-			t.Errorf("readReply() takes the first %d of %d bytes", n, out.Len())
+	for n := range len(answer) {
+		if _, err := readReply(answer[:n]); err == nil {
+			t.Errorf("readReply() takes the first %d of %d bytes", n, len(answer))
 		}
 	}
+}
+
+func FuzzAnswer(f *testing.F) {
+	f.Add([]byte("000000000000002\n{}"))
+	f.Add([]byte("000000000000003\n{}"))
+	f.Add([]byte("-00000000000001\n"))
+	f.Add([]byte("999999999999999\n"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		answer, err := readAnswer(bytes.NewReader(raw))
+		if err == nil && (len(raw) < sizeLength || !bytes.HasPrefix(raw[sizeLength:], answer)) {
+			t.Errorf("readAnswer(%q) = %q", raw, answer)
+		}
+	})
 }
 
 func FuzzReply(f *testing.F) {

@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 )
 
-// reply is the first line that the child writes. The catalogs follow as they are, each once: with
-// the lengths that it names nobody has to look for their ends.
+// reply is the first line of the answer. The catalogs follow as they are, each once: with the lengths
+// that it names nobody has to look for their ends.
 type reply struct {
 	Response
 	// Catalogs are their lengths in bytes.
@@ -18,10 +19,42 @@ type reply struct {
 	Of []int `json:"of"`
 }
 
+// sizeForm is the length of an answer, which the child writes before it: the caller makes room once,
+// and knows when it is whole.
+const (
+	sizeForm   = "%015d\n"
+	sizeLength = 16
+)
+
+// maxAnswer is how many bytes of the child's answer are read.
+const maxAnswer = 256 << 20
+
+// errForm is wrapped when what the child writes is no answer.
+var errForm = errors.New("it does not begin with its length")
+
+func readAnswer(r io.Reader) ([]byte, error) {
+	var head [sizeLength]byte
+	if n, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, fmt.Errorf("it ends after %d bytes: %w", n, err)
+	}
+	size, err := strconv.ParseUint(string(head[:sizeLength-1]), 10, 63)
+	if err != nil || head[sizeLength-1] != '\n' {
+		return nil, errForm
+	}
+	if size > maxAnswer {
+		return nil, fmt.Errorf("%w that we take: it has more than %d MiB", errForm, maxAnswer>>20)
+	}
+	answer := make([]byte, size)
+	if n, err := io.ReadFull(r, answer); err != nil {
+		return nil, fmt.Errorf("it ends after %d of %d bytes: %w", n, size, err)
+	}
+	return answer, nil
+}
+
 func writeReply(w io.Writer, res Response) error {
 	head := reply{Response: res, Catalogs: []int{}, Of: make([]int, len(res.Hosts))}
 	head.Hosts = append([]Compiled{}, res.Hosts...)
-	parts, known := [][]byte{nil}, map[string]int{}
+	parts, known := [][]byte{nil, nil}, map[string]int{}
 	for i := range head.Hosts {
 		one := &head.Hosts[i]
 		n, ok := known[one.Digest]
@@ -36,13 +69,21 @@ func writeReply(w io.Writer, res Response) error {
 	if err != nil {
 		return fmt.Errorf("cannot encode the answer: %w", err)
 	}
-	parts[0] = append(line, '\n')
+	parts[1] = append(line, '\n')
+	parts[0] = fmt.Appendf(nil, sizeForm, total(parts))
 	for _, part := range parts {
 		if _, err := w.Write(part); err != nil {
 			return fmt.Errorf("cannot write the answer: %w", err)
 		}
 	}
 	return nil
+}
+
+func total(parts [][]byte) (n int) {
+	for _, part := range parts {
+		n += len(part)
+	}
+	return n
 }
 
 // readReply gives each host its catalog back. They are parts of the answer, and equal ones are one.

@@ -10,17 +10,23 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // run starts the child in namespaces of its own, and without them where the kernel refuses.
-func (c Compiler) run(ctx context.Context, input io.Reader, limits Limits) ([]byte, error) {
-	answer, err := c.start(ctx, input, limits, namespaces())
-	if errors.Is(err, errNotStarted) && ctx.Err() == nil {
-		answer, err = c.start(ctx, input, limits, &syscall.SysProcAttr{})
+func (c Compiler) run(ctx context.Context, input io.Reader, limits Limits) (*process, error) {
+	p, err := c.start(ctx, input, limits, namespaces())
+	if err != nil && ctx.Err() == nil {
+		p, err = c.start(ctx, input, limits, &syscall.SysProcAttr{})
 	}
-	return answer, err
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNotStarted, err)
+	}
+	return p, nil
 }
 
 var errNotStarted = errors.New("cannot start the policy compiler")
@@ -37,34 +43,84 @@ func namespaces() *syscall.SysProcAttr {
 	}
 }
 
-func (c Compiler) start(ctx context.Context, input io.Reader, limits Limits, attr *syscall.SysProcAttr) ([]byte, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// process is a child that runs.
+type process struct {
+	ctx      context.Context    // the caller's
+	cancel   context.CancelFunc // kills it
+	limits   Limits
+	cmd      *exec.Cmd
+	stdout   *os.File
+	problems *capped
+	wait     func() error // waits for its end, however often it is asked
+}
+
+func (c Compiler) start(ctx context.Context, input io.Reader, limits Limits, attr *syscall.SysProcAttr) (*process, error) {
+	stdout, in, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	inner, cancel := context.WithCancel(ctx)
+	p := &process{ctx: ctx, cancel: cancel, limits: limits, stdout: stdout, problems: &capped{most: 8 << 10}}
+	p.cmd, p.wait = c.command(inner, attr), sync.OnceValue(p.end)
+	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = input, in, p.problems
+	widen(in)
+	if err := p.cmd.Start(); err != nil {
+		cancel()
+		return nil, errors.Join(err, stdout.Close())
+	}
+	return p, nil
+}
+
+func (c Compiler) command(ctx context.Context, attr *syscall.SysProcAttr) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, cmp.Or(c.Exe, "/proc/self/exe"), Argument)
 	cmd.Dir, cmd.Env = "/", []string{}
-	cmd.Stdin = input
-	out, problems := &capped{most: maxAnswer, stop: cancel}, &capped{most: 8 << 10, stop: func() {}}
-	cmd.Stdout, cmd.Stderr = out, problems
 	attr.Setpgid, attr.Pdeathsig = true, syscall.SIGKILL
 	cmd.SysProcAttr = attr
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 5 * time.Second
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("%w: %w", errNotStarted, err)
+	cmd.WaitDelay = waitDelay
+	return cmd
+}
+
+// waitDelay is how long somebody may hold the pipes of a child that was killed.
+const waitDelay = 5 * time.Second
+
+// widen lets a catalog of the usual size through the pipe at once. A kernel that does not allow it only
+// has both sides wait for each other more often.
+func widen(pipe *os.File) {
+	const room = 1 << 20 // the most that is everybody's
+	raw, err := pipe.SyscallConn()
+	if err == nil {
+		_ = raw.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, room) })
 	}
-	err := cmd.Wait()
-	if out.over {
-		return nil, fmt.Errorf("%w: its answer has more than %d MiB", ErrDied, maxAnswer>>20)
+}
+
+// answer reads the answer. One that is whole is an answer, however the child ends.
+func (p *process) answer() ([]byte, error) {
+	release := context.AfterFunc(p.ctx, func() { _ = p.stdout.SetReadDeadline(time.Now().Add(waitDelay)) })
+	defer release()
+	answer, err := readAnswer(p.stdout)
+	if err == nil {
+		return answer, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s", ErrDied, reason(ctx, cmd, limits, problems.kept.String()))
+	if errors.Is(err, errForm) {
+		p.cancel()
+		_ = p.wait()
+	} else if p.wait() != nil {
+		return nil, fmt.Errorf("%w: %s", ErrDied, p.reason())
 	}
-	return out.kept.Bytes(), nil
+	return nil, fmt.Errorf("%w: its answer cannot be read: %w", ErrDied, err)
+}
+
+func (p *process) end() error {
+	defer p.cancel()
+	_ = p.stdout.Close() // nothing more is read
+	return p.cmd.Wait()
 }
 
 // reason says in words why a child ended.
-func reason(ctx context.Context, cmd *exec.Cmd, limits Limits, problems string) string {
-	state := cmd.ProcessState
+func (p *process) reason() string {
+	ctx, limits, state, problems := p.ctx, p.limits, p.cmd.ProcessState, p.problems.kept.String()
 	used := state.UserTime() + state.SystemTime()
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
@@ -91,22 +147,15 @@ func firstLine(s string) string {
 	return cmp.Or(line, "it said nothing")
 }
 
-// capped keeps the first bytes, and calls stop for the rest. The buffer is no embedded one:
-// its ReadFrom would be used in place of Write.
+// capped keeps the first bytes. The buffer is no embedded one: its ReadFrom would be used in place
+// of Write.
 type capped struct {
 	kept bytes.Buffer
 	most int
-	stop func()
-	over bool
 }
 
 func (c *capped) Write(p []byte) (int, error) {
 	room := c.most - c.kept.Len()
-	if len(p) <= room {
-		return c.kept.Write(p)
-	}
-	c.kept.Write(p[:max(room, 0)])
-	c.over = true
-	c.stop()
+	c.kept.Write(p[:min(len(p), max(room, 0))])
 	return len(p), nil
 }
