@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 
+	"plumb/inventory"
 	"plumb/policies"
 )
 
@@ -31,6 +33,20 @@ func (s *Store) EachHost(ctx context.Context, each func(Host)) error {
 		return fmt.Errorf("cannot list hosts: %w", err)
 	}
 	return nil
+}
+
+// HostNames returns the names of the hosts that are not revoked.
+func (s *Store) HostNames(ctx context.Context) (map[inventory.HostID]string, error) {
+	names := map[inventory.HostID]string{}
+	err := s.lines(ctx, func(l string) error {
+		id, name, _ := strings.Cut(l, " ")
+		names[inventory.HostID(id)] = name
+		return nil
+	}, `SELECT id || ' ' || name FROM hosts WHERE revoked = 0`)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the names of hosts: %w", err)
+	}
+	return names, nil
 }
 
 // sharing lets values that many rows have be one in memory.

@@ -28,6 +28,13 @@ func TestEachHostIsWhatHostsSays(t *testing.T) {
 		}
 		must(t, s.EachHost(t.Context(), func(h Host) { got = append(got, h) }))
 		same(t, "hosts", got, want)
+		names, err := s.HostNames(t.Context())
+		must(t, err)
+		for _, h := range whole {
+			if names[h.ID] != h.Name || len(names) != len(whole) {
+				t.Errorf("the name of %s is %q among %d, want %q among %d", h.ID, names[h.ID], len(names), h.Name, len(whole))
+			}
+		}
 	})
 }
 

@@ -1,9 +1,11 @@
 package views
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"plumb/inventory"
@@ -20,14 +22,14 @@ func (r Reader) cycleRecords(ctx context.Context, limit int) ([]ChangeRecord, er
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
-	standing, err := r.Store.PatchHosts(ctx, "")
-	if err != nil {
+	turnout := newTurnout()
+	if err := r.Store.EachPatchHost(ctx, "", turnout.add); err != nil {
 		return nil, err
 	}
 	var records []ChangeRecord
 	next := map[string]time.Time{} // by rollout: when the cycle after was made
 	for _, row := range rows {     // those made last come first
-		record, err := r.cycle(ctx, row, next[row.Rollout], standing)
+		record, err := r.cycle(ctx, row, next[row.Rollout], turnout)
 		if err != nil {
 			return nil, err
 		}
@@ -37,8 +39,26 @@ func (r Reader) cycleRecords(ctx context.Context, limit int) ([]ChangeRecord, er
 	return records, nil
 }
 
+// turnout counts the hosts of each rollout, and how those stand whose newest report is about one of its cycles.
+type turnout struct {
+	hosts  map[string]int
+	cycles map[rollout.ID]*CycleRecord
+}
+
+func newTurnout() turnout {
+	return turnout{map[string]int{}, map[rollout.ID]*CycleRecord{}}
+}
+
+func (t turnout) add(h store.PatchHost) {
+	id := rollout.ID{Rollout: h.Rollout, Number: h.Cycle}
+	if t.hosts[h.Rollout]++; t.cycles[id] == nil {
+		t.cycles[id] = &CycleRecord{}
+	}
+	t.cycles[id].count(h)
+}
+
 // cycle is the record of a cycle, without what only the record of one change has.
-func (r Reader) cycle(ctx context.Context, row store.Cycle, next time.Time, standing []store.PatchHost) (ChangeRecord, error) {
+func (r Reader) cycle(ctx context.Context, row store.Cycle, next time.Time, t turnout) (ChangeRecord, error) {
 	id := rollout.ID{Rollout: row.Rollout, Number: row.Number}
 	record := ChangeRecord{ID: id.String(), Kind: kpi.Cycle, People: []RolloutEvent{}}
 	var course course
@@ -54,22 +74,18 @@ func (r Reader) cycle(ctx context.Context, row store.Cycle, next time.Time, stan
 	if err != nil {
 		return record, err
 	}
-	c := &CycleRecord{Rollout: row.Rollout, Set: row.Set, Emergency: course.Emergency, Packages: len(set.Items), Items: set.Items}
+	c := &CycleRecord{}
+	if told := t.cycles[id]; told != nil {
+		c = told
+	}
+	c.Rollout, c.Set, c.Emergency, c.Packages, c.Items = row.Rollout, row.Set, course.Emergency, len(set.Items), set.Items
 	record.Number, record.Made, record.Cycle = row.Number, row.Made.UTC(), c
 	record.Subject = Count(len(set.Items), "package") + " by " + row.Rollout
 	if c.Emergency {
 		record.Subject += ", emergency"
 	}
 	record.Changed, record.Failed = counts[store.EventRepaired], counts[store.EventFailed]
-	for _, h := range standing {
-		if h.Rollout == row.Rollout {
-			record.Hosts++
-			if h.Cycle == row.Number {
-				record.Reached++
-				c.count(h)
-			}
-		}
-	}
+	record.Hosts, record.Reached = t.hosts[row.Rollout], c.Converged+c.RolledBack+c.Failed+c.Waiting
 	return record, nil
 }
 
@@ -94,28 +110,30 @@ func (r Reader) cycleRecord(ctx context.Context, id rollout.ID) (ChangeRecord, e
 	if err != nil {
 		return ChangeRecord{}, err
 	}
-	standing, err := r.Store.PatchHosts(ctx, id.Rollout)
+	turnout, hosts := newTurnout(), []CycleHost(nil)
+	var ids []inventory.HostID
+	err = r.Store.EachPatchHost(ctx, id.Rollout, func(h store.PatchHost) {
+		if turnout.add(h); h.Cycle == row.Number {
+			hosts = append(hosts, CycleHost{Ring: h.Ring, Status: h.Status, Phase: h.Phase, Since: h.Since.UTC(), Message: h.Message})
+			ids = append(ids, h.Host)
+		}
+	})
 	if err != nil {
 		return ChangeRecord{}, err
 	}
-	record, err := r.cycle(ctx, row, next, standing)
+	record, err := r.cycle(ctx, row, next, turnout)
 	if err != nil {
 		return record, err
 	}
-	hosts, err := r.Store.Hosts(ctx, store.HostFilter{})
+	names, err := r.Store.HostNames(ctx)
 	if err != nil {
 		return record, err
 	}
-	names := map[inventory.HostID]string{}
-	for _, h := range hosts {
-		names[h.ID] = h.Name
+	for i, id := range ids {
+		hosts[i].Name = names[id]
 	}
-	for _, h := range standing {
-		if h.Cycle == row.Number {
-			record.Cycle.Hosts = append(record.Cycle.Hosts, CycleHost{Name: names[h.Host], Ring: h.Ring, Status: h.Status, Phase: h.Phase,
-				Since: h.Since.UTC(), Message: h.Message})
-		}
-	}
+	slices.SortFunc(hosts, func(a, b CycleHost) int { return cmp.Compare(a.Name, b.Name) })
+	record.Cycle.Hosts = slices.Clip(hosts)
 	record.Events, err = r.Events(ctx, store.EventFilter{Address: "rollout." + id.Rollout, Since: row.Made, Until: next, Limit: changeEvents,
 		Kinds: []string{store.EventRepaired, store.EventFailed}})
 	return record, err

@@ -1,13 +1,11 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"plumb/policies"
@@ -64,12 +62,11 @@ type cycleRecord struct {
 	Set    views.PatchSetDetail
 }
 
-// readCycle reads a cycle, its hosts by name.
+// readCycle reads a cycle.
 func readCycle(ctx context.Context, read views.Reader, name string, number uint64, now time.Time) (r cycleRecord, err error) {
 	if r.Change, err = read.ChangeRecordOf(ctx, fmt.Sprintf("%s/%d", name, number), now); err != nil {
 		return r, err
 	}
-	slices.SortFunc(r.Change.Cycle.Hosts, func(a, b views.CycleHost) int { return cmp.Compare(a.Name, b.Name) })
 	r.Set, err = read.PatchSet(ctx, name, number)
 	return r, err
 }
@@ -82,17 +79,19 @@ func (p *cyclePage) fare(path, after string) {
 	for i := range p.Bar {
 		p.Bar[i].Link = path + "?" + url.Values{"outcome": {p.Bar[i].Words}}.Encode() + "#hosts"
 	}
+	from, met := firstNumber(after, len(c.Hosts)), 0
 	for _, h := range c.Hosts {
-		if want := p.Query.Get("outcome"); want == "" || cycleOutcome(h) == want {
+		if want := p.Query.Get("outcome"); want != "" && cycleOutcome(h) != want {
+			continue
+		}
+		if met++; met > from && len(p.Hosts) < hostsShown {
 			p.Hosts = append(p.Hosts, h)
 		}
 	}
-	from := firstNumber(after, len(p.Hosts))
 	if from > 0 {
 		p.First = link(path, p.Query, "") + "#hosts"
 	}
-	if p.Hosts = p.Hosts[from:]; len(p.Hosts) > hostsShown {
-		p.Hosts = p.Hosts[:hostsShown]
+	if met > from+hostsShown {
 		p.Next = link(path, p.Query, decimal(from+hostsShown)) + "#hosts"
 	}
 }
