@@ -119,9 +119,10 @@ func sameInput(before, after Host) bool {
 
 // follow is the host as it stands after a step, and whether that begins an interval.
 func follow(before Host, step Step) (h Host, fresh bool) {
-	h = step.Host
-	h.Host, h.LastSeen, h.Terms = before.Host, before.LastSeen, before.Terms
-	h.Agent, h.Counter, h.Floor, h.Paused = before.Agent, before.Counter, before.Floor, before.Paused
+	h = step.Host // which was read before the transaction began
+	h.Host, h.Key, h.Enrolled, h.Revoked, h.RevokedBy = before.Host, before.Key, before.Enrolled, before.Revoked, before.RevokedBy
+	h.Expected, h.Mismatch, h.Terms = before.Expected, before.Mismatch, before.Terms
+	h.LastSeen, h.Agent, h.Counter, h.Floor, h.Paused = before.LastSeen, before.Agent, before.Counter, before.Floor, before.Paused
 	h.Epoch, h.Seq = step.Report.Epoch, step.Report.Seq
 	h.Status = h.Found
 	if !step.NewInterval && before.Status != policies.Stale {

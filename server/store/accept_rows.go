@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"plumb/inventory"
+	"plumb/policies"
 )
 
 // writing is one transaction in which deliveries of many hosts are stored. What all of them write to
@@ -175,13 +176,24 @@ func (w *writing) putHosts(good []*delivery) error {
 			ms(h.LastSeen), h.Agent, int64(h.Counter), int64(h.Floor), pauseColumn(Heartbeat{Paused: h.Paused})})
 		if !w.verified[d.id] {
 			unverified = append(unverified, []any{string(h.ID)})
+			h.Expected = ""
 		}
+		leave(w.ctx, h.asRead())
 	}
 	if _, err := w.store.execRows(w.ctx, w.tx, updateHost, rows); err != nil {
 		return err
 	}
 	_, err := w.store.execRows(w.ctx, w.tx, forgetVerified, unverified)
 	return err
+}
+
+// asRead is a host that is written as it will be read.
+func (h Host) asRead() Host {
+	h.LastSeen, h.Since, h.Ran = at(ms(h.LastSeen)), at(ms(h.Since)), at(ms(h.Ran))
+	if h.Counts == nil {
+		h.Counts = map[policies.Status]int{}
+	}
+	return h
 }
 
 // putEpochs stores how far each epoch has come.

@@ -9,7 +9,8 @@ import (
 )
 
 // callers keeps the rows of hosts that call often. It is used with SQLite only, whose file belongs
-// to one process: nobody else can change a row, and who changes one here drops it.
+// to one process: nobody else can change a row, and who changes one here drops it, or leaves the new one
+// once that is committed. One transaction has ended here before the next one begins.
 type callers struct {
 	mu   sync.Mutex
 	held map[inventory.HostID]*caller
@@ -77,11 +78,17 @@ func (c *callers) learn(id inventory.HostID, place *caller, h Host, there bool) 
 	}
 }
 
-func (c *callers) drop(ids []inventory.HostID) {
+// settle takes over how a transaction left rows, and drops those of which that is not known. Who is
+// just reading one has the place of an older one then, and does not learn it.
+func (c *callers) settle(rows map[inventory.HostID]*Host) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, id := range ids {
-		delete(c.held, id)
+	for id, left := range rows {
+		if _, calls := c.held[id]; calls && left != nil {
+			c.held[id] = &caller{host: *left, known: true}
+		} else {
+			delete(c.held, id)
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package store
 
 import (
+	"context"
+	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -8,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"plumb/agent/protocol"
+	"plumb/inventory"
 	"plumb/policies"
 )
 
@@ -39,6 +44,79 @@ func TestCallerIsNeverOutOfDate(t *testing.T) {
 			t.Error("a revoked host is still taken for one that may call")
 		}
 	})
+}
+
+// kept returns what is in memory of a host.
+func (s *Store) kept(id inventory.HostID) (Host, bool) {
+	_, h, known := s.callers.look(id)
+	return h, known
+}
+
+// TestAcceptedRowIsKept delivers reports of all kinds. What is in memory then is what would be read.
+func TestAcceptedRowIsKept(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "plumb.db"))
+	ctx := t.Context()
+	id := enrol(t, s, "web1", start)
+	at := func(n int) time.Time { return start.Add(time.Duration(n) * time.Minute) }
+	epoch := ""
+	for n, change := range []func(h *Step){
+		func(*Step) {},
+		func(s *Step) { s.NewInterval = false },
+		func(s *Step) { s.Host.Catalog, s.Host.Release, s.Host.Commit = "another", 2, "c2" },
+		func(s *Step) { s.Host.Facts, s.Host.Offers = "others", "offers" },
+		func(s *Step) {
+			s.Host.Counts, s.Host.Found, s.Host.Problem = nil, policies.Failed, "it does not compile"
+		},
+		func(s *Step) { s.Host.Counts = map[policies.Status]int{policies.Compliant: 2, policies.Failed: 1} },
+		func(s *Step) { s.Host.Audit, s.Host.Stale, s.Host.BootID = true, true, "another" },
+		func(s *Step) { s.Host.Key, s.Host.Expected, s.Host.Revoked, s.Host.Terms = "of", "the", at(1), "past" },
+	} {
+		h, err := s.Caller(ctx, id)
+		must(t, err)
+		must(t, s.Heard(ctx, h, Heartbeat{Agent: "2", Counter: uint64(n), Floor: 1, Paused: &protocol.Pause{Reason: "x"}}, at(n).Add(time.Microsecond)))
+		one := step("e", uint64(n)+1, "r", at(n).Add(time.Microsecond))
+		change(&one)
+		must(t, s.Accept(ctx, id, epoch, uint64(n), []Step{one}, at(n)))
+		epoch = "e"
+		got, known := s.kept(id)
+		want, err := s.row(ctx, id)
+		must(t, err)
+		same(t, "row in memory after report", []any{n, known, got}, []any{n, true, want})
+		must(t, s.SetTerms(ctx, want, "terms"))
+		must(t, s.SetExpected(ctx, []Expectation{{want, "another catalog"}}, at(n)))
+		if _, known := s.kept(id); known {
+			t.Error("a row is still in memory that was written otherwise")
+		}
+	}
+}
+
+// TestUndoneRowIsNotKept has the work undone that wrote a row, alone and beside work that counts.
+func TestUndoneRowIsNotKept(t *testing.T) {
+	wrong := errors.New("it went wrong")
+	for name, others := range map[string]int{"alone": 0, "beside others": 1} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, filepath.Join(t.TempDir(), "plumb.db"))
+			id := enrol(t, s, "web1", start)
+			before, err := s.Caller(t.Context(), id)
+			must(t, err)
+			spoil := func(ctx context.Context, tx *sql.Tx) error {
+				w := &writing{store: s, ctx: ctx, tx: tx, beats: map[inventory.HostID]beat{}}
+				must(t, w.accept([]*delivery{{id: id, steps: []Step{step("e", 1, "r", start)}}}))
+				return wrong
+			}
+			batch := []*writer{{do: spoil, done: make(chan struct{})}}
+			for range others {
+				batch = append(batch, &writer{do: func(context.Context, *sql.Tx) error { return nil }, done: make(chan struct{})})
+			}
+			s.commit(batch)
+			if !errors.Is(batch[0].err, wrong) || others > 0 && batch[1].err != nil {
+				t.Fatalf("errors of the writers = %v", batch)
+			}
+			after, err := s.Caller(t.Context(), id)
+			must(t, err)
+			same(t, "row after work that was undone", after, before)
+		})
+	}
 }
 
 // TestWhoWritesHostsSaysSo reads the package: a function that writes rows of hosts has to say which,

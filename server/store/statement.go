@@ -24,8 +24,10 @@ type transaction struct {
 	known map[string]*sql.Stmt // prepared before it began
 	own   map[string]*sql.Stmt // the same, bound to it
 	asked map[string]bool
-	// touched are the hosts whose rows it wrote.
-	touched []inventory.HostID
+	// touched are the hosts whose rows it wrote, each with the row that it leaves where that is known.
+	touched map[inventory.HostID]*Host
+	// committed tells that all of it counts.
+	committed bool
 }
 
 type transactionKey struct{}
@@ -38,7 +40,7 @@ func transactionOf(ctx context.Context) *transaction {
 // begin returns a context for a transaction that is about to begin. What was asked for before is
 // prepared now: within a transaction the only connection of the writer is taken.
 func (s *Store) begin(ctx context.Context) context.Context {
-	t := &transaction{own: map[string]*sql.Stmt{}, asked: map[string]bool{}}
+	t := &transaction{own: map[string]*sql.Stmt{}, asked: map[string]bool{}, touched: map[inventory.HostID]*Host{}}
 	if !s.postgres {
 		t.known = s.statements.all(ctx, s.w)
 	}
@@ -64,10 +66,13 @@ func (s *statements) all(ctx context.Context, db *sql.DB) map[string]*sql.Stmt {
 	return next
 }
 
-// end notes what should be prepared for the next transaction, and forgets the hosts that were written.
+// end notes what should be prepared for the next transaction, and how it left the hosts that it wrote.
 func (s *Store) end(ctx context.Context) {
 	t := transactionOf(ctx)
-	s.callers.drop(t.touched)
+	if !t.committed {
+		t.undo()
+	}
+	s.callers.settle(t.touched)
 	if s.postgres || len(t.asked) == 0 {
 		return
 	}
@@ -117,7 +122,21 @@ func bound(ctx context.Context, tx *sql.Tx, query string) *sql.Stmt {
 // touch says that a transaction writes the row of a host. Everything that does so has to say it.
 func touch(ctx context.Context, id inventory.HostID) {
 	if t := transactionOf(ctx); t != nil {
-		t.touched = append(t.touched, id)
+		t.touched[id] = nil
+	}
+}
+
+// leave says how the row of a host, which was touched, stands for now. Who writes it again touches it again.
+func leave(ctx context.Context, h Host) {
+	if t := transactionOf(ctx); t != nil {
+		t.touched[h.ID] = &h
+	}
+}
+
+// undo forgets how rows were left: some of the work was undone.
+func (t *transaction) undo() {
+	for id := range t.touched {
+		t.touched[id] = nil
 	}
 }
 

@@ -52,7 +52,11 @@ func (s *Store) alone(ctx context.Context, do work) error {
 	if err := do(ctx, tx); err != nil {
 		return err
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	transactionOf(ctx).committed = true
+	return nil
 }
 
 // queue is where writers to SQLite meet: those that come while a commit is on its way to the
@@ -131,6 +135,7 @@ func (w *writer) run(ctx context.Context, tx *sql.Tx) error {
 		return err
 	}
 	if w.err = w.do(ctx, tx); w.err != nil {
+		transactionOf(ctx).undo()
 		// This fails when SQLite has rolled all of it back already, for want of disk or memory.
 		if _, err := execute(ctx, tx, `ROLLBACK TO writer`); err != nil {
 			return errors.Join(w.err, err)
