@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"strings"
+	"sync"
 
 	"plumb/inventory"
 	"plumb/policies"
@@ -54,7 +55,9 @@ const keyed = "hmac-sha256:"
 // called and what it is evidence for do not count: a line that moved is no new intention. With a
 // key the digest can only be made on this host: nobody can try out what a secret might be.
 func Wanted(r policies.Resource, key []byte) (string, error) {
-	raw, err := canon.Marshal(struct {
+	room := rooms.Get().(*[]byte)
+	defer rooms.Put(room)
+	raw, err := canon.Append((*room)[:0], struct {
 		Kind       string
 		Check      bool
 		Mode       policies.Mode
@@ -63,6 +66,9 @@ func Wanted(r policies.Resource, key []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if cap(raw) <= maxRoom {
+		*room = raw
+	}
 	if len(key) == 0 {
 		return inventory.Digest(raw), nil
 	}
@@ -70,6 +76,11 @@ func Wanted(r policies.Resource, key []byte) (string, error) {
 	mac.Write(raw)
 	return keyed + hex.EncodeToString(mac.Sum(nil)), nil
 }
+
+// rooms are buffers for what is only digested.
+var rooms = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxRoom = 64 << 10
 
 // Key replaces a digest that an agent without keys has left, if it is the plain one of what is
 // wanted now.

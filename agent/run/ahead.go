@@ -68,7 +68,7 @@ func (p *pass) target(res policies.Resource) modules.Resource {
 
 func (p *pass) read(res policies.Resource) (r prepared) {
 	w := &work{pass: p, res: res}
-	r.err = w.guard(context.Background(), func(context.Context) (err error) {
+	r.err = w.shield(func() (err error) { // reading takes no time that has to be bounded
 		if p.Only == nil || p.Only[res.Address] {
 			r.wanted, _ = cause.Wanted(res, nil) // an entry that is damaged is found by who asks for it
 		}

@@ -86,9 +86,10 @@ type Runner struct {
 // is in the journal.
 func (r *Runner) Run(ctx context.Context, catalog policies.Catalog, digest string, now time.Time) (policies.Result, error) {
 	r.Journal.run, r.Opens, r.Soon, r.Astray = now, time.Time{}, false, nil
-	p := &pass{Runner: r, catalog: catalog, last: known(r.Last), refused: map[string]calendar.Decision{}, result: policies.Result{Catalog: digest, Resources: []policies.ResourceResult{}},
-		index: map[string]int{}, left: cause.Memory{}, kinds: map[string]modules.Resource{}, errs: map[string]error{}, unsettled: Unsettled{},
-		fine: make([]bool, len(catalog.Resources)), batch: maxAhead}
+	n := len(catalog.Resources)
+	p := &pass{Runner: r, catalog: catalog, last: known(r.Last), refused: map[string]calendar.Decision{}, result: policies.Result{Catalog: digest, Resources: make([]policies.ResourceResult, 0, n)},
+		index: make(map[string]int, n), left: make(cause.Memory, n), kinds: make(map[string]modules.Resource, n), errs: map[string]error{}, unsettled: Unsettled{},
+		fine: make([]bool, n), batch: maxAhead}
 	p.prepare()
 	for at, res := range catalog.Resources {
 		p.at = at

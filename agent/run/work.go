@@ -235,16 +235,21 @@ func (w *work) guard(ctx context.Context, call func(context.Context) error) (err
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
+	err = w.shield(func() error { return call(ctx) })
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("it was stopped after %s: %w", limit, err)
+	}
+	return err
+}
+
+// shield turns a panic of a kind into an error.
+func (w *work) shield(call func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the kind %s broke down, which is a fault of the agent: %v\n%.1500s", w.res.Kind, p, debug.Stack())
 		}
 	}()
-	err = call(ctx)
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("it was stopped after %s: %w", limit, err)
-	}
-	return err
+	return call()
 }
 
 // fail sets the status that an error stands for.

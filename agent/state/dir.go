@@ -126,7 +126,7 @@ func (d *Dir) Load(name string, v any) (bool, error) {
 
 // Save writes v as a JSON file of the folder.
 func (d *Dir) Save(name string, v any) error {
-	raw, err := sealed(name, v)
+	raw, err := d.sealed(name, v)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (d *Dir) Save(name string, v any) error {
 
 // SaveChanged is as [Dir.Save], but does not wait for the disk when the file says the same already.
 func (d *Dir) SaveChanged(name string, v any) error {
-	raw, err := sealed(name, v)
+	raw, err := d.sealed(name, v)
 	if err != nil || Says(d.file(name), raw) {
 		return err
 	}
@@ -145,15 +145,19 @@ func (d *Dir) SaveChanged(name string, v any) error {
 // SaveLoose is as [Dir.Save], but does not wait for the disk, see [WriteCache]: after the machine
 // stopped, [Dir.Load] may say [ErrDamaged].
 func (d *Dir) SaveLoose(name string, v any) error {
-	raw, err := sealed(name, v)
+	raw, err := d.sealed(name, v)
 	if err != nil {
 		return err
 	}
 	return WriteCache(d.file(name), raw)
 }
 
-func sealed(name string, v any) ([]byte, error) {
-	raw, err := canon.Marshal(v)
+func (d *Dir) sealed(name string, v any) ([]byte, error) {
+	room := 0
+	if info, err := os.Stat(d.file(name)); err == nil {
+		room = int(info.Size()) // what is there is about as long
+	}
+	raw, err := canon.Append(make([]byte, 0, room), v)
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode the state file %s: %w", name, err)
 	}

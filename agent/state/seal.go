@@ -22,8 +22,10 @@ func Seal(object []byte) []byte {
 	if !ok || bytes.Equal(body, []byte("{")) {
 		return object // a list, or nothing at all
 	}
-	sealed := append(bytes.Clone(body), sealMark...)
-	return append(append(sealed, inventory.Digest(body)...), "\"}\n"...)
+	const tail = "\"}\n"
+	sum := inventory.Digest(body)
+	sealed := append(make([]byte, 0, len(body)+len(sealMark)+len(sum)+len(tail)), body...)
+	return append(append(append(sealed, sealMark...), sum...), tail...)
 }
 
 // SealOf is the digest in the seal of a file of the folder, which names all that is in it; empty when
@@ -59,5 +61,5 @@ func Unseal(raw []byte) ([]byte, error) {
 	if want := inventory.Digest(raw[:at]) + "\"}\n"; string(raw[at+len(sealMark):]) != want {
 		return nil, ErrDamaged
 	}
-	return append(bytes.Clone(raw[:at]), '}'), nil
+	return append(append(make([]byte, 0, at+1), raw[:at]...), '}'), nil
 }
