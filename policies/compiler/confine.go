@@ -26,7 +26,7 @@ func confine(head header) error {
 			return fmt.Errorf("cannot set resource limit %d to %d: %w", what, most, err)
 		}
 	}
-	debug.SetGCPercent(400)                   // it ends in a moment
+	debug.SetGCPercent(800)                   // it ends in a moment, and mostly before the first collection, at 32 MiB
 	debug.SetMemoryLimit(head.Memory / 4 * 3) // collect harder long before the hard limit
 	debug.SetMaxStack(64 << 20)
 	return nil
