@@ -88,16 +88,15 @@ func (s *Store) StandingsAt(ctx context.Context, t time.Time) ([]Standing, error
 }
 
 // RollAt calls the hosts that were enrolled at an instant, by name. What no interval tells is left out.
-func (s *Store) RollAt(ctx context.Context, t time.Time) ([]Entry, error) {
+func (s *Store) RollAt(ctx context.Context, t time.Time, each func(Entry)) error {
 	rows, err := s.r.QueryContext(ctx, `SELECT h.id, h.name, h.labels, COALESCE(i.status, ''), COALESCE(i.since, 0), COALESCE(i.release, 0), CASE WHEN i.until <> 0 AND i.last_checkin <= $1 THEN i.last_checkin ELSE 0 END,
-			0, 0, COALESCE(i.audit, 0), '', COALESCE(i.expired, 0), COALESCE(i.problem, ''), COALESCE(b.os, ''), COALESCE(b.words, ''), ''
+			0, 0, COALESCE(i.audit, 0), '', COALESCE(i.expired, 0), COALESCE(i.problem, ''), COALESCE(b.os, ''), COALESCE(b.words, ''), '', 0
 		FROM hosts h LEFT JOIN intervals i ON i.host = h.id AND `+lasts+` LEFT JOIN briefs b ON b.facts = i.facts
 		WHERE h.enrolled <= $1 AND (h.revoked = 0 OR h.revoked > $1) ORDER BY h.name, h.id`, ms(t))
-	all, err := list(rows, err, scanEntry)
-	if err != nil {
-		return nil, fmt.Errorf("cannot call the hosts of %s: %w", t.Format(time.RFC3339), err)
+	if err := eachEntry(rows, err, each); err != nil {
+		return fmt.Errorf("cannot call the hosts of %s: %w", t.Format(time.RFC3339), err)
 	}
-	return all, nil
+	return nil
 }
 
 // HostAt returns the host that had the name at an instant, or the one that had it last, and the

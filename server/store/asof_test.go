@@ -47,7 +47,8 @@ func TestPastAt(t *testing.T) {
 // agree is that the lists of an instant say the same as its counts.
 func agree(t *testing.T, s *Store, at time.Time, p Past) {
 	t.Helper()
-	entries, err := s.RollAt(t.Context(), at)
+	var entries []Entry
+	err := s.RollAt(t.Context(), at, func(e Entry) { entries = append(entries, e) })
 	must(t, err)
 	counts := map[policies.Status]int{}
 	for _, e := range entries {

@@ -36,37 +36,50 @@ type Entry struct {
 	// OS is what the host calls its system, Words what can be looked for in its facts, in lower
 	// case. Both are empty while they are not known.
 	OS, Words string
+	// Unbriefed is true where the host has facts, and the two are not made of them yet.
+	Unbriefed bool
 	// Terms is the digest of what policy says about its patching, which also names its groups.
 	Terms string
 }
 
 const rollColumns = `h.id, h.name, h.labels, h.status, h.since, h.release, h.last_seen, h.revoked, h.mismatch, h.audit,
-	h.paused, h.stale, h.problem, COALESCE(b.os, ''), COALESCE(b.words, ''), h.terms`
+	h.paused, h.stale, h.problem, COALESCE(b.os, ''), COALESCE(b.words, ''), h.terms, CASE WHEN b.facts IS NULL AND h.facts <> '' THEN 1 ELSE 0 END`
 
-// Roll calls all hosts, revoked ones too, by name.
-func (s *Store) Roll(ctx context.Context) ([]Entry, error) {
+// Roll calls each with all hosts, revoked ones too, by name. As with EachHost none is kept, and each must not ask the store.
+func (s *Store) Roll(ctx context.Context, each func(Entry)) error {
 	flapping, err := s.flapping(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	rows, err := s.r.QueryContext(ctx, `SELECT `+rollColumns+` FROM hosts h LEFT JOIN briefs b ON b.facts = h.facts ORDER BY h.name, h.id`)
-	all, err := list(rows, err, func(scan func(...any) error) (Entry, error) {
-		e, err := scanEntry(scan)
+	err = eachEntry(rows, err, func(e Entry) {
 		e.Flapping = flapping[e.ID]
-		return e, err
+		each(e)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("cannot call all hosts: %w", err)
+		return fmt.Errorf("cannot call all hosts: %w", err)
 	}
-	return all, nil
+	return nil
+}
+
+func eachEntry(rows *sql.Rows, err error, each func(Entry)) error {
+	same := sharing{texts: map[string]string{}}
+	return walk(rows, err, func(scan func(...any) error) error {
+		e, err := scanEntry(scan)
+		e.Labels, e.Status, e.Problem = same.text(e.Labels), policies.Status(same.text(string(e.Status))), same.text(e.Problem)
+		if e.OS, e.Terms = same.text(e.OS), same.text(e.Terms); err == nil {
+			each(e)
+		}
+		return err
+	})
 }
 
 func scanEntry(scan func(...any) error) (Entry, error) {
 	var e Entry
-	var since, seen, revoked, mismatch, audit, expired int64
-	err := scan(&e.ID, &e.Name, &e.Labels, &e.Status, &since, &e.Release, &seen, &revoked, &mismatch, &audit, &e.Paused, &expired, &e.Problem, &e.OS, &e.Words, &e.Terms)
+	var since, seen, revoked, mismatch, audit, expired, unbriefed int64
+	err := scan(&e.ID, &e.Name, &e.Labels, &e.Status, &since, &e.Release, &seen, &revoked, &mismatch, &audit, &e.Paused, &expired, &e.Problem, &e.OS, &e.Words, &e.Terms, &unbriefed)
 	e.Since, e.LastSeen, e.Revoked = at(since), at(seen), at(revoked)
-	e.Mismatch, e.Audit, e.Expired = mismatch != 0, audit != 0, expired != 0
+	e.Mismatch, e.Audit, e.Expired, e.Unbriefed = mismatch != 0, audit != 0, expired != 0, unbriefed != 0
 	return e, err
 }
 

@@ -9,6 +9,12 @@ import (
 	"plumb/policies"
 )
 
+func called(t *testing.T, s *Store) (all []Entry, err error) {
+	t.Helper()
+	err = s.Roll(t.Context(), func(e Entry) { all = append(all, e) })
+	return all, err
+}
+
 func TestRoll(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
@@ -24,7 +30,7 @@ func TestRoll(t *testing.T) {
 		one.Findings = []Finding{{Address: "policy.p.file.x", Status: policies.Noncompliant, Since: start, Flapping: &policies.Flapping{Mends: 5}}}
 		must(t, s.Accept(ctx, id, "", 0, []Step{one}, start))
 		must(t, s.Revoke(ctx, "id-web2", "ada", start))
-		all, err := s.Roll(ctx)
+		all, err := called(t, s)
 		must(t, err)
 		if len(all) != 2 || all[1].Revoked.IsZero() {
 			t.Fatalf("Roll() = %+v, want both hosts, the second revoked", all)
@@ -57,14 +63,18 @@ func TestMakeBriefs(t *testing.T) {
 		must(t, s.Accept(ctx, id, "", 0, []Step{one}, start))
 		_, err := s.w.ExecContext(ctx, `DELETE FROM briefs`)
 		must(t, err)
+		all, err := called(t, s)
+		must(t, err)
+		same(t, "a brief is lacking", all[0].Unbriefed, true)
 		for _, want := range []int{1, 0} {
 			n, err := s.MakeBriefs(ctx, 10)
 			must(t, err)
 			same(t, "briefs made", n, want)
 		}
-		all, err := s.Roll(ctx)
+		all, err = called(t, s)
 		must(t, err)
 		same(t, "system", all[0].OS, "debian 12")
+		same(t, "a brief is lacking", all[0].Unbriefed, false)
 	})
 }
 

@@ -91,11 +91,11 @@ func (r Reader) DetailAt(ctx context.Context, name string, t time.Time) (Detail,
 
 // RollAt calls the roll of an instant, and names what nobody wrote down then.
 func (r Reader) RollAt(ctx context.Context, t time.Time) (roll *Roll, unknown string, err error) {
-	entries, err := r.Store.RollAt(ctx, t)
-	if err != nil {
+	call := newCall(nil, t)
+	if err := r.Store.RollAt(ctx, t, call.add); err != nil {
 		return nil, "", err
 	}
-	return newRoll(entries, nil, nil, t), unknownOfRoll, nil
+	return call.over(nil), unknownOfRoll, nil
 }
 
 // ComplianceAt tells how the fleet stood at an instant, and names what nobody wrote down then. It reads what

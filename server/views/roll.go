@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"plumb/agent/protocol"
+	"plumb/inventory"
 	"plumb/policies"
 	"plumb/server/store"
 )
@@ -28,11 +26,27 @@ type Roll struct {
 	orders map[string]func() []int32
 }
 
-// rollRow is one host. Values are numbers of values, one for each facet that says something of it.
+// rollRow is one host. There may be many: what hosts often share they share in memory, and times are milliseconds, 0
+// for none. Values are numbers of values, one for each facet that says something of it.
 type rollRow struct {
-	store.Entry
-	labels map[string]string
-	paused *protocol.Pause
+	id              inventory.HostID
+	name, lower     string
+	problem, words  string
+	status          policies.Status
+	labels          *rollLabels
+	paused          *protocol.Pause
+	values          []facetValue
+	release         uint64
+	since, seen     int64
+	revoked         int64
+	terms           int32
+	mismatch, audit bool
+	expired         bool
+}
+
+// rollLabels are the labels of hosts, also as what can be looked for.
+type rollLabels struct {
+	all    map[string]string
 	text   string
 	values []facetValue
 }
@@ -63,53 +77,63 @@ const briefsAtOnce = 500
 
 // Roll calls the roll. Rings are known as far as the rollouts tell them.
 func (r Reader) Roll(ctx context.Context, g Glancer, now time.Time) (*Roll, error) {
-	begun := time.Now()
-	if err := r.memory().brief(ctx, r.Store); err != nil {
-		return nil, err
-	}
-	entries, err := r.Store.Roll(ctx)
+	begun, rings := time.Now(), ringsOf(g)
+	call, err := r.call(ctx, rings, now)
 	if err != nil {
 		return nil, err
 	}
-	groups, err := r.groupsOf(ctx, entries)
+	made, err := r.memory().brief(ctx, r.Store, call.unbriefed)
+	if err == nil && made > 0 {
+		call, err = r.call(ctx, rings, now)
+	}
 	if err != nil {
 		return nil, err
 	}
-	roll := newRoll(entries, groups, ringsOf(g), now)
+	groups, err := r.groupsOf(ctx, call.terms)
+	if err != nil {
+		return nil, err
+	}
+	roll := call.over(groups)
 	roll.Took = time.Since(begun)
 	return roll, nil
 }
 
-// brief makes the briefs that old facts lack. Once none lacks, none will: facts come with theirs.
-func (m *Memory) brief(ctx context.Context, s *store.Store) error {
-	if m.briefed.Load() {
-		return nil
+func (r Reader) call(ctx context.Context, rings map[string]map[string]string, now time.Time) (*call, error) {
+	c := newCall(rings, now)
+	return c, r.Store.Roll(ctx, c.add)
+}
+
+// brief makes the briefs that old facts lack, if any do, and returns how many it made. Once none lacks, none
+// will: facts come with theirs.
+func (m *Memory) brief(ctx context.Context, s *store.Store, lacking bool) (int, error) {
+	if !lacking || m.briefed.Load() {
+		return 0, nil
 	}
 	made, err := s.MakeBriefs(ctx, briefsAtOnce)
 	if err == nil && made < briefsAtOnce {
 		m.briefed.Store(true)
 	}
-	return err
+	return made, err
 }
 
 // groupsOf tells the groups of hosts by the digest of their terms, which many hosts share.
-func (r Reader) groupsOf(ctx context.Context, entries []store.Entry) (map[string][]string, error) {
+func (r Reader) groupsOf(ctx context.Context, digests []string) (map[string][]string, error) {
 	groups := map[string][]string{}
-	for _, e := range entries {
-		if _, known := groups[e.Terms]; known || e.Terms == "" {
+	for _, digest := range digests {
+		if digest == "" {
 			continue
 		}
 		var terms struct {
 			Groups []string `json:"groups"`
 		}
-		raw, err := r.object(ctx, store.KindTerms, e.Terms)
+		raw, err := r.object(ctx, store.KindTerms, digest)
 		if err != nil {
 			return nil, err
 		}
 		if raw != nil && json.Unmarshal(raw, &terms) != nil {
 			terms.Groups = nil
 		}
-		groups[e.Terms] = terms.Groups
+		groups[digest] = terms.Groups
 	}
 	return groups, nil
 }
@@ -137,72 +161,8 @@ func ringsOf(g Glancer) map[string]map[string]string {
 	return all
 }
 
-func newRoll(entries []store.Entry, groups map[string][]string, rings map[string]map[string]string, now time.Time) *Roll {
-	roll := &Roll{At: now, number: map[string]int{}, rows: make([]rollRow, 0, len(entries))}
-	for _, name := range []string{FacetStatus, FacetState, FacetGroup, FacetRelease, FacetOS} {
-		roll.facet(name)
-	}
-	for _, name := range keysOf(rings) {
-		roll.facet(FacetRing + name)
-	}
-	known := map[string]map[string]string{} // labels by their JSON: many hosts share them
-	for _, e := range entries {
-		row := rollRow{Entry: e, labels: known[e.Labels]}
-		if row.labels == nil && json.Unmarshal([]byte(e.Labels), &row.labels) == nil {
-			known[e.Labels] = row.labels
-		}
-		if e.Paused != "" && json.Unmarshal([]byte(e.Paused), &row.paused) != nil {
-			row.paused = nil
-		}
-		for _, group := range groups[e.Terms] {
-			row.say(roll, FacetGroup, group)
-		}
-		roll.rows = append(roll.rows, roll.fill(row, rings))
-	}
-	roll.orders = map[string]func() []int32{}
-	for name := range sorts() {
-		roll.orders[name] = sync.OnceValue(func() []int32 { return roll.order(name) })
-	}
-	return roll
-}
-
-func keysOf[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-func (roll *Roll) fill(row rollRow, rings map[string]map[string]string) rollRow {
-	row.say(roll, FacetStatus, string(orUnknown(row.Status)))
-	for _, state := range row.states() {
-		row.say(roll, FacetState, state)
-	}
-	if row.Release > 0 {
-		row.say(roll, FacetRelease, fmt.Sprint(row.Release))
-	}
-	if row.OS != "" {
-		row.say(roll, FacetOS, row.OS)
-	}
-	for name, of := range rings {
-		if ring := of[row.Name]; ring != "" {
-			row.say(roll, FacetRing+name, ring)
-		}
-	}
-	var words strings.Builder
-	words.WriteString(strings.ToLower(row.Name))
-	for _, key := range keysOf(row.labels) {
-		row.say(roll, FacetLabel+key, row.labels[key])
-		words.WriteString("\n" + strings.ToLower(key+"="+row.labels[key]))
-	}
-	row.text = words.String()
-	return row
-}
-
-// say adds an answer of the host to a facet.
-func (row *rollRow) say(roll *Roll, facet, value string) {
+// value is the number of a value of a facet.
+func (roll *Roll) value(facet, value string) facetValue {
 	f := roll.facet(facet)
 	v, ok := roll.facets[f].number[value]
 	if !ok {
@@ -210,7 +170,7 @@ func (row *rollRow) say(roll *Roll, facet, value string) {
 		roll.facets[f].values = append(roll.facets[f].values, value)
 		roll.facets[f].number[value] = v
 	}
-	row.values = append(row.values, facetValue{int32(f), v})
+	return facetValue{int32(f), v}
 }
 
 // facet returns the number of a facet, and makes it.
@@ -224,36 +184,36 @@ func (roll *Roll) facet(name string) int {
 	return n
 }
 
-// states are the things about a host that a person should know besides its status.
-func (row *rollRow) states() []string {
-	var list []string
-	for _, one := range []struct {
-		word string
-		is   bool
-	}{{"audit", row.Audit}, {"expired", row.Expired}, {"flapping", row.Flapping}, {"mismatch", row.Mismatch}, {"paused", row.paused != nil}, {"problem", row.Problem != ""}, {"revoked", !row.Revoked.IsZero()}} {
-		if one.is {
-			list = append(list, one.word)
-		}
-	}
-	return list
-}
-
 // host is the row as lists show it.
 func (row *rollRow) host() Host {
 	return Host{
-		ID: string(row.ID), Name: row.Name, Labels: orNone(row.labels), Status: orUnknown(row.Status), Since: stamp(row.Since),
-		Counts: map[policies.Status]int{}, Release: row.Release, LastSeen: stamp(row.LastSeen), Audit: row.Audit, Paused: row.paused,
-		Revoked: stamp(row.Revoked), LeaseExpired: row.Expired, Mismatch: row.Mismatch, Problem: row.Problem,
+		ID: string(row.id), Name: row.name, Labels: orNone(row.labels.all), Status: orUnknown(row.status), Since: stampOf(row.since),
+		Counts: map[policies.Status]int{}, Release: row.release, LastSeen: stampOf(row.seen), Audit: row.audit, Paused: row.paused,
+		Revoked: stampOf(row.revoked), LeaseExpired: row.expired, Mismatch: row.mismatch, Problem: row.problem,
 	}
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func stampOf(millis int64) *time.Time {
+	if millis == 0 {
+		return nil
+	}
+	return stamp(time.UnixMilli(millis))
 }
 
 // sorts are the ways to sort: each host's number, the lowest first; equal ones are sorted by name.
 func sorts() map[string]func(*rollRow) int64 {
 	return map[string]func(*rollRow) int64{
 		"name":   func(*rollRow) int64 { return 0 },
-		"status": func(r *rollRow) int64 { return -int64(orUnknown(r.Status).Rank()) },
-		"since":  func(r *rollRow) int64 { return -r.Since.UnixMilli() },
-		"seen":   func(r *rollRow) int64 { return r.LastSeen.UnixMilli() },
+		"status": func(r *rollRow) int64 { return -int64(orUnknown(r.status).Rank()) },
+		"since":  func(r *rollRow) int64 { return -r.since },
+		"seen":   func(r *rollRow) int64 { return r.seen },
 	}
 }
 

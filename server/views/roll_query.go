@@ -72,7 +72,7 @@ func (roll *Roll) Page(f RollFilter) RollPage {
 			continue
 		}
 		page.Total++
-		here := cursor{number(row), row.Name, string(row.ID)}
+		here := cursor{number(row), row.name, string(row.id)}
 		if f.After != "" && !from.before(here) {
 			continue
 		}
@@ -119,7 +119,7 @@ func (roll *Roll) search(f RollFilter) search {
 // meets tells whether the filter selects a host, and counts it for each facet of which all other
 // choices select it.
 func (s search) meets(row *rollRow, counts [][]int) bool {
-	if !row.Revoked.IsZero() && !s.revoked || !row.holds(s.words) {
+	if row.revoked != 0 && !s.revoked || !row.holds(s.words) {
 		return false
 	}
 	met := 0
@@ -148,7 +148,7 @@ func (s search) met(row *rollRow, facet int32) bool {
 // holds tells whether all the words occur.
 func (row *rollRow) holds(words []string) bool {
 	for _, word := range words {
-		if !strings.Contains(row.text, word) && !strings.Contains(row.Words, word) {
+		if !strings.Contains(row.lower, word) && !strings.Contains(row.labels.text, word) && !strings.Contains(row.words, word) {
 			return false
 		}
 	}

@@ -45,6 +45,14 @@ func someEntries(t *rapid.T) ([]store.Entry, map[string]map[string]string) {
 	return list, rings
 }
 
+func newRoll(entries []store.Entry, groups map[string][]string, rings map[string]map[string]string, now time.Time) *Roll {
+	c := newCall(rings, now)
+	for _, e := range entries {
+		c.add(e)
+	}
+	return c.over(groups)
+}
+
 // someGroups are those of hosts by their terms.
 func someGroups() map[string][]string {
 	return map[string][]string{"t1": {"linux"}, "t2": {"linux", "web"}}
@@ -177,10 +185,10 @@ func inOrder(t *rapid.T, roll *Roll, by string, ids []string) {
 	number := sorts()[cmp.Or(by, "name")]
 	rows := map[string]*rollRow{}
 	for i := range roll.rows {
-		rows[string(roll.rows[i].ID)] = &roll.rows[i]
+		rows[string(roll.rows[i].id)] = &roll.rows[i]
 	}
 	if !slices.IsSortedFunc(ids, func(a, b string) int {
-		return cmp.Or(cmp.Compare(number(rows[a]), number(rows[b])), strings.Compare(rows[a].Name, rows[b].Name))
+		return cmp.Or(cmp.Compare(number(rows[a]), number(rows[b])), strings.Compare(rows[a].name, rows[b].name))
 	}) {
 		t.Fatalf("hosts are not sorted by %q: %v", by, ids)
 	}

@@ -89,6 +89,6 @@ func (r Reader) GroupsOf(ctx context.Context, name string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot find the host %q: %w", name, err)
 	}
-	groups, err := r.groupsOf(ctx, []store.Entry{{Terms: h.Terms}})
+	groups, err := r.groupsOf(ctx, []string{h.Terms})
 	return groups[h.Terms], err
 }
