@@ -19,7 +19,8 @@ import (
 
 // attributes evaluates what the kind itself takes, and lets the kind judge it.
 func (r *run) attributes(i *instance) {
-	all := make(map[string]json.RawMessage, len(i.from.attrs))
+	all := r.given
+	clear(all)
 	r.room = r.room[:0]
 	complete, before := !i.from.broken, len(r.diags)
 	for _, one := range i.from.attrs {

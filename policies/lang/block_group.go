@@ -148,7 +148,7 @@ func (s *scope) excluded(e hclsyntax.Expression) bool {
 }
 
 // condition evaluates to true or false; it is false when that is not known.
-func (s *scope) condition(e hclsyntax.Expression, extra names, what string) bool {
+func (s *scope) condition(e hclsyntax.Expression, extra *names, what string) bool {
 	yes, _ := s.truth(s.eval(e, extra), e, what)
 	return yes
 }

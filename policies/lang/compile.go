@@ -94,7 +94,10 @@ type run struct {
 	instances []*instance
 	byBlock   map[string][]*instance
 	full      bool
-	room      []byte // holds the JSON of the attributes of one instance until they are put together
+
+	// The attributes of one instance, and their JSON, until they are put together.
+	given map[string]json.RawMessage
+	room  []byte
 }
 
 // instance is one resource of the catalog in the making.
@@ -102,14 +105,14 @@ type instance struct {
 	policies.Resource
 	from     *resource
 	typed    modules.Resource
-	names    names
+	names    *names
 	priority int
 	into     *instance // the instance that it was merged into, or lost against
 	merged   bool
 }
 
 func newRun(c *Config, in Input, static bool) *run {
-	return &run{scope: newScope(c, in, static), byBlock: map[string][]*instance{}}
+	return &run{scope: newScope(c, in, static), byBlock: map[string][]*instance{}, given: map[string]json.RawMessage{}}
 }
 
 func (r *run) all() {
@@ -252,7 +255,7 @@ func (r *run) add(i *instance) {
 	r.byBlock[block] = append(r.byBlock[block], i)
 }
 
-func (r *run) instance(one *resource, key string, extra names, now standing) {
+func (r *run) instance(one *resource, key string, extra *names, now standing) {
 	if r.full {
 		return
 	}

@@ -33,8 +33,8 @@ func (l *loader) emergency(r *rollout, block *hcl.Block) {
 const advisoryRoot = "advisory"
 
 // unknownAdvisory has the type of an advisory, so that a match is checked without one.
-func unknownAdvisory() names {
-	return names{advisoryRoot: cty.ObjectVal(map[string]cty.Value{
+func unknownAdvisory() *names {
+	return &names{advisoryRoot, cty.ObjectVal(map[string]cty.Value{
 		"id": cty.UnknownVal(cty.String), "severity": cty.UnknownVal(cty.String), "exploited": cty.UnknownVal(cty.Bool),
 		"cves": cty.UnknownVal(cty.List(cty.String)), "summary": cty.UnknownVal(cty.String),
 	})}
@@ -93,7 +93,7 @@ func (s *scope) cannotWait(r *rollout, advisories []patch.Advisory) ([]string, h
 	return unique(ids), wrong
 }
 
-func knownAdvisory(a patch.Advisory) names {
+func knownAdvisory(a patch.Advisory) *names {
 	cves := cty.ListValEmpty(cty.String)
 	if len(a.CVEs) > 0 {
 		list := make([]cty.Value, len(a.CVEs))
@@ -102,7 +102,7 @@ func knownAdvisory(a patch.Advisory) names {
 		}
 		cves = cty.ListVal(list)
 	}
-	return names{advisoryRoot: cty.ObjectVal(map[string]cty.Value{
+	return &names{advisoryRoot, cty.ObjectVal(map[string]cty.Value{
 		"id": cty.StringVal(a.ID), "severity": cty.StringVal(a.Severity), "exploited": cty.BoolVal(a.Exploited),
 		"cves": cves, "summary": cty.StringVal(a.Summary),
 	})}

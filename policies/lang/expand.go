@@ -44,11 +44,11 @@ func (r *run) forEach(one *resource, e hclsyntax.Expression, now standing) {
 		}
 		keys, values = append(keys, key), append(values, value)
 	}
-	r.each(one, len(keys), now, func(i int) (string, names) { return keyText(keys[i]), eachNames(keys[i], values[i]) })
+	r.each(one, len(keys), now, func(i int) (string, *names) { return keyText(keys[i]), eachNames(keys[i], values[i]) })
 }
 
-func eachNames(key, value cty.Value) names {
-	return names{"each": cty.ObjectVal(map[string]cty.Value{"key": key, "value": value})}
+func eachNames(key, value cty.Value) *names {
+	return &names{"each", cty.ObjectVal(map[string]cty.Value{"key": key, "value": value})}
 }
 
 func eachTrouble(v cty.Value) string {
@@ -85,11 +85,11 @@ func (r *run) count(one *resource, e hclsyntax.Expression, now standing) {
 		}
 		return
 	}
-	r.each(one, r.whole(e, nil, 0, maxResources), now, func(i int) (string, names) {
+	r.each(one, r.whole(e, nil, 0, maxResources), now, func(i int) (string, *names) {
 		return "[" + strconv.Itoa(i) + "]", countNames(cty.NumberIntVal(int64(i)))
 	})
 }
 
-func countNames(index cty.Value) names {
-	return names{"count": cty.ObjectVal(map[string]cty.Value{"index": index})}
+func countNames(index cty.Value) *names {
+	return &names{"count", cty.ObjectVal(map[string]cty.Value{"index": index})}
 }

@@ -161,14 +161,14 @@ func (t *tracer) groupRead(one *policies.Explained, g *group) {
 
 // keyOf is the key of the instance that is explained, where a traversal reads each.value.
 func (t *tracer) keyOf(v hcl.Traversal) string {
-	if len(v) < 2 || t.now == nil {
+	if len(v) < 2 || !t.now.has("each") {
 		return ""
 	}
 	if name, _ := stepName(v[1]); name != "value" {
 		return ""
 	}
-	each, ok := t.now["each"]
-	if !ok || !each.Type().IsObjectType() || !each.Type().HasAttribute("key") {
+	each := t.now.value
+	if !each.Type().IsObjectType() || !each.Type().HasAttribute("key") {
 		return ""
 	}
 	key := each.GetAttr("key")

@@ -206,7 +206,7 @@ func (t *tracer) made(e *policies.Explanation, one policies.Resource) {
 	}
 }
 
-func (t *tracer) condition(name, who string, e hclsyntax.Expression, extra names) policies.Explained {
+func (t *tracer) condition(name, who string, e hclsyntax.Expression, extra *names) policies.Explained {
 	t.fresh()
 	one := t.expression(name, "argument of "+who, e, extra)
 	v, diags := t.try(e, extra)

@@ -21,7 +21,7 @@ type tracer struct {
 	told   map[string]bool    // names that were taken apart in this value
 	nodes  int
 	from   *resource // that is explained, and the names that only it has
-	now    names
+	now    *names
 }
 
 const (
@@ -105,7 +105,7 @@ func member(v hcl.Traversal) string {
 func (t *tracer) fresh() { t.told = map[string]bool{} }
 
 // expression tells where an expression is written and what it reads; its value is up to the caller.
-func (t *tracer) expression(name, from string, e hclsyntax.Expression, extra names) policies.Explained {
+func (t *tracer) expression(name, from string, e hclsyntax.Expression, extra *names) policies.Explained {
 	one := policies.Explained{Name: name, From: from, At: placeOf(e.Range()), Text: t.cfg.written(e.Range()), Reads: t.reads(e, extra)}
 	if madeOfSecrets(one) {
 		one.Text = "" // it may hold the secret to compare it with
@@ -114,7 +114,7 @@ func (t *tracer) expression(name, from string, e hclsyntax.Expression, extra nam
 }
 
 // reads are the values that an expression names, each once, and the files that it takes in.
-func (t *tracer) reads(e hclsyntax.Expression, extra names) []policies.Explained {
+func (t *tracer) reads(e hclsyntax.Expression, extra *names) []policies.Explained {
 	before := len(t.diags)
 	ctx, _ := t.context(e, extra)
 	var list []policies.Explained

@@ -19,7 +19,7 @@ import (
 
 // meaning evaluates a meta-argument to a type. It is the null value when there is nothing to
 // read: no such argument, a mistake, or unknown for now.
-func (s *scope) meaning(e hclsyntax.Expression, extra names, wants cty.Type, words string) cty.Value {
+func (s *scope) meaning(e hclsyntax.Expression, extra *names, wants cty.Type, words string) cty.Value {
 	none := cty.NullVal(wants)
 	if e == nil {
 		return none
@@ -38,7 +38,7 @@ func (s *scope) meaning(e hclsyntax.Expression, extra names, wants cty.Type, wor
 	return v
 }
 
-func (s *scope) text(e hclsyntax.Expression, extra names) string {
+func (s *scope) text(e hclsyntax.Expression, extra *names) string {
 	return text(s.meaning(e, extra, cty.String, "text in quotes"))
 }
 
@@ -53,7 +53,7 @@ func (s *scope) release(e hclsyntax.Expression) {
 	}
 }
 
-func (s *scope) texts(e hclsyntax.Expression, extra names) []string {
+func (s *scope) texts(e hclsyntax.Expression, extra *names) []string {
 	var list []string
 	for _, one := range elements(s.meaning(e, extra, cty.List(cty.String), `a list of strings, such as ["a", "b"]`)) {
 		list = append(list, text(one))
@@ -61,7 +61,7 @@ func (s *scope) texts(e hclsyntax.Expression, extra names) []string {
 	return list
 }
 
-func (s *scope) whole(e hclsyntax.Expression, extra names, least, most int) int {
+func (s *scope) whole(e hclsyntax.Expression, extra *names, least, most int) int {
 	v := s.meaning(e, extra, cty.Number, "a whole number")
 	if v.IsNull() {
 		return 0
@@ -74,7 +74,7 @@ func (s *scope) whole(e hclsyntax.Expression, extra names, least, most int) int 
 	return int(f)
 }
 
-func (s *scope) mode(e hclsyntax.Expression, extra names, otherwise policies.Mode) policies.Mode {
+func (s *scope) mode(e hclsyntax.Expression, extra *names, otherwise policies.Mode) policies.Mode {
 	word := s.word(e, extra, string(policies.Enforce), string(policies.Audit))
 	if word == "" {
 		return otherwise
@@ -82,11 +82,11 @@ func (s *scope) mode(e hclsyntax.Expression, extra names, otherwise policies.Mod
 	return policies.Mode(word)
 }
 
-func (s *scope) severity(e hclsyntax.Expression, extra names) string {
+func (s *scope) severity(e hclsyntax.Expression, extra *names) string {
 	return s.word(e, extra, "critical", "high", "medium", "low")
 }
 
-func (s *scope) word(e hclsyntax.Expression, extra names, allowed ...string) string {
+func (s *scope) word(e hclsyntax.Expression, extra *names, allowed ...string) string {
 	word := s.text(e, extra)
 	if word == "" || slices.Contains(allowed, word) {
 		return word
@@ -97,7 +97,7 @@ func (s *scope) word(e hclsyntax.Expression, extra names, allowed ...string) str
 
 var controlForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]+:[A-Za-z0-9._()/-]+$`) })
 
-func (s *scope) controls(e hclsyntax.Expression, extra names) []string {
+func (s *scope) controls(e hclsyntax.Expression, extra *names) []string {
 	list := unique(s.texts(e, extra))
 	for _, one := range list {
 		if !controlForm().MatchString(one) {
@@ -107,7 +107,7 @@ func (s *scope) controls(e hclsyntax.Expression, extra names) []string {
 	return list
 }
 
-func (s *scope) seconds(e hclsyntax.Expression, extra names) int {
+func (s *scope) seconds(e hclsyntax.Expression, extra *names) int {
 	word := s.text(e, extra)
 	if word == "" {
 		return 0

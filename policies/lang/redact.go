@@ -2,6 +2,7 @@ package lang
 
 import (
 	"encoding/json"
+	"slices"
 
 	"plumb/policies"
 )
@@ -16,10 +17,13 @@ const mark = `"(sensitive)"`
 // keyed digests of results.
 func Redact(c policies.Catalog) (policies.Catalog, map[string]json.RawMessage, error) {
 	var whole map[string]json.RawMessage
-	list := make([]policies.Resource, len(c.Resources))
+	list := c.Resources
 	for i, one := range c.Resources {
-		if list[i] = one; len(one.Sensitive) == 0 {
+		if len(one.Sensitive) == 0 {
 			continue
+		}
+		if whole == nil {
+			whole, list = map[string]json.RawMessage{}, slices.Clone(list)
 		}
 		var all map[string]json.RawMessage
 		if err := json.Unmarshal(one.Attributes, &all); err != nil {
@@ -33,9 +37,6 @@ func Redact(c policies.Catalog) (policies.Catalog, map[string]json.RawMessage, e
 		raw, err := json.Marshal(all)
 		if err != nil {
 			return c, nil, err
-		}
-		if whole == nil {
-			whole = map[string]json.RawMessage{}
 		}
 		whole[one.Address], list[i].Attributes = one.Attributes, raw
 	}

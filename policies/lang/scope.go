@@ -31,10 +31,18 @@ type scope struct {
 	templates map[string]hclsyntax.Expression
 	mentions  map[hclsyntax.Expression][]hcl.Traversal // what expressions name
 	diags     hcl.Diagnostics
+
+	ownOf *names           // of the newest instance
+	own   *hcl.EvalContext // with nothing but those, which most of its expressions read
 }
 
-// names are further roots that an expression may read, such as each.
-type names map[string]cty.Value
+// names are a further root that an expression may read, such as each; nil is none.
+type names struct {
+	root  string
+	value cty.Value
+}
+
+func (n *names) has(root string) bool { return n != nil && n.root == root }
 
 func newScope(c *Config, in Input, static bool) *scope {
 	s := &scope{cfg: c, in: in, static: static, known: map[string]cty.Value{}, reads: map[string]bool{},
@@ -68,7 +76,7 @@ func (s *scope) failed() bool { return s.diags.HasErrors() }
 
 // eval returns the value of an expression that stands in a file of the folder. What is wrong
 // is reported, and the value is unknown then.
-func (s *scope) eval(e hclsyntax.Expression, extra names) cty.Value {
+func (s *scope) eval(e hclsyntax.Expression, extra *names) cty.Value {
 	if v, ok := literal(e); ok {
 		return v
 	}
@@ -80,7 +88,7 @@ func (s *scope) eval(e hclsyntax.Expression, extra names) cty.Value {
 	return v
 }
 
-func (s *scope) try(e hclsyntax.Expression, extra names) (cty.Value, hcl.Diagnostics) {
+func (s *scope) try(e hclsyntax.Expression, extra *names) (cty.Value, hcl.Diagnostics) {
 	ctx, diags := s.context(e, extra)
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
@@ -106,14 +114,17 @@ func measured(e hclsyntax.Expression) bool {
 }
 
 // context holds exactly what the expression names.
-func (s *scope) context(e hclsyntax.Expression, extra names) (*hcl.EvalContext, hcl.Diagnostics) {
+func (s *scope) context(e hclsyntax.Expression, extra *names) (*hcl.EvalContext, hcl.Diagnostics) {
+	if s.readsOnly(e, extra) {
+		return s.ownContext(extra), nil
+	}
 	vars := map[string]cty.Value{budgetName: cty.CapsuleVal(budgetType, s.budget)}
 	var members map[string]map[string]cty.Value // most expressions name none
 	var diags hcl.Diagnostics
 	for _, t := range s.variables(e) {
 		root := t.RootName()
-		if v, ok := extra[root]; ok {
-			vars[root] = v
+		if extra.has(root) {
+			vars[root] = extra.value
 			continue
 		}
 		switch root {
@@ -138,6 +149,21 @@ func (s *scope) context(e hclsyntax.Expression, extra names) (*hcl.EvalContext, 
 		vars[root] = cty.ObjectVal(values)
 	}
 	return &hcl.EvalContext{Variables: vars, Functions: s.funcs}, diags
+}
+
+// readsOnly tells whether the expression reads these names, and nothing else.
+func (s *scope) readsOnly(e hclsyntax.Expression, extra *names) bool {
+	all := s.variables(e)
+	return len(all) > 0 && !slices.ContainsFunc(all, func(t hcl.Traversal) bool { return !extra.has(t.RootName()) })
+}
+
+// ownContext holds the names of an instance, once for all of its expressions.
+func (s *scope) ownContext(own *names) *hcl.EvalContext {
+	if s.ownOf != own {
+		vars := map[string]cty.Value{budgetName: cty.CapsuleVal(budgetType, s.budget), own.root: own.value}
+		s.ownOf, s.own = own, &hcl.EvalContext{Variables: vars, Functions: s.funcs}
+	}
+	return s.own
 }
 
 // variables are those of the expression, which is asked once for each of its instances.

@@ -13,7 +13,7 @@ const (
 )
 
 // each makes n instances of a resource; at tells the key of each and the names that it may read.
-func (r *run) each(one *resource, n int, now standing, at func(int) (key string, extra names)) {
+func (r *run) each(one *resource, n int, now standing, at func(int) (key string, extra *names)) {
 	begin := 0
 	if n >= leastTogether { // the first one works out the locals and variables that all of them read
 		r.some(one, 0, 1, now, at)
@@ -24,7 +24,7 @@ func (r *run) each(one *resource, n int, now standing, at func(int) (key string,
 	r.some(one, begin, n, now, at)
 }
 
-func (r *run) some(one *resource, from, to int, now standing, at func(int) (string, names)) {
+func (r *run) some(one *resource, from, to int, now standing, at func(int) (string, *names)) {
 	for i := from; i < to && !r.full; i++ {
 		key, extra := at(i)
 		r.instance(one, key, extra, now)
@@ -34,7 +34,7 @@ func (r *run) some(one *resource, from, to int, now standing, at func(int) (stri
 // together makes the instances on all processors, and says whether it could. All must come out as if
 // they were made one after the other. So when there is anything to tell, or the work for one host may
 // be over, nothing was done: they are made in order then, which tells it in the right words.
-func (r *run) together(one *resource, from, n int, now standing, at func(int) (string, names)) bool {
+func (r *run) together(one *resource, from, n int, now standing, at func(int) (string, *names)) bool {
 	shares := min(runtime.GOMAXPROCS(0), (n-from)/leastShare)
 	if shares < 2 || r.full || len(r.active) > 0 {
 		return false
