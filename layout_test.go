@@ -60,6 +60,7 @@ var owners = map[string][]string{
 	"github.com/spf13/cobra":              {"cmd/plumb"},
 	"database/sql":                        {"server/store", "testenv/postgres"},
 	"modernc.org/sqlite":                  {"server/store"},
+	"modernc.org/libc":                    {"server/store/pagesum"},
 	"github.com/jackc/pgx/v5":             {"server/store", "testenv/postgres"},
 	"html/template":                       {"server/web"},
 	"github.com/prometheus/client_golang": {"server/api"},
