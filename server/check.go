@@ -33,3 +33,13 @@ func (s *Server) endCheck(ctx context.Context) error {
 	}
 	return nil
 }
+
+// endOnDamage ends the server when something is read that is not as it was written: better no answer than a wrong one.
+func (s *Server) endOnDamage(ctx context.Context) error {
+	select {
+	case err := <-s.store.Damage():
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}

@@ -120,6 +120,9 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if dsn == "" {
 		dsn = filepath.Join(c.Data, "plumb.db")
 	}
+	if n := store.Unsealed(dsn); n > 0 {
+		s.log.Info("the database of an older server is written anew, once, with a sum for each page: a few seconds a gigabyte", "bytes", n)
+	}
 	if s.store, err = store.Open(ctx, dsn); err != nil {
 		return err
 	}
@@ -234,6 +237,7 @@ func (s *Server) serve(ctx context.Context, doors listeners, ready func(api.Addr
 	g.Go(func() error { s.alerts.Run(ctx); return nil })
 	g.Go(func() error { return s.follow(ctx) })
 	g.Go(func() error { return s.endCheck(ctx) })
+	g.Go(func() error { return s.endOnDamage(ctx) })
 	ready(s.api.Addresses)
 	return g.Wait()
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,6 +13,8 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	"modernc.org/sqlite"               // and the driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"plumb/server/store/pagesum"
 )
 
 // Store is an open database. It may be used by many goroutines at once.
@@ -30,6 +31,9 @@ type Store struct {
 	beats      beats
 	deliveries deliveries
 	newest     newest
+
+	watch  *pagesum.Watch
+	damage chan error
 }
 
 const (
@@ -40,17 +44,17 @@ const (
 // Open opens the database, a file path or "postgres://…", and brings its tables up to date.
 // ErrNewerSchema means that a newer Plumb has been at it, ErrDamaged that the disk lost what was committed.
 func Open(ctx context.Context, dsn string) (*Store, error) {
-	s, err := connect(dsn)
+	s, err := connect(ctx, dsn)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the database: %w", err)
 	}
 	if err := s.settle(ctx); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("cannot open the database: %w", err)
+		return nil, fmt.Errorf("cannot open the database: %w", s.orDamage(err))
 	}
 	if err := s.migrate(ctx); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("cannot bring the database up to date: %w", err)
+		return nil, fmt.Errorf("cannot bring the database up to date: %w", s.orDamage(err))
 	}
 	s.journalInMemory(ctx)
 	return s, nil
@@ -64,7 +68,7 @@ func (s *Store) journalInMemory(ctx context.Context) {
 	}
 }
 
-func connect(dsn string) (*Store, error) {
+func connect(ctx context.Context, dsn string) (*Store, error) {
 	if strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://") {
 		db, err := sql.Open("pgx", dsn)
 		if err != nil {
@@ -78,28 +82,28 @@ func connect(dsn string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return connectSQLite(path)
+	return connectSQLite(ctx, path)
 }
 
-func connectSQLite(path string) (*Store, error) {
-	if err := claim(path); err != nil {
-		return nil, err
-	}
+func connectSQLite(ctx context.Context, path string) (_ *Store, err error) {
 	if err := checkLog(path + "-wal"); err != nil {
 		return nil, err
 	}
-	w, err := sql.Open("sqlite", sqliteDSN(path, "synchronous(FULL)", "journal_mode(WAL)", writerCache, checkpointPages))
-	if err != nil {
+	if err := sealSQLite(ctx, path); err != nil {
 		return nil, err
 	}
-	w.SetMaxOpenConns(1)
-	r, err := sql.Open("sqlite", sqliteDSN(path, "query_only(1)", readerCache))
-	if err != nil {
+	s := &Store{damage: make(chan error, 1)}
+	s.watch = pagesum.NewWatch(s.noteFault)
+	if s.w, err = sql.Open("sqlite", sqliteDSN(path, s.watch, "synchronous(FULL)", "journal_mode(WAL)", writerCache, checkpointPages)); err != nil {
 		return nil, err
 	}
-	r.SetMaxOpenConns(sqliteReaders)
-	r.SetMaxIdleConns(sqliteReaders)
-	return &Store{w: w, r: r}, nil
+	s.w.SetMaxOpenConns(1)
+	if s.r, err = sql.Open("sqlite", sqliteDSN(path, s.watch, "query_only(1)", readerCache)); err != nil {
+		return nil, err
+	}
+	s.r.SetMaxOpenConns(sqliteReaders)
+	s.r.SetMaxIdleConns(sqliteReaders)
+	return s, nil
 }
 
 // What SQLite may hold in memory, in KiB if negative, and after how many pages of 4 KiB the log goes
@@ -130,20 +134,12 @@ func (s *Store) settle(ctx context.Context) error {
 	}
 }
 
-// claim makes the file for its owner only; SQLite gives the files beside it the same mode.
-func claim(path string) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	return file.Close()
-}
-
 // sqliteDSN sets what every connection needs. With WAL and synchronous=FULL a commit is on
 // the disk when it returns.
-func sqliteDSN(path string, pragmas ...string) string {
+func sqliteDSN(path string, watch *pagesum.Watch, pragmas ...string) string {
 	query := url.Values{"_txlock": {"immediate"}}
 	query["_pragma"] = append([]string{"busy_timeout(10000)", "foreign_keys(1)"}, pragmas...)
+	watch.Set(query)
 	u := url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}
 	return u.String()
 }
@@ -158,5 +154,6 @@ func (s *Store) Close() error {
 	if rerr := s.r.Close(); err == nil {
 		err = rerr
 	}
+	s.watch.End()
 	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"plumb/inventory"
 	"plumb/server/store"
+	"plumb/server/store/pagesum"
 )
 
 // originals is how many hosts of a large fleet are enrolled one by one; the others are copies of them in the
@@ -29,7 +30,7 @@ func (f *fleet) copyHosts(n int) {
 		catalog.Resources[0].Timeout = i + 1
 		catalogs[i] = f.put(store.KindCatalog, catalog)
 	}
-	db, err := sql.Open("sqlite", filepath.Join(f.dir, "plumb.db"))
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(f.dir, "plumb.db")+"?vfs="+pagesum.VFS)
 	must(f.t, err)
 	defer db.Close()
 	tx, err := db.Begin()
