@@ -97,6 +97,8 @@ func (s *Store) acceptBatch(batch []*delivery) {
 	})
 	if err != nil {
 		s.beats.putBack(w.beats)
+	} else {
+		s.blockKeys.learn(w.noted)
 	}
 	if err != nil && len(batch) > 1 {
 		for _, d := range batch {

@@ -21,6 +21,8 @@ type writing struct {
 
 	hosts    map[inventory.HostID]Host
 	verified map[inventory.HostID]bool
+	// noted are the keys by which rows of several events will be found, by block.
+	noted map[int64]map[string]bool
 }
 
 // accept stores deliveries; one that comes too late gets ErrConflict and harms nobody.
@@ -28,7 +30,7 @@ func (w *writing) accept(batch []*delivery) error {
 	if err := w.lock(batch); err != nil {
 		return err
 	}
-	w.verified = map[inventory.HostID]bool{}
+	w.verified, w.noted = map[inventory.HostID]bool{}, map[int64]map[string]bool{}
 	good := batch[:0:0]
 	for _, d := range batch {
 		h, there := w.hosts[d.id]
@@ -52,7 +54,10 @@ func (w *writing) accept(batch []*delivery) error {
 	if err := w.putHosts(good); err != nil {
 		return err
 	}
-	return w.putEpochs(good)
+	if err := w.putEpochs(good); err != nil {
+		return err
+	}
+	return w.noteBlocks()
 }
 
 // lock reads the hosts and keeps others from changing them; SQLite has one writer anyway.
@@ -93,17 +98,15 @@ func (w *writing) leave(id inventory.HostID) {
 
 // round does the nth step of each of the deliveries.
 func (w *writing) round(round []*delivery, n int) error {
-	var objects, events, ends, begins [][]any
+	var objects, ends, begins [][]any
+	var events eventBatch
 	findings := map[inventory.HostID][]Finding{}
 	for _, d := range round {
 		step, before := d.steps[n], w.hosts[d.id]
 		for _, o := range step.Objects {
 			objects = append(objects, []any{o.Kind, o.Digest, o.coding, o.content, ms(d.now)})
 		}
-		for _, e := range step.Events {
-			e.Host = d.id
-			events = append(events, eventRow(e))
-		}
+		events.add(d.id, step.Events)
 		h, fresh := follow(before, step)
 		if fresh {
 			ends = append(ends, []any{string(d.id), ms(before.Since), ms(h.Since), ms(before.LastSeen)})
@@ -118,10 +121,13 @@ func (w *writing) round(round []*delivery, n int) error {
 	for _, some := range []struct {
 		query string
 		rows  [][]any
-	}{{insertObject, objects}, {insertEventRow, events}, {endInterval, ends}, {insertIntervalRow, begins}} {
+	}{{insertObject, objects}, {endInterval, ends}, {insertIntervalRow, begins}} {
 		if _, err := w.store.execRows(w.ctx, w.tx, some.query, some.rows); err != nil {
 			return err
 		}
+	}
+	if err := w.putEvents(events); err != nil {
+		return err
 	}
 	if err := w.replaceFindings(findings); err != nil {
 		return err

@@ -124,7 +124,7 @@ func (s *Store) EventsEnd(ctx context.Context, id inventory.HostID, t time.Time)
 	if err != nil {
 		return 0, fmt.Errorf("cannot find the events of %s: %w", t.Format(time.RFC3339), err)
 	}
-	return end, nil
+	return eventID(end, 0), nil
 }
 
 // ReleaseAt returns the newest release of an instant: ErrNotFound before the first.

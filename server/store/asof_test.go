@@ -98,7 +98,7 @@ func TestHostAt(t *testing.T) {
 				t.Errorf("web1 at minute %d is %s with %+v, want %s", n, got, i, want)
 			}
 		}
-		for n, want := range map[int]int64{9: 1, 10: 2, 19: 2, 20: 0} {
+		for n, want := range map[int]int64{9: eventID(1, 0), 10: eventID(2, 0), 19: eventID(2, 0), 20: 0} {
 			end, err := s.EventsEnd(ctx, "first", minute(n))
 			must(t, err)
 			same(t, fmt.Sprint("end of events at minute ", n), end, want)

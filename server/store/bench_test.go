@@ -4,7 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -61,7 +64,8 @@ func benchStep(i int, seq uint64) Step {
 	one.Host.Counts = map[policies.Status]int{policies.Compliant: 290, policies.Repaired: 10}
 	for n := range 10 {
 		one.Events = append(one.Events, Event{Seq: seq, At: one.Host.Since, Kind: EventRepaired, Address: fmt.Sprintf("policy.p.file.f%d", (i+int(seq)*10+n)%300),
-			Cause: policies.Corrective, Status: policies.Repaired, Changes: []policies.Change{{Attribute: "mode", Before: "0644", After: "0600"}}, Release: 1, Commit: "c1"})
+			Cause: policies.Corrective, Status: policies.Repaired, Changes: []policies.Change{{Attribute: "mode", Before: "0644", After: "0600"}, {Attribute: "content", Before: fmt.Sprintf("sha256:%064x", i*1_000_003+int(seq)), After: fmt.Sprintf("sha256:%064x", n)}},
+			Release: 1, Commit: strings.Repeat("c", 40)})
 	}
 	digest := inventory.Digest([]byte(one.Host.Result))
 	one.Host.Result, one.Objects = digest, []Object{{Ref{KindResult, digest}, codingGzip, make([]byte, 2500)}}
@@ -87,7 +91,7 @@ func BenchmarkAccept(b *testing.B) {
 	benchBoth(b, 1000, func(b *testing.B, s *Store) {
 		var next atomic.Int64
 		b.SetParallelism(32)
-		began := cpuTime(b)
+		before := usedBy(b, s)
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
 				n := int(next.Add(1)) - 1
@@ -101,8 +105,42 @@ func BenchmarkAccept(b *testing.B) {
 			}
 		})
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "reports/s")
-		b.ReportMetric(float64((cpuTime(b)-began).Microseconds())/float64(b.N), "cpu-µs/op")
+		used := usedBy(b, s)
+		b.ReportMetric(float64((used.cpu-before.cpu).Microseconds())/float64(b.N), "cpu-µs/op")
+		b.ReportMetric(float64((used.database-before.database).Microseconds())/float64(b.N), "database-µs/op")
+		b.ReportMetric(float64(used.written-before.written)/float64(b.N), "written-B/op")
 	})
+}
+
+// usage is what this process and a database of its own have used so far: time of the processors, and bytes written to files.
+type usage struct {
+	cpu, database time.Duration
+	written       int64
+}
+
+func usedBy(b *testing.B, s *Store) usage {
+	u := usage{cpu: cpuTime(b)}
+	if !s.postgres {
+		raw, err := os.ReadFile("/proc/self/io")
+		must(b, err)
+		var read int64
+		_, err = fmt.Sscanf(string(raw), "rchar: %d\nwchar: %d", &read, &u.written)
+		must(b, err)
+		return u
+	}
+	must(b, s.w.QueryRow(`SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint`).Scan(&u.written))
+	rows, err := s.w.Query(`SELECT pid FROM pg_stat_activity`)
+	pids, err := list(rows, err, func(scan func(...any) error) (pid int, err error) { return pid, scan(&pid) })
+	must(b, err)
+	for _, pid := range pids {
+		raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // gone: a worker that has just ended
+		if fields := strings.Fields(string(raw)); len(fields) > 14 {
+			user, _ := strconv.Atoi(fields[13])
+			system, _ := strconv.Atoi(fields[14])
+			u.database += time.Duration(user+system) * 10 * time.Millisecond
+		}
+	}
+	return u
 }
 
 func BenchmarkSeen(b *testing.B) {

@@ -91,25 +91,41 @@ func TestQuestionsReadIndexesOnly(t *testing.T) {
 		countFindings:  {"SCAN findings USING COVERING INDEX findings_address"},
 		groupStandings: {"SCAN hosts USING COVERING INDEX hosts_standing"},
 	} {
-		rows, err := s.r.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+question)
-		got, err := list(rows, err, func(scan func(...any) error) (step string, err error) {
-			var id, parent, unused int
-			return step, scan(&id, &parent, &unused, &step)
-		})
-		must(t, err)
-		same(t, fmt.Sprintf("plan of %.40s", question), got, want)
+		same(t, fmt.Sprintf("plan of %.40s", question), plan(t, s, question), want)
 	}
 }
 
-// TestNewestDriftIsReadFromTheEnd holds that SQLite does not sort all repairs there ever were to show the newest.
-func TestNewestDriftIsReadFromTheEnd(t *testing.T) {
+// TestEventsAreReadByTheirIndexes holds how SQLite goes about lists of events. It does not sort all repairs there ever
+// were to show the newest, and steps over none of them to show what is rarer.
+func TestEventsAreReadByTheirIndexes(t *testing.T) {
 	s := open(t, t.TempDir()+"/plumb.db")
-	w := EventFilter{Kinds: []string{EventOpened, EventRepaired}}.where()
-	rows, err := s.r.QueryContext(t.Context(), `EXPLAIN QUERY PLAN SELECT * FROM events e`+w.String()+` ORDER BY e.id DESC`, w.args...)
+	alone := EventFilter{Address: "a"}
+	byAddress := alone.where()
+	byAddress.and(`e.resources = 1`)
+	alone.byAddress(byAddress)
+	for name, c := range map[string]struct {
+		w    *where
+		want string
+	}{
+		"drift":    {EventFilter{Kinds: []string{EventOpened, EventRepaired}}.where(), "SCAN e"},
+		"failures": {EventFilter{Kinds: []string{EventFailed}}.where(), "SEARCH e USING INDEX events_kind (kind=?)"},
+		"address":  {byAddress, "SEARCH e USING INDEX events_address (address=?)"},
+		"host":     {EventFilter{Host: "h"}.where(), "SEARCH e USING INDEX events_host (host=?)"},
+	} {
+		same(t, "plan of "+name, plan(t, s, `SELECT * FROM events e`+c.w.String()+` ORDER BY e.id DESC`, c.w.args...), []string{c.want})
+	}
+	same(t, "plan of reach", plan(t, s, countReach, 1), []string{"SEARCH events USING COVERING INDEX events_release (release=?)", "USE TEMP B-TREE FOR count(DISTINCT)"})
+	same(t, "plan of repairs", plan(t, s, countRepairs, 1), []string{"SEARCH events USING COVERING INDEX events_repaired (release=?)"})
+}
+
+// plan is how SQLite goes about a question.
+func plan(t *testing.T, s *Store, question string, args ...any) []string {
+	t.Helper()
+	rows, err := s.r.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+question, args...)
 	got, err := list(rows, err, func(scan func(...any) error) (step string, err error) {
 		var id, parent, unused int
 		return step, scan(&id, &parent, &unused, &step)
 	})
 	must(t, err)
-	same(t, "plan", got, []string{"SCAN e"})
+	return got
 }

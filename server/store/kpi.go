@@ -99,14 +99,21 @@ func (s *Store) PastEvents(ctx context.Context, hosts PastRange, since time.Time
 	if !since.IsZero() {
 		w.and(`(at >= ? OR kind IN ('opened', 'changed', 'closed'))`, ms(since))
 	}
-	const line = `host || ' ' || CAST(at AS TEXT) || ' ' || CAST(release AS TEXT) || ' ' || CAST(checked AS TEXT) || ' ' || kind || ' ' || cause || ' ' || status || ' ' || address`
+	const line = `host || ' ' || CAST(at AS TEXT) || ' ' || CAST(release AS TEXT) || ' ' || CAST(checked AS TEXT) || ' ' || kind || ' ' || cause || ' ' || status || ' ' || CAST(resources AS TEXT) || ' ' || address`
 	err := s.lines(ctx, func(l string) error {
-		f := strings.SplitN(l, " ", 8)
-		n, err := numbers(f, 8, 1, 2, 3)
+		f := strings.SplitN(l, " ", 9)
+		n, err := numbers(f, 9, 1, 2, 3)
 		if err != nil {
 			return err
 		}
-		each(PastEvent{Host: inventory.HostID(f[0]), At: at(n[0]), Release: uint64(n[1]), Checked: at(n[2]), Kind: f[4], Cause: f[5], Status: f[6], Address: f[7]})
+		e := PastEvent{Host: inventory.HostID(f[0]), At: at(n[0]), Release: uint64(n[1]), Checked: at(n[2]), Kind: f[4], Cause: f[5], Status: f[6], Address: f[8]}
+		if f[7] == "1" {
+			each(e)
+			return nil
+		}
+		for e.Address = range strings.SplitSeq(f[8], "\n") {
+			each(e)
+		}
 		return nil
 	}, `SELECT `+line+` FROM events`+w.String()+` ORDER BY host, id`, w.args...)
 	if err != nil {
@@ -184,7 +191,7 @@ func (s *Store) lines(ctx context.Context, each func(line string) error, query s
 // rollout's resource from when the cycle was made until the next one was (zero: until now).
 func (s *Store) CycleReach(ctx context.Context, rollout string, made, next time.Time) (map[string]int, error) {
 	w := &where{}
-	w.and(`address = ?`, "rollout."+rollout)
+	w.and(`resources = 1 AND address = ?`, "rollout."+rollout)
 	w.and(`at >= ?`, ms(made))
 	if !next.IsZero() {
 		w.and(`at < ?`, ms(next))

@@ -15,7 +15,7 @@ func TestAllEventsOfAReportAreStored(t *testing.T) {
 			one := step("e", seq, fmt.Sprint("r", seq), start.Add(time.Duration(seq)*time.Minute))
 			var want []string
 			for i := range n {
-				one.Events = append(one.Events, Event{Seq: seq, At: start, Kind: EventRepaired, Address: fmt.Sprintf("file.f%02d", i)})
+				one.Events = append(one.Events, Event{Seq: seq, At: start, Kind: EventRepaired, Address: fmt.Sprintf("file.f%02d", i), Message: fmt.Sprint(i)})
 				want = append([]string{one.Events[i].Address}, want...)
 			}
 			epoch := "e"

@@ -27,6 +27,7 @@ type Store struct {
 
 	statements statements
 	readers    readers
+	blockKeys  blockKeys
 	callers    callers
 	beats      beats
 	deliveries deliveries

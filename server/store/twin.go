@@ -26,7 +26,7 @@ type Twin struct {
 // Twins returns the hosts with a twin that was told of since then; revoked hosts are left out.
 func (s *Store) Twins(ctx context.Context, since time.Time) ([]Twin, error) {
 	rows, err := s.r.QueryContext(ctx, `SELECT h.id, h.name, MAX(e.at) FROM events e JOIN hosts h ON h.id = e.host
-		WHERE e.kind = $1 AND e.at >= $2 AND h.revoked = 0 GROUP BY h.id, h.name ORDER BY h.name`, EventTwin, ms(since))
+		WHERE e.kind = $1 AND e.kind <> 'repaired' AND e.at >= $2 AND h.revoked = 0 GROUP BY h.id, h.name ORDER BY h.name`, EventTwin, ms(since))
 	all, err := list(rows, err, func(scan func(...any) error) (t Twin, err error) {
 		var when int64
 		err = scan(&t.ID, &t.Name, &when)

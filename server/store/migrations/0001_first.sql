@@ -1,5 +1,5 @@
 -- Times are milliseconds since 1970 in UTC, 0 for never. Booleans are 0 and 1. JSON is TEXT.
--- TEXT sorts by its bytes. {{blob}} and {{id}} are the only words that differ between SQLite and PostgreSQL.
+-- TEXT sorts by its bytes. Words in {{}} differ between SQLite and PostgreSQL.
 
 CREATE TABLE hosts (
 	id         TEXT   NOT NULL PRIMARY KEY,
