@@ -87,7 +87,7 @@ func connect(ctx context.Context, dsn string) (*Store, error) {
 }
 
 func connectSQLite(ctx context.Context, path string) (_ *Store, err error) {
-	if err := checkLog(path + "-wal"); err != nil {
+	if err := checkLog(path); err != nil {
 		return nil, err
 	}
 	if err := sealSQLite(ctx, path); err != nil {

@@ -22,11 +22,12 @@ const (
 // committedBehind is how many transactions must follow on a broken frame that the disk is to blame for it.
 const committedBehind = 2
 
-// checkLog tells whether something broke in the middle of the log of an SQLite database. SQLite itself goes back to what was
+// checkLog tells whether something broke in the log of an SQLite database. SQLite itself goes back to what was
 // committed before that, without a word, and writes over the rest. It has to, at the end of the log, where a
 // power cut tears what nobody was promised yet; but a commit is on the disk before the next one begins, so what is broken and has
-// commits behind it was whole once.
-func checkLog(path string) error {
+// commits behind it was whole once, and so was what the log's index has.
+func checkLog(database string) error {
+	path := database + "-wal"
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -35,27 +36,30 @@ func checkLog(path string) error {
 		return err
 	}
 	defer f.Close()
-	if err := readLog(bufio.NewReaderSize(f, 1<<20)); err != nil {
+	if err := readLog(bufio.NewReaderSize(f, 1<<20), readIndex(database+"-shm")); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
 }
 
-func readLog(r io.Reader) error {
+func readLog(r io.Reader, index walIndex) error {
 	l, err := readLogHeader(r)
 	if err != nil || l == nil {
 		return err
 	}
 	frame := make([]byte, frameHeader+l.page)
-	broken, behind := false, 0
+	broken, behind, whole := false, 0, 0
 	for n := 1; ; n++ {
 		if _, err := io.ReadFull(r, frame); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil
+			return l.lacks(index, whole)
 		} else if err != nil {
 			return err
 		}
 		broken = broken || !l.holds(frame)
-		if broken && l.ours(frame) && binary.BigEndian.Uint32(frame[4:]) != 0 {
+		switch commits := binary.BigEndian.Uint32(frame[4:]) != 0; {
+		case commits && !broken:
+			whole = n
+		case commits && l.ours(frame):
 			behind++
 		}
 		if behind > committedBehind {
@@ -95,6 +99,14 @@ func (l *walLog) holds(frame []byte) bool {
 	l.add(frame[:8])
 	l.add(frame[frameHeader:])
 	return l.ours(frame) && binary.BigEndian.Uint32(frame) != 0 && l.sums(frame[16:])
+}
+
+// lacks tells whether fewer frames are whole than were committed.
+func (l *walLog) lacks(index walIndex, whole int) error {
+	if index.salts == l.salts && index.frames > whole {
+		return fmt.Errorf("%w: its log is broken behind frame %d, and had %d", ErrDamaged, whole, index.frames)
+	}
+	return nil
 }
 
 // ours tells whether a frame is of this generation.
