@@ -11,6 +11,7 @@ import (
 
 	"plumb/inventory"
 	"plumb/policies"
+	"plumb/policies/calendar"
 	"plumb/server/store"
 )
 
@@ -44,6 +45,18 @@ type published struct {
 	book   []State
 	cycles []track // sorted by the name of the rollout
 	frozen *Act
+	// ways are all that have something to tell; glimpses tells it to people.
+	ways     []*way
+	glimpses func() []Glimpse
+}
+
+// way is a track as it was published, for people to look at.
+type way struct {
+	track
+	windows map[string]calendar.Window
+
+	mu     sync.Mutex
+	stands map[string][]Standing // by ring, once somebody has asked
 }
 
 // The driver looks this often by itself, and this soon after something happened.
@@ -183,12 +196,22 @@ func (d *Driver) step(ctx context.Context) error {
 func (d *Driver) publish(frozen *Act) {
 	p := &published{frozen: frozen}
 	for _, name := range sorted(d.tracks) {
-		if t := d.tracks[name]; name == "" {
+		t := d.tracks[name]
+		if name == "" {
 			p.book = t.book
 		} else {
 			p.cycles = append(p.cycles, *t)
 		}
+		if len(t.book) > 0 && t.book[0].Plan != nil {
+			p.ways = append(p.ways, &way{track: *t, windows: d.windowsOf(t), stands: map[string][]Standing{}})
+		}
 	}
+	p.glimpses = sync.OnceValue(func() (all []Glimpse) {
+		for _, w := range p.ways {
+			all = append(all, w.glimpse())
+		}
+		return all
+	})
 	d.shown.Store(p)
 }
 

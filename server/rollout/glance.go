@@ -12,7 +12,7 @@ import (
 )
 
 // Glimpse is one way through the fleet, that of releases or that of a rollout's patch cycles, as
-// the newest step saw it. It costs no step and no look into the store, so pages may ask often.
+// the newest step saw it. It costs no step, no look into the store, and waits for none, so pages may ask often.
 type Glimpse struct {
 	// Name is that of the rollout of patch cycles, empty for releases.
 	Name string
@@ -27,21 +27,23 @@ type Glimpse struct {
 }
 
 // Glimpses returns all ways through the fleet, releases first, and then by name. One that has no
-// rings is left out.
+// rings is left out. They are worked out once a step for all who ask, and nobody may write them, but for windows.
 func (d *Driver) Glimpses() []Glimpse {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var all []Glimpse
-	for _, name := range sorted(d.tracks) {
-		if t := d.tracks[name]; len(t.book) > 0 && t.book[0].Plan != nil {
-			all = append(all, d.glimpse(t))
-		}
+	p := d.shown.Load()
+	if p == nil {
+		return nil
+	}
+	all := slices.Clone(p.glimpses())
+	for i := range all {
+		all[i].Windows = maps.Clone(all[i].Windows)
 	}
 	return all
 }
 
-func (d *Driver) glimpse(t *track) Glimpse {
-	g := Glimpse{Name: t.name, Seen: t.seen.at, Windows: map[string]calendar.Window{}, Samples: map[string]string{}}
+// glimpse is the way as it was published.
+func (w *way) glimpse() Glimpse {
+	t := &w.track
+	g := Glimpse{Name: t.name, Seen: t.seen.at, Windows: w.windows, Samples: map[string]string{}}
 	for ring, ids := range t.seen.members {
 		g.Samples[ring] = t.seen.names[ids[0]]
 	}
@@ -55,13 +57,18 @@ func (d *Driver) glimpse(t *track) Glimpse {
 		}
 		g.Book = append(g.Book, p)
 	}
-	bundle := t.book[0].Bundle
+	return g
+}
+
+// windowsOf are those that the engine knows by a bundle, by any for releases.
+func (d *Driver) windowsOf(t *track) map[string]calendar.Window {
+	windows, bundle := map[string]calendar.Window{}, t.book[0].Bundle
 	for key, known := range d.groupings {
-		if key == bundle || bundle == "" && d.tracks[""] == t {
-			maps.Copy(g.Windows, known.windows)
+		if key == bundle || bundle == "" && t.name == "" {
+			maps.Copy(windows, known.windows)
 		}
 	}
-	return g
+	return windows
 }
 
 // tell adds how the rings fare to the picture of the newest change.
@@ -125,21 +132,38 @@ type Standing struct {
 
 // Standings returns the hosts of a ring by name, as the newest step saw them. It is
 // store.ErrNotFound for all but the newest change of its kind: of others it is not known any more.
+// Nobody may write them: they are worked out once a step for all who ask.
 func (d *Driver) Standings(id ID, ring string) ([]Standing, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	t := d.tracks[id.Rollout]
-	if t == nil || len(t.book) == 0 || t.book[0].Release != id.Number || t.book[0].ring(ring) == nil || t.seen.at.IsZero() {
+	p := d.shown.Load()
+	if p == nil {
 		return nil, store.ErrNotFound
 	}
-	s := t.book[0]
-	list := make([]Standing, 0, len(t.seen.members[ring]))
-	for _, host := range t.seen.members[ring] {
-		h := t.seen.hosts[host]
+	i := slices.IndexFunc(p.ways, func(w *way) bool { return w.name == id.Rollout })
+	if i < 0 {
+		return nil, store.ErrNotFound
+	}
+	t := p.ways[i]
+	if t.book[0].Release != id.Number || t.book[0].ring(ring) == nil || t.seen.at.IsZero() {
+		return nil, store.ErrNotFound
+	}
+	return t.standings(ring), nil
+}
+
+func (w *way) standings(ring string) []Standing {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if known, ok := w.stands[ring]; ok {
+		return known
+	}
+	s := w.book[0]
+	list := make([]Standing, 0, len(w.seen.members[ring]))
+	for _, host := range w.seen.members[ring] {
+		h := w.seen.hosts[host]
 		_, given := s.Hosts[host]
-		list = append(list, Standing{Name: t.seen.names[host], Given: given || !s.Done.IsZero(), Outcome: s.fares(host, h),
+		list = append(list, Standing{Name: w.seen.names[host], Given: given || !s.Done.IsZero(), Outcome: s.fares(host, h),
 			Silent: h.Silent, Closed: h.Closed && !given, Opens: h.Opens})
 	}
 	slices.SortFunc(list, func(a, b Standing) int { return cmp.Compare(a.Name, b.Name) })
-	return list, nil
+	w.stands[ring] = list
+	return list
 }

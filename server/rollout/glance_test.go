@@ -3,6 +3,7 @@ package rollout
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -77,5 +78,28 @@ func TestGlanceAtWhatIsDone(t *testing.T) {
 	v.step()
 	if diff := cmp.Diff(map[string]Outcome{"b1": Converged, "b2": Converged, "b3": Converged}, v.seen(1, "broad")); diff != "" {
 		t.Errorf("Standings (-want +got):\n%s", diff)
+	}
+}
+
+// TestGlanceWaitsForNoStep wants pages answered while the engine looks at a large fleet, with what it saw before.
+func TestGlanceWaitsForNoStep(t *testing.T) {
+	v := newServer(t)
+	v.fleet()
+	v.begin("set 1", nil)
+	v.step()
+	v.Driver.mu.Lock() // as a step does
+	defer v.Driver.mu.Unlock()
+	done := make(chan int)
+	go func() {
+		list, _ := v.Standings(ID{Rollout: "security", Number: 1}, "canary")
+		done <- len(v.Glimpses()) + len(list)
+	}()
+	select {
+	case n := <-done:
+		if n != 3 {
+			t.Errorf("%d ways and hosts, want one way and two hosts", n)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("a glance waits for a step")
 	}
 }

@@ -112,7 +112,7 @@ func TestRingHosts(t *testing.T) {
 	g := glance{standings: []rollout.Standing{
 		{Name: "a", Given: true, Outcome: rollout.Converged}, {Name: "b", Given: true, Outcome: rollout.Failed, Silent: true},
 		{Name: "c", Given: true}, {Name: "d", Closed: true, Opens: noon}, {Name: "e", Closed: true}}}
-	list, counts, err := Reader{}.RingHosts(g, "os/4", "early", "")
+	list, counts, err := Reader{}.RingHosts(g, "os/4", "early", "", "", 9)
 	want := []RingHost{{"a", "converged", ""}, {"b", "failed", "it is silent"}, {"c", "waiting", ""}, {"d", "ahead", "it may change again 2026-11-21 12:00 UTC"}, {"e", "ahead", "it may not change now"}}
 	if diff := cmp.Diff(want, list); diff != "" || err != nil {
 		t.Errorf("RingHosts: %v (-want +got):\n%s", err, diff)
@@ -120,11 +120,11 @@ func TestRingHosts(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{"converged": 1, "failed": 1, "waiting": 1, "ahead": 2}, counts); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
-	if some, _, _ := (Reader{}).RingHosts(g, "os/4", "early", "failed"); len(some) != 1 || some[0].Name != "b" {
+	if some, _, _ := (Reader{}).RingHosts(g, "os/4", "early", "failed", "", 9); len(some) != 1 || some[0].Name != "b" {
 		t.Errorf("RingHosts that failed = %+v", some)
 	}
 	for _, id := range []string{"os/5", "/", ""} {
-		if _, _, err := (Reader{}).RingHosts(g, id, "early", ""); !errors.Is(err, store.ErrNotFound) {
+		if _, _, err := (Reader{}).RingHosts(g, id, "early", "", "", 9); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("RingHosts of %q = %v, want ErrNotFound", id, err)
 		}
 	}

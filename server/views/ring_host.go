@@ -20,9 +20,9 @@ type RingHost struct {
 // Outcomes are the words of RingHost.Outcome.
 func Outcomes() []string { return []string{"converged", "failed", "waiting", "ahead"} }
 
-// RingHosts returns the hosts of a ring that fare in a way (empty: all), by name, and how many
-// there are in each way. It is store.ErrNotFound for all but the newest change.
-func (r Reader) RingHosts(g Glancer, id, ring, outcome string) ([]RingHost, map[string]int, error) {
+// RingHosts returns the first hosts of a ring that fare in a way (empty: all), by name, from behind a name on, and how
+// many hosts of the ring there are in each way. It is store.ErrNotFound for all but the newest change.
+func (r Reader) RingHosts(g Glancer, id, ring, outcome, after string, limit int) ([]RingHost, map[string]int, error) {
 	of, err := rollout.ParseID(id)
 	if err != nil || g == nil {
 		return nil, nil, store.ErrNotFound
@@ -34,25 +34,28 @@ func (r Reader) RingHosts(g Glancer, id, ring, outcome string) ([]RingHost, map[
 	var list []RingHost
 	counts := map[string]int{}
 	for _, one := range all {
-		h := ringHost(one)
-		counts[h.Outcome]++
-		if outcome == "" || h.Outcome == outcome {
-			list = append(list, h)
+		word := outcomeOf(one)
+		counts[word]++
+		if (outcome == "" || word == outcome) && one.Name > after && len(list) < limit {
+			list = append(list, RingHost{Name: one.Name, Outcome: word, Note: noteOf(one)})
 		}
 	}
 	return list, counts, nil
 }
 
-func ringHost(s rollout.Standing) RingHost {
-	h := RingHost{Name: s.Name, Outcome: "ahead"}
+func outcomeOf(s rollout.Standing) string {
 	switch {
 	case s.Outcome == rollout.Converged:
-		h.Outcome = "converged"
+		return "converged"
 	case s.Outcome == rollout.Failed:
-		h.Outcome = "failed"
+		return "failed"
 	case s.Given:
-		h.Outcome = "waiting"
+		return "waiting"
 	}
+	return "ahead"
+}
+
+func noteOf(s rollout.Standing) string {
 	var notes []string
 	if s.Silent {
 		notes = append(notes, "it is silent")
@@ -63,6 +66,5 @@ func ringHost(s rollout.Standing) RingHost {
 	case s.Closed:
 		notes = append(notes, "it may change again "+s.Opens.UTC().Format("2006-01-02 15:04 MST"))
 	}
-	h.Note = strings.Join(notes, "; ")
-	return h
+	return strings.Join(notes, "; ")
 }

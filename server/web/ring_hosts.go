@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 
 	"plumb/server/api"
 	"plumb/server/store"
@@ -34,7 +33,8 @@ type choice struct {
 
 func (s *site) ringHosts(c *api.Call) (any, error) {
 	of, ring, outcome := c.Query("of"), c.Query("ring"), c.Query("outcome")
-	all, counts, err := s.Read().RingHosts(s.Rollouts, of, ring, outcome)
+	after := c.Query("after")
+	all, counts, err := s.Read().RingHosts(s.Rollouts, of, ring, outcome, after, hostsShown+1)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, &api.Error{Code: http.StatusNotFound, Text: fmt.Sprintf("it is not known who is in the ring %q of %q", ring, of), Hint: "the page of rings shows what is"}
 	}
@@ -43,23 +43,14 @@ func (s *site) ringHosts(c *api.Call) (any, error) {
 	}
 	p := ringHostsPage{frame: s.frame(c, "Ring "+ring, "/rings"), Of: of, Ring: ring, Query: query(c, "of", "ring", "outcome")}
 	p.choose(counts, outcome)
-	after := c.Query("after")
 	if after != "" {
 		p.First = link("/rings/hosts", p.Query, "")
-		all = all[firstAfter(all, after):]
 	}
 	if p.Hosts = all; len(all) > hostsShown {
 		p.Hosts = all[:hostsShown]
 		p.Next = link("/rings/hosts", p.Query, p.Hosts[hostsShown-1].Name)
 	}
 	return s.show("ring_hosts", p)
-}
-
-func firstAfter(all []views.RingHost, name string) int {
-	if i := slices.IndexFunc(all, func(h views.RingHost) bool { return h.Name > name }); i >= 0 {
-		return i
-	}
-	return len(all)
 }
 
 func (p *ringHostsPage) choose(counts map[string]int, outcome string) {
