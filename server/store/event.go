@@ -50,7 +50,7 @@ func (s *Store) Events(ctx context.Context, f EventFilter) ([]Event, error) {
 
 func (s *Store) events(ctx context.Context, f EventFilter) ([]Event, error) {
 	if f.Address == "" && f.Policy == "" {
-		return s.eventsWhere(ctx, f, f.where())
+		return s.eventsNear(ctx, f)
 	}
 	single := f.where()
 	single.and(`e.resources = 1`)
@@ -66,6 +66,29 @@ func (s *Store) events(ctx context.Context, f EventFilter) ([]Event, error) {
 	all := append(alone, together...)
 	slices.SortFunc(all, func(a, b Event) int { return cmp.Compare(b.ID, a.ID) })
 	return all[:min(len(all), f.Limit)], nil
+}
+
+// nearRows is how many of the newest rows are looked through before all of a period are sorted.
+const nearRows = 20_000
+
+// eventsNear looks for the newest drift of a period among the newest rows first, where it nearly always is: there
+// may be hundreds of thousands of rows in a month, and all would have to be sorted.
+func (s *Store) eventsNear(ctx context.Context, f EventFilter) ([]Event, error) {
+	if f.Since.IsZero() || f.Host != "" || f.Release != 0 || !slices.Contains(f.Kinds, EventRepaired) {
+		return s.eventsWhere(ctx, f, f.where())
+	}
+	near := f
+	if f.Before != 0 {
+		near.from = rowOf(f.Before-1) - nearRows
+	} else if err := s.r.QueryRowContext(ctx, `SELECT COALESCE(MAX(id), 0) - $1 FROM events`, nearRows).Scan(&near.from); err != nil {
+		return nil, err
+	}
+	near.from = max(near.from, 1)
+	found, err := s.eventsWhere(ctx, near, near.where())
+	if err != nil || len(found) == f.Limit || near.from == 1 {
+		return found, err
+	}
+	return s.eventsWhere(ctx, f, f.where())
 }
 
 // eventsWhere reads rows of events until there are as many events as are asked for.
@@ -124,11 +147,16 @@ func (f EventFilter) where() *where {
 	if f.Own {
 		w.and(ownDoing) // in the words of the index
 	}
+	when := `e.at`
+	if f.from > 0 {
+		w.and(`e.id >= ?`, f.from)
+		when = `+e.at` // by ID, and not by the index of times
+	}
 	if !f.Since.IsZero() {
-		w.and(`e.at >= ?`, ms(f.Since))
+		w.and(when+` >= ?`, ms(f.Since))
 	}
 	if !f.Until.IsZero() {
-		w.and(`e.at < ?`, ms(f.Until))
+		w.and(when+` < ?`, ms(f.Until))
 	}
 	if f.Before != 0 {
 		w.and(`e.id <= ?`, rowOf(f.Before-1))

@@ -285,6 +285,8 @@ type EventFilter struct {
 	// Before is the last ID of the page before; Limit the most to return, 0 for 1,000.
 	Before int64
 	Limit  int
+	// from is the row before which nothing is looked for; see eventsNear.
+	from int64
 }
 
 // Finding is one resource of one host that does not pass now.
