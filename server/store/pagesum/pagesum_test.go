@@ -25,7 +25,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func exec(t testing.TB, db *sql.DB, statements ...string) {
+func do(t testing.TB, db *sql.DB, statements ...string) {
 	t.Helper()
 	for _, statement := range statements {
 		if _, err := db.Exec(statement); err != nil {
@@ -57,7 +57,7 @@ func filled(t testing.TB, path string) {
 	t.Helper()
 	must(t, Seal(t.Context(), path))
 	db := connect(t, path, nil, "journal_mode(WAL)")
-	exec(t, db, `CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, v TEXT, b BLOB)`, `CREATE INDEX av ON a (v)`,
+	do(t, db, `CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, v TEXT, b BLOB)`, `CREATE INDEX av ON a (v)`,
 		`WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n+1 FROM n WHERE n < 200)
 			INSERT INTO a (v, b) SELECT printf('value %d', n), randomblob(CASE n % 20 WHEN 0 THEN 9000 ELSE 50 END) FROM n`)
 	must(t, db.Close())
@@ -126,7 +126,7 @@ func TestFramesAreCompared(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	filled(t, path)
 	w := connect(t, path, nil, "wal_autocheckpoint(0)")
-	exec(t, w, `UPDATE a SET b = randomblob(length(b))`)
+	do(t, w, `UPDATE a SET b = randomblob(length(b))`)
 	want, err := all(w)
 	must(t, err)
 	log, err := os.OpenFile(path+"-wal", os.O_RDWR, 0)
@@ -178,19 +178,19 @@ func TestLargeTransactions(t *testing.T) {
 		r := connect(t, path, &faults, "cache_size(5)")
 		chance := rand.New(rand.NewPCG(9, 9))
 		for round := range 30 {
-			exec(t, w, `BEGIN IMMEDIATE`)
+			do(t, w, `BEGIN IMMEDIATE`)
 			for step := range 12 {
-				exec(t, w, `SAVEPOINT s`, fmt.Sprintf(`UPDATE a SET v = v || %d WHERE id %% %d = 0`, step, 1+chance.IntN(5)),
+				do(t, w, `SAVEPOINT s`, fmt.Sprintf(`UPDATE a SET v = v || %d WHERE id %% %d = 0`, step, 1+chance.IntN(5)),
 					fmt.Sprintf(`DELETE FROM a WHERE id %% 17 = %d`, chance.IntN(17)),
 					`INSERT INTO a (v, b) SELECT substr(v, 1, 20), randomblob(length(b)) FROM a ORDER BY random() LIMIT 12`)
 				if chance.IntN(3) == 0 {
-					exec(t, w, `ROLLBACK TO s`)
+					do(t, w, `ROLLBACK TO s`)
 				}
-				exec(t, w, `RELEASE s`)
+				do(t, w, `RELEASE s`)
 				_, err := all(w)
 				must(t, err)
 			}
-			exec(t, w, []string{`COMMIT`, `COMMIT`, `ROLLBACK`}[chance.IntN(3)])
+			do(t, w, []string{`COMMIT`, `COMMIT`, `ROLLBACK`}[chance.IntN(3)])
 			if _, err := all(r); err != nil {
 				t.Fatalf("%s, round %d: %v, %v", mode, round, err, faults)
 			}
@@ -232,13 +232,13 @@ func TestStrangersAreNoticed(t *testing.T) {
 	filled(t, path)
 	stranger, err := sql.Open("sqlite", path)
 	must(t, err)
-	exec(t, stranger, `UPDATE a SET v = 'by hand' WHERE id = 7`, `PRAGMA wal_checkpoint(TRUNCATE)`)
+	do(t, stranger, `UPDATE a SET v = 'by hand' WHERE id = 7`, `PRAGMA wal_checkpoint(TRUNCATE)`)
 	want, err := all(stranger)
 	must(t, err)
 	if _, err := all(connect(t, path, nil)); !isFault(err) {
 		t.Errorf("a page that a stranger wrote: %v", err)
 	}
-	exec(t, stranger, `VACUUM INTO 'file:`+strings.ReplaceAll(path, " ", "%20")+`.plain?reserve=0'`)
+	do(t, stranger, `VACUUM INTO 'file:`+strings.ReplaceAll(path, " ", "%20")+`.plain?reserve=0'`)
 	stranger.Close()
 	must(t, os.Rename(path+".plain", path))
 	must(t, Seal(t.Context(), path))

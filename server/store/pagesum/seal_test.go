@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -20,7 +21,7 @@ func older(t *testing.T, path string) (want string) {
 	db, err := sql.Open("sqlite", "file:"+origin+"?_pragma=journal_mode(WAL)&_pragma=wal_autocheckpoint(0)")
 	must(t, err)
 	defer db.Close()
-	exec(t, db, `CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, v TEXT, b BLOB)`, `CREATE INDEX av ON a (v)`, `PRAGMA user_version = 7`,
+	do(t, db, `CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, v TEXT, b BLOB)`, `CREATE INDEX av ON a (v)`, `PRAGMA user_version = 7`,
 		`WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n+1 FROM n WHERE n < 300) INSERT INTO a (v, b) SELECT printf('v%d', n), randomblob(300 + n) FROM n`,
 		`DELETE FROM a WHERE id > 290`, `PRAGMA wal_checkpoint`, `UPDATE a SET v = 'in the log' WHERE id % 3 = 0`)
 	want, err = all(db)
@@ -115,6 +116,60 @@ func TestSealLeavesTheOldOne(t *testing.T) {
 				t.Errorf("the old one: %v, as before: %t", err, got == want)
 			}
 		})
+	}
+}
+
+// TestSealIsKilled kills a process that seals once there is so much of the new database. The old one is whole, and the next one seals it.
+func TestSealIsKilled(t *testing.T) {
+	if path := os.Getenv("PLUMB_SEAL"); path != "" { // the process that is killed
+		must(t, Seal(t.Context(), path))
+		return
+	}
+	killed := 0
+	for _, size := range []int64{-1, 1, 100_000, 3_000_000, 5_000_000} {
+		path := filepath.Join(t.TempDir(), "a.db")
+		db, err := sql.Open("sqlite", path)
+		must(t, err)
+		do(t, db, `CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, v TEXT, b BLOB)`, `CREATE INDEX av ON a (v)`,
+			`WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n+1 FROM n WHERE n < 5000) INSERT INTO a (v, b) SELECT n, randomblob(1000) FROM n`)
+		want, err := all(db)
+		must(t, err)
+		db.Close()
+		child := exec.Command(os.Args[0], "-test.run=^TestSealIsKilled$")
+		child.Env = append(os.Environ(), "PLUMB_SEAL="+path)
+		must(t, child.Start())
+		ended := make(chan error, 1)
+		go func() { ended <- child.Wait() }()
+		if untilGrown(path+".new", size, ended) {
+			must(t, child.Process.Kill())
+			<-ended
+		}
+		if n, err := Plain(path); err != nil {
+			t.Errorf("killed at %d bytes: %v", size, err)
+		} else if n > 0 {
+			killed++
+		}
+		must(t, Seal(t.Context(), path))
+		if got, err := all(connect(t, path, nil)); err != nil || got != want {
+			t.Errorf("killed at %d bytes: %v, as before: %t", size, err, got == want)
+		}
+	}
+	if killed == 0 {
+		t.Error("none was killed before it was done: the test proves nothing")
+	}
+}
+
+// untilGrown waits for a file to be that large; it returns false when the process that writes it ended before.
+func untilGrown(path string, size int64, ended chan error) bool {
+	for {
+		if info, err := os.Stat(path); err == nil && info.Size() > size {
+			return true
+		}
+		select {
+		case <-ended:
+			return false
+		default:
+		}
 	}
 }
 
