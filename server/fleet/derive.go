@@ -17,7 +17,7 @@ type State struct {
 	// Findings are its resources that do not pass, by address.
 	Findings map[string]store.Finding
 	// Result is what the newest report found, nil when nothing was run or it is not known.
-	Result *policies.Result
+	Result *Found
 }
 
 // Run is one report with what it names. Catalog and Result are nil when the release did not
@@ -25,7 +25,7 @@ type State struct {
 type Run struct {
 	Report  policies.Report
 	Catalog *policies.Catalog
-	Result  *policies.Result
+	Result  *Found
 	// Offers is nil when the host could not tell.
 	Offers *inventory.Offers
 }
@@ -159,15 +159,15 @@ type entry struct {
 
 // complete adds what is missing from a result and marks what nobody expected in it: a
 // missing answer is never a pass.
-func complete(c policies.Catalog, r policies.Result) []entry {
+func complete(c policies.Catalog, r Found) []entry {
 	list := make([]entry, 0, len(c.Resources))
 	if parallel(c, r) { // nothing is
 		for i := range r.Resources {
-			list = append(list, entry{ResourceResult: &r.Resources[i], declared: &c.Resources[i]})
+			list = append(list, entry{ResourceResult: r.Resources[i], declared: &c.Resources[i]})
 		}
 		return list
 	}
-	answers := make(map[string]policies.ResourceResult, len(r.Resources))
+	answers := make(map[string]*policies.ResourceResult, len(r.Resources))
 	for _, one := range r.Resources {
 		answers[one.Address] = one
 	}
@@ -176,15 +176,16 @@ func complete(c policies.Catalog, r policies.Result) []entry {
 		one, ok := answers[declared.Address]
 		delete(answers, declared.Address)
 		if !ok {
-			one = policies.ResourceResult{Address: declared.Address, Status: policies.Missing, Mode: declared.Mode,
+			one = &policies.ResourceResult{Address: declared.Address, Status: policies.Missing, Mode: declared.Mode,
 				Message: "the host did not report it"}
 		}
-		list = append(list, entry{ResourceResult: &one, declared: declared})
+		list = append(list, entry{ResourceResult: one, declared: declared})
 	}
 	for _, one := range r.Resources {
 		if _, left := answers[one.Address]; left {
-			one.Status, one.Message = policies.Unexpected, "the catalog does not have it"
-			list = append(list, entry{ResourceResult: &one, declared: &policies.Resource{}})
+			odd := *one
+			odd.Status, odd.Message = policies.Unexpected, "the catalog does not have it"
+			list = append(list, entry{ResourceResult: &odd, declared: &policies.Resource{}})
 		}
 	}
 	return list
@@ -227,7 +228,7 @@ func (d *deriver) eventOf(kind string, one entry, old store.Finding) store.Event
 	if one.Cause == policies.Intentional {
 		e.FromCommit, e.ToCommit = one.From, one.To
 	}
-	if drifted(*one.ResourceResult) && d.wasInOrder(one.Address) {
+	if drifted(one.ResourceResult) && d.wasInOrder(one.Address) {
 		e.Checked = d.prev.Host.Ran
 	}
 	return e
@@ -235,7 +236,7 @@ func (d *deriver) eventOf(kind string, one entry, old store.Finding) store.Event
 
 // drifted tells whether somebody else changed the resource. Cause says that some run had left it in
 // order, which need not be the one before: a window may have been waited for since.
-func drifted(one policies.ResourceResult) bool { return one.Cause == policies.Corrective }
+func drifted(one *policies.ResourceResult) bool { return one.Cause == policies.Corrective }
 
 // wasInOrder tells whether the run before left the resource in order.
 func (d *deriver) wasInOrder(address string) bool {

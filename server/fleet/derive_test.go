@@ -67,7 +67,7 @@ func TestDerive(t *testing.T) {
 func (a *agent) run(found outcome, at time.Time) Run {
 	report := a.report(1, found, at)
 	c, r := runOf(found)
-	return Run{Report: report, Catalog: &c, Result: &r}
+	return Run{Report: report, Catalog: &c, Result: foundOf(r)}
 }
 
 // TestDeriveTellsAFightOnce is about a resource for which two managers fight.
@@ -162,7 +162,7 @@ func TestComplete(t *testing.T) {
 	catalog, _ := runOf(outcome{"a": policies.Compliant, "b": policies.Compliant})
 	_, result := runOf(outcome{"b": policies.Compliant, "z": policies.Compliant})
 	got := map[string]policies.Status{}
-	for _, one := range complete(catalog, result) {
+	for _, one := range complete(catalog, *foundOf(result)) {
 		got[one.Address] = one.Status
 	}
 	same(t, "statuses", got, map[string]policies.Status{"a": policies.Missing, "b": policies.Compliant, "z": policies.Unexpected})

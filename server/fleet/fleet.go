@@ -43,6 +43,7 @@ type Fleet struct {
 	leases    leases
 	standings standings
 	elements  elements
+	inflated  sync.Pool // of *bytes.Buffer, see takeInline
 
 	once  sync.Once
 	moved chan struct{} // see moves

@@ -55,7 +55,7 @@ func FuzzDecodeObject(f *testing.F) {
 	f.Add([]byte(`{"os":{"kernel":"linux"},"packages":{"a":"1"},"custom":{"x":[1,{"y":null}]}}`))
 	f.Add([]byte(`[[[[`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		if _, err := elementsOf(raw); err == nil {
+		if err := checkText(raw); err == nil {
 			checkTaken(t, raw)
 		}
 		c, err := decodeObject(&elements{}, store.KindCatalog, raw)
@@ -66,7 +66,7 @@ func FuzzDecodeObject(f *testing.F) {
 		if err != nil {
 			return
 		}
-		run := Run{Report: policies.Report{Epoch: "e", Seq: 1}, Catalog: &c.(*decodedCatalog).Catalog, Result: &r.(*decodedResult).Result}
+		run := Run{Report: policies.Report{Epoch: "e", Seq: 1}, Catalog: &c.(*decodedCatalog).Catalog, Result: r.(*Found)}
 		step, _ := Derive(State{}, run, start)
 		total := 0
 		for _, n := range step.Host.Counts {
@@ -91,7 +91,7 @@ func checkTaken(t *testing.T, raw []byte) {
 		switch one := token.(type) {
 		case string:
 			if strings.ContainsFunc(one, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r", r) }) {
-				t.Fatalf("elementsOf(%q) took the text %q", raw, one)
+				t.Fatalf("checkText(%q) took the text %q", raw, one)
 			}
 		case json.Delim:
 			depth++
@@ -99,7 +99,7 @@ func checkTaken(t *testing.T, raw []byte) {
 				depth -= 2
 			}
 			if depth > maxDepth {
-				t.Fatalf("elementsOf(%q) took a depth of %d", raw, depth)
+				t.Fatalf("checkText(%q) took a depth of %d", raw, depth)
 			}
 		}
 	}

@@ -65,7 +65,7 @@ func firstText(v any) string {
 		return one.Hostname
 	case *decodedCatalog:
 		return one.Resources[0].Title
-	case *decodedResult:
+	case *Found:
 		return one.Resources[0].Message
 	}
 	return ""

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"bytes"
 	"time"
 
 	"plumb/agent/protocol"
@@ -13,6 +14,11 @@ import (
 // and the host hears then what is wrong with it.
 func (f *Fleet) takeInline(reports []policies.Report, objects map[string][]byte, now time.Time) {
 	packed, room := protocol.MaxObjects, protocol.MaxObject
+	inflated, _ := f.inflated.Get().(*bytes.Buffer)
+	if inflated == nil {
+		inflated = &bytes.Buffer{}
+	}
+	defer f.reuse(inflated)
 	for _, r := range reports {
 		one := objects[r.Result]
 		ref := store.Ref{Kind: store.KindResult, Digest: r.Result}
@@ -22,10 +28,11 @@ func (f *Fleet) takeInline(reports []policies.Report, objects map[string][]byte,
 		if packed -= len(one); packed < 0 {
 			return
 		}
-		raw, err := protocol.Unpack(one, room)
-		if err != nil {
+		inflated.Reset()
+		if err := protocol.UnpackInto(inflated, one, room); err != nil {
 			return
 		}
+		raw := inflated.Bytes()
 		room -= len(raw)
 		v, err := f.verified(ref, raw)
 		if err != nil {
@@ -34,5 +41,15 @@ func (f *Fleet) takeInline(reports []policies.Report, objects map[string][]byte,
 		if held, err := f.hold(ref, v, raw, one, now); !held || err != nil {
 			return
 		}
+	}
+}
+
+// reusable is how large a buffer may have become that is used again.
+const reusable = 1 << 20
+
+// reuse keeps a buffer for the next one, of whose bytes nothing is held: what was decoded has its own.
+func (f *Fleet) reuse(b *bytes.Buffer) {
+	if b.Cap() <= reusable {
+		f.inflated.Put(b)
 	}
 }

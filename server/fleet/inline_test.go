@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -115,4 +116,26 @@ func TestResultsInACheckInShareOneCap(t *testing.T) {
 	must(t, err)
 	same(t, "accepted", answer.Accepted, in.Reports[1].Seq)
 	same(t, "wanted", answer.Want, []string{in.Reports[2].Result})
+}
+
+// TestInlineResultsAreKeptApart has results come in one check-in, which are unpacked one after the other.
+func TestInlineResultsAreKeptApart(t *testing.T) {
+	f := newFleet(t)
+	a := f.enrol(t, "web1")
+	a.inline = true
+	large := outcome{}
+	for i := range 300 {
+		large[fmt.Sprint(i)] = policies.Compliant
+	}
+	var reports []policies.Report
+	for _, found := range []outcome{{"a": policies.Compliant}, {"a": policies.Repaired}, large, {"b": policies.Failed}} {
+		reports = append(reports, a.report(1, found, start))
+	}
+	_, err := a.deliver(t.Context(), start, reports...)
+	must(t, err)
+	for _, r := range reports {
+		raw, err := f.Store.Object(t.Context(), store.Ref{Kind: store.KindResult, Digest: r.Result})
+		must(t, err)
+		same(t, "stored result", string(raw), string(a.objects[r.Result]))
+	}
 }

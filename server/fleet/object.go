@@ -82,8 +82,10 @@ func decodeObject(known *elements, kind string, raw []byte) (any, error) {
 	if len(raw) > protocol.MaxObject {
 		return nil, fmt.Errorf("it has %d bytes; %d is the most", len(raw), protocol.MaxObject)
 	}
-	ends, err := elementsOf(raw)
-	if err != nil {
+	if kind == store.KindResult {
+		return decodeResult(known, raw)
+	}
+	if err := checkText(raw); err != nil {
 		return nil, err
 	}
 	switch kind {
@@ -92,8 +94,6 @@ func decodeObject(known *elements, kind string, raw []byte) (any, error) {
 		return facts, json.Unmarshal(raw, &facts)
 	case store.KindCatalog:
 		return decodeCatalog(raw)
-	case store.KindResult:
-		return decodeResult(known, raw, ends)
 	case store.KindOffers:
 		return decodeOffers(raw)
 	}
@@ -111,27 +111,25 @@ func decodeCatalog(raw []byte) (*decodedCatalog, error) {
 	return c, checkAddresses(len(c.Resources), func(i int) string { return c.Resources[i].Address })
 }
 
-// decodedResult is a result whose addresses and statuses are usable.
-type decodedResult struct{ policies.Result }
-
 // reported are the statuses that a host may give a resource.
 var reported = []policies.Status{policies.Compliant, policies.Repaired, policies.Noncompliant, policies.Failed,
 	policies.Skipped, policies.NotApplicable, policies.Waived, policies.Pending, policies.Unknown}
 
-func decodeResult(known *elements, raw []byte, ends []int) (*decodedResult, error) {
-	found, err := known.result(raw, ends)
+// decodeResult reads a result, whose addresses and statuses are usable then.
+func decodeResult(known *elements, raw []byte) (*Found, error) {
+	found, err := known.result(raw)
 	if err != nil {
 		return nil, err
 	}
-	for i := range found.Resources {
-		if status := found.Resources[i].Status; status != policies.Compliant && !slices.Contains(reported, status) {
+	for _, one := range found.Resources {
+		if status := one.Status; status != policies.Compliant && !slices.Contains(reported, status) {
 			return nil, fmt.Errorf("%.100q is no status that a host gives", status)
 		}
-		if cause := found.Resources[i].Cause; cause != "" && !slices.Contains(policies.Causes, cause) {
+		if cause := one.Cause; cause != "" && !slices.Contains(policies.Causes, cause) {
 			return nil, fmt.Errorf("%.100q is no cause that a host gives", cause)
 		}
 	}
-	return &decodedResult{found}, checkAddresses(len(found.Resources), func(i int) string { return found.Resources[i].Address })
+	return found, checkAddresses(len(found.Resources), func(i int) string { return found.Resources[i].Address })
 }
 
 // checkAddresses looks at n addresses. Sorted ones, as our agents send them, are seen at once to be

@@ -20,13 +20,13 @@ func patchRun(patched *policies.Patched, status policies.Status) Run {
 		{Address: "rollout.os", Status: status, Message: "waits", Patched: patched},
 		{Address: "rollout.odd", Status: status, Patched: patched},
 		{Address: "rollout.twin", Status: status, Patched: patched}}}
-	return Run{Report: policies.Report{Epoch: "e", Seq: 1, Release: 1, Finished: start}, Catalog: &c, Result: &r}
+	return Run{Report: policies.Report{Epoch: "e", Seq: 1, Release: 1, Finished: start}, Catalog: &c, Result: foundOf(r)}
 }
 
 func TestDerivePatchHosts(t *testing.T) {
 	full := policies.Patched{Cycle: 4, Set: "abc", Phase: policies.PhaseReboot, Reboot: []string{"linux-image-amd64"}}
 	missing := patchRun(nil, policies.Compliant)
-	missing.Result = &policies.Result{}
+	missing.Result = &Found{}
 	for name, c := range map[string]struct {
 		run  Run
 		want store.PatchHost
@@ -56,7 +56,7 @@ func TestDeriveLeavesPatchHostsThatNothingIsSaidAbout(t *testing.T) {
 		t.Errorf("rows after the same result = %v, want none said", same2.PatchHosts)
 	}
 	empty := patchRun(nil, policies.Compliant)
-	empty.Catalog, empty.Result = &policies.Catalog{}, &policies.Result{}
+	empty.Catalog, empty.Result = &policies.Catalog{}, &Found{}
 	empty.Report.Catalog = "another"
 	step, _ = Derive(state, empty, start)
 	same(t, "rows after the rollout left", step.PatchHosts, []store.PatchHost{})

@@ -34,7 +34,7 @@ func (s *standings) get(result string) (standing, bool) {
 }
 
 // learn keeps what a result says, if it is one that can be told in few words.
-func (s *standings) learn(digest string, c policies.Catalog, r policies.Result) {
+func (s *standings) learn(digest string, c policies.Catalog, r Found) {
 	if !parallel(c, r) {
 		return
 	}
@@ -63,25 +63,24 @@ func (s *standings) learn(digest string, c policies.Catalog, r policies.Result) 
 
 // result makes as much of the result again as is asked for: how the resources stood that a run of
 // the same catalog found changed.
-func (s standing) result(run Run) *policies.Result {
-	out := &policies.Result{Catalog: s.catalog}
-	for i := range run.Result.Resources {
-		one := &run.Result.Resources[i]
-		if !drifted(*one) {
+func (s standing) result(run Run) *Found {
+	out := &Found{Catalog: s.catalog}
+	for _, one := range run.Result.Resources {
+		if !drifted(one) {
 			continue
 		}
 		status := policies.Compliant
 		if slices.Contains(s.wrong, one.Address) {
 			status = policies.Noncompliant
 		}
-		out.Resources = append(out.Resources, policies.ResourceResult{Address: one.Address, Status: status})
+		out.Resources = append(out.Resources, &policies.ResourceResult{Address: one.Address, Status: status})
 	}
 	return out
 }
 
 // parallel tells whether a result answers for each resource of the catalog, in its order, and for
 // nothing else. Those of our agents do.
-func parallel(c policies.Catalog, r policies.Result) bool {
+func parallel(c policies.Catalog, r Found) bool {
 	if len(c.Resources) != len(r.Resources) {
 		return false
 	}

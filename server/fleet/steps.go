@@ -62,21 +62,21 @@ func (r Run) drifted() bool {
 
 // found loads what the host's newest stored report found. It is nil when that report is of no run,
 // and when its result is not for the catalog that it named, which proves nothing.
-func (f *Fleet) found(ctx context.Context, h store.Host, run Run) (*policies.Result, error) {
+func (f *Fleet) found(ctx context.Context, h store.Host, run Run) (*Found, error) {
 	if h.Result == "" || h.Catalog == "" {
 		return nil, nil
 	}
 	if one, known := f.standings.get(h.Result); known && one.catalog == h.Catalog && run.Report.Catalog == h.Catalog && parallel(*run.Catalog, *run.Result) {
 		return one.result(run), nil
 	}
-	r, err := load[*decodedResult](ctx, f, store.Ref{Kind: store.KindResult, Digest: h.Result})
+	r, err := load[*Found](ctx, f, store.Ref{Kind: store.KindResult, Digest: h.Result})
 	if errors.Is(err, store.ErrNotFound) || err == nil && r.Catalog != h.Catalog {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &r.Result, nil
+	return r, nil
 }
 
 // run loads what a report names.
@@ -91,15 +91,15 @@ func (f *Fleet) run(ctx context.Context, r policies.Report) (Run, error) {
 	if err != nil {
 		return Run{}, err
 	}
-	found, err := load[*decodedResult](ctx, f, store.Ref{Kind: store.KindResult, Digest: r.Result})
+	found, err := load[*Found](ctx, f, store.Ref{Kind: store.KindResult, Digest: r.Result})
 	if err != nil {
 		return Run{}, err
 	}
 	if found.Catalog != r.Catalog {
 		// Believing it could show another catalog's good answers. All counts as missing then.
 		r.Problem = "the result belongs to another catalog"
-		return Run{Report: r, Catalog: &c.Catalog, Result: &policies.Result{}}, nil
+		return Run{Report: r, Catalog: &c.Catalog, Result: &Found{}}, nil
 	}
-	f.standings.learn(r.Result, c.Catalog, found.Result)
-	return Run{Report: r, Catalog: &c.Catalog, Result: &found.Result}, nil
+	f.standings.learn(r.Result, c.Catalog, *found)
+	return Run{Report: r, Catalog: &c.Catalog, Result: found}, nil
 }

@@ -3,6 +3,7 @@ package fleet
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -11,14 +12,19 @@ import (
 // elementDepth is how deep the resources of a result lie: in an array, which is in an object.
 const elementDepth = 2
 
-// elementsOf looks over JSON before it is decoded: well-formed text, no control characters in it, no
-// deep nesting. Whether it is JSON at all, the decoder says. It tells the places behind what ends at
-// elementDepth.
-func elementsOf(raw []byte) (ends []int, err error) {
+// checkText looks over JSON before it is decoded: well-formed text, no control characters in it, no
+// deep nesting. Whether it is JSON at all, the decoder says.
+func checkText(raw []byte) error {
 	if !utf8.Valid(raw) {
-		return nil, errors.New("it is not UTF-8")
+		return errors.New("it is not UTF-8")
 	}
-	depth, quoted := 0, false
+	_, err := scan(raw, 0, math.MinInt)
+	return err
+}
+
+// scan goes on at a depth of JSON until something ends at another one, or all does, and tells where.
+func scan(raw []byte, depth, until int) (end int, err error) {
+	quoted := false
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
 		if plain[c] {
@@ -28,21 +34,21 @@ func elementsOf(raw []byte) (ends []int, err error) {
 		case c == '"':
 			quoted = !quoted
 		case quoted && (c < ' ' || c == 0x7f || isBad(raw[i:])):
-			return nil, fmt.Errorf("a text in it has a control character, at byte %d", i)
+			return i, fmt.Errorf("a text in it has a control character, at byte %d", i)
 		case quoted && c == '\\':
 			i++ // what is escaped does not end the text
 		case quoted:
 		case c == '{' || c == '[':
 			if depth++; depth > maxDepth {
-				return nil, fmt.Errorf("it is nested deeper than %d", maxDepth)
+				return i, fmt.Errorf("it is nested deeper than %d", maxDepth)
 			}
 		case c == '}' || c == ']':
-			if depth--; depth == elementDepth {
-				ends = append(ends, i+1)
+			if depth--; depth == until {
+				return i + 1, nil
 			}
 		}
 	}
-	return ends, nil
+	return len(raw), nil
 }
 
 // plain are the bytes that mean nothing by themselves, wherever they stand.

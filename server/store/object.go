@@ -60,7 +60,7 @@ type Object struct {
 }
 
 // Pack brings a result that a host sent into the form in which it is kept. The caller has verified
-// its digest. Gzipped is how it was sent, nil when it was not compressed.
+// its digest. Gzipped is how it was sent, nil when it was not compressed. Nothing of raw is kept.
 func Pack(ref Ref, raw, gzipped []byte) (Object, error) {
 	if len(gzipped) > 0 && len(gzipped) < len(raw)/2 {
 		return Object{ref, codingGzip, gzipped}, nil // what the host did need not be done again
@@ -68,6 +68,9 @@ func Pack(ref Ref, raw, gzipped []byte) (Object, error) {
 	coding, content, err := pack(ref.Kind, raw)
 	if err != nil {
 		return Object{}, fmt.Errorf("cannot pack the object: %w", err)
+	}
+	if coding == "" {
+		content = bytes.Clone(raw)
 	}
 	return Object{ref, coding, content}, nil
 }
