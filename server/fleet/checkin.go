@@ -218,7 +218,7 @@ func (f *Fleet) lease(ctx context.Context, h store.Host, in protocol.CheckIn, no
 }
 
 func (f *Fleet) assigned(ctx context.Context, h store.Host) (store.Release, error) {
-	newest, err := f.Store.LatestRelease(ctx)
+	newest, err := f.Store.LatestReleaseFor(ctx, h)
 	if err != nil || f.Assign == nil {
 		return newest, err
 	}

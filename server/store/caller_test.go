@@ -174,3 +174,28 @@ func TestHeartbeatsAreReadAtOnce(t *testing.T) {
 		same(t, "silent hosts", len(silent), 0)
 	})
 }
+
+// A release that one server made is known to another one with the next call of a host.
+func TestCallerKnowsTheNewestRelease(t *testing.T) {
+	onBothAddresses(t, func(t *testing.T, dsn string) {
+		ctx := t.Context()
+		here := open(t, dsn)
+		there := here
+		if here.postgres {
+			there = open(t, dsn)
+		}
+		id := enrol(t, here, "web1", start)
+		for n := range uint64(3) {
+			h, err := here.Caller(ctx, id)
+			must(t, err)
+			r, err := here.LatestReleaseFor(ctx, h)
+			if n == 0 {
+				wantErr(t, err, ErrNotFound)
+			} else {
+				must(t, err)
+			}
+			same(t, "newest release", r.Number, n)
+			must(t, there.AddRelease(ctx, Release{Number: n + 1, Commit: "c", Tag: "t", Bundle: "b"}))
+		}
+	})
+}

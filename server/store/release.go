@@ -56,6 +56,21 @@ func (s *Store) LatestRelease(ctx context.Context) (Release, error) {
 	return r, err
 }
 
+// LatestReleaseFor is LatestRelease as of the moment when Caller read the row of a host, or later.
+func (s *Store) LatestReleaseFor(ctx context.Context, h Host) (Release, error) {
+	if !s.postgres || h.Newest == 0 {
+		return s.LatestRelease(ctx)
+	}
+	s.newest.mu.Lock()
+	defer s.newest.mu.Unlock()
+	if s.newest.known && s.newest.release.Number >= h.Newest {
+		return s.newest.release, nil
+	}
+	r, err := s.latest(ctx)
+	s.newest.release, s.newest.known = r, err == nil
+	return r, err
+}
+
 func (s *Store) latest(ctx context.Context) (Release, error) {
 	return s.release(ctx, `ORDER BY number DESC LIMIT 1`)
 }

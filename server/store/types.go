@@ -29,6 +29,8 @@ type Host struct {
 	// Counter is the newest lease counter and Floor the oldest release that it still runs.
 	Counter uint64
 	Floor   uint64
+	// Newest is which release was the newest when Caller read the row; 0 when it did not look.
+	Newest uint64
 	// Release, Commit and the digests are those of the newest report.
 	Release uint64
 	Commit  string
