@@ -170,6 +170,10 @@ func turn(t *testing.T, f *os.File, at int64, bit byte) {
 // TestLargeTransactions writes the same pages to the log again and again within a transaction, for its cache is small, takes back
 // parts of it and all of it, and reads what is its own. Nothing of that is a fault.
 func TestLargeTransactions(t *testing.T) {
+	rounds := 15
+	if os.Getenv("PLUMB_SOAK") != "" {
+		rounds = 2_000
+	}
 	path := filepath.Join(t.TempDir(), "a.db")
 	filled(t, path)
 	for _, mode := range []string{"WAL", "DELETE"} {
@@ -177,12 +181,14 @@ func TestLargeTransactions(t *testing.T) {
 		w := connect(t, path, &faults, "cache_size(5)", "cache_spill(1)", "journal_mode("+mode+")", "wal_autocheckpoint(50)")
 		r := connect(t, path, &faults, "cache_size(5)")
 		chance := rand.New(rand.NewPCG(9, 9))
-		for round := range 30 {
+		for round := range rounds {
 			do(t, w, `BEGIN IMMEDIATE`)
 			for step := range 12 {
 				do(t, w, `SAVEPOINT s`, fmt.Sprintf(`UPDATE a SET v = v || %d WHERE id %% %d = 0`, step, 1+chance.IntN(5)),
 					fmt.Sprintf(`DELETE FROM a WHERE id %% 17 = %d`, chance.IntN(17)),
-					`INSERT INTO a (v, b) SELECT substr(v, 1, 20), randomblob(length(b)) FROM a ORDER BY random() LIMIT 12`)
+					`INSERT INTO a (v, b) SELECT substr(v, 1, 20), randomblob(length(b)) FROM a ORDER BY random() LIMIT 12`,
+					`INSERT INTO a (v, b) VALUES ('large', randomblob(60000))`, // many pages, free again in the same transaction
+					fmt.Sprintf(`DELETE FROM a WHERE v GLOB 'large*' AND %d > 2`, chance.IntN(5)))
 				if chance.IntN(3) == 0 {
 					do(t, w, `ROLLBACK TO s`)
 				}

@@ -86,6 +86,9 @@ func Seal(ctx context.Context, path string) error {
 	if err := Register(); err != nil {
 		return err
 	}
+	if real, err := filepath.EvalSymlinks(path); err == nil { // the link stays what it is
+		path = real
+	}
 	lock, err := claim(path)
 	if err != nil {
 		return err
@@ -101,7 +104,7 @@ func Seal(ctx context.Context, path string) error {
 		return rewrite(ctx, ":memory:", path)
 	}
 	if err := rewrite(ctx, (&url.URL{Scheme: "file", Path: path}).String(), path); err != nil {
-		return fmt.Errorf("cannot give each page of %s a sum, for which it is written anew, beside the old one, while nobody else has it open: %w", path, err)
+		return fmt.Errorf("cannot write %s anew with a sum for each page (there has to be as much room again, and nobody else may have it open): %w", path, err)
 	}
 	return nil
 }
@@ -138,7 +141,7 @@ func rewrite(ctx context.Context, source, path string) error {
 	if err := makeEmpty(fresh); err != nil {
 		return err
 	}
-	defer os.Remove(fresh)
+	defer removeAll(fresh)
 	for _, statement := range []string{`PRAGMA locking_mode = EXCLUSIVE`, `PRAGMA journal_mode = DELETE`, `BEGIN EXCLUSIVE`, `COMMIT`} {
 		if _, err := db.ExecContext(ctx, statement); err != nil {
 			return err
@@ -159,16 +162,24 @@ func rewrite(ctx context.Context, source, path string) error {
 
 // makeEmpty makes a file for its owner only, in place of what a rewrite that was killed left.
 func makeEmpty(path string) error {
-	for _, left := range []string{path, path + "-journal"} {
-		if err := os.Remove(left); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	if err := removeAll(path); err != nil {
+		return err
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
 	return f.Close()
+}
+
+// removeAll removes what SQLite makes of a new database.
+func removeAll(path string) error {
+	for _, name := range []string{path, path + "-journal"} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 func flush(path string) error {
