@@ -32,6 +32,7 @@ type Driver struct {
 	asked     map[string]bool      // the bundles that this step asked about
 	verdicts  verdicts
 	crowded   int               // about how many hosts there are
+	decoded   map[ID]*decoded   // the states of the newest step
 	tracks    map[string]*track // by the name of the rollout; releases have none
 	answers   map[string]Answer // by query
 	followed  string            // the bundle that cycles follow; see Follow

@@ -49,7 +49,7 @@ type question struct {
 const batch = 200
 
 // of returns the placement of each host that has ever reported facts.
-func (g *grouping) of(ctx context.Context, hosts []store.Host) (map[inventory.HostID]*placement, error) {
+func (g *grouping) of(ctx context.Context, hosts []member) (map[inventory.HostID]*placement, error) {
 	if g.known == nil || len(g.known) > 2*len(hosts)+batch { // facts of the past
 		g.known, g.same, g.windows = make(map[question]*placement, len(hosts)), map[string]*placement{}, map[string]calendar.Window{}
 	}
@@ -61,11 +61,12 @@ func (g *grouping) of(ctx context.Context, hosts []store.Host) (map[inventory.Ho
 		defer func() { fresh = fresh[:0] }()
 		return g.ask(ctx, fresh)
 	}
-	for _, h := range hosts {
-		if _, known := g.known[question{h.ID, h.Facts}]; known || h.Facts == "" {
+	for i := range hosts {
+		h := &hosts[i]
+		if _, known := g.known[question{h.ID, h.facts}]; known || h.facts == "" {
 			continue
 		}
-		if fresh = append(fresh, h); len(fresh) == batch {
+		if fresh = append(fresh, h.host()); len(fresh) == batch {
 			if err := ask(); err != nil {
 				return nil, err
 			}
@@ -75,9 +76,9 @@ func (g *grouping) of(ctx context.Context, hosts []store.Host) (map[inventory.Ho
 		return nil, err
 	}
 	all := make(map[inventory.HostID]*placement, len(hosts))
-	for _, h := range hosts {
-		if h.Facts != "" {
-			all[h.ID] = g.known[question{h.ID, h.Facts}]
+	for i := range hosts {
+		if h := &hosts[i]; h.facts != "" {
+			all[h.ID] = g.known[question{h.ID, h.facts}]
 		}
 	}
 	return all, nil

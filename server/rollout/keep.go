@@ -2,9 +2,12 @@ package rollout
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"plumb/server/store"
 )
@@ -14,6 +17,12 @@ func (d *Driver) load(ctx context.Context) error {
 	names, err := d.Store.CycleRollouts(ctx)
 	if err != nil {
 		return err
+	}
+	if d.decoded == nil {
+		d.decoded = map[ID]*decoded{}
+	}
+	for _, one := range d.decoded {
+		one.used = false
 	}
 	tracks := map[string]*track{}
 	for _, name := range append([]string{""}, names...) {
@@ -27,6 +36,7 @@ func (d *Driver) load(ctx context.Context) error {
 		tracks[name] = t
 	}
 	d.tracks = tracks
+	maps.DeleteFunc(d.decoded, func(_ ID, one *decoded) bool { return !one.used })
 	return nil
 }
 
@@ -55,7 +65,7 @@ func (d *Driver) releases(ctx context.Context) ([]State, error) {
 			return nil, err
 		}
 		for _, row := range rows {
-			s, err := Read(row)
+			s, err := d.known(ID{Number: row.Release}, row.State, func() (State, error) { return Read(row) })
 			if err != nil {
 				return nil, err
 			}
@@ -81,7 +91,7 @@ func (d *Driver) cycles(ctx context.Context, rollout string) ([]State, error) {
 	}
 	var book []State
 	for _, row := range rows {
-		s, err := ReadCycle(row)
+		s, err := d.known(ID{row.Rollout, row.Number}, row.State, func() (State, error) { return ReadCycle(row) })
 		if err != nil {
 			return nil, err
 		}
@@ -90,6 +100,29 @@ func (d *Driver) cycles(ctx context.Context, rollout string) ([]State, error) {
 		}
 	}
 	return book, nil
+}
+
+// decoded is a state with the digest of its JSON.
+type decoded struct {
+	digest [sha256.Size]byte
+	state  State
+	used   bool
+}
+
+// known reads a state, if what is stored is not what was read for the step before: it may name 100,000 hosts, and few
+// steps change it.
+func (d *Driver) known(id ID, stored string, read func() (State, error)) (State, error) {
+	digest := sha256.Sum256([]byte(stored))
+	if known, ok := d.decoded[id]; ok && known.digest == digest {
+		known.used = true
+		return known.state, nil
+	}
+	s, err := read()
+	if err == nil {
+		s.History = slices.Clip(s.History) // what is noted in a copy must not be seen in another one
+		d.decoded[id] = &decoded{digest, s, true}
+	}
+	return s, err
 }
 
 // planned adds the newest release where a Plumb without rollouts made it.

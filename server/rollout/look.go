@@ -66,21 +66,28 @@ type Verdict struct {
 // verdicts remembers what results say, by their digest: equal hosts share them.
 type verdicts struct {
 	store *store.Store
-	known map[string]Verdict
+	read  map[string]Verdict
 }
 
 // maxVerdicts bounds the memory; past it results are read anew.
 const maxVerdicts = 50_000
 
-// of returns what a host's newest result says. A host that is fine is taken at its counts.
-func (v *verdicts) of(ctx context.Context, h store.Host) (Verdict, error) {
-	plain := Verdict{Found: h.Found, Counts: h.Counts}
+// known returns what a host's newest result says, if nothing has to be read for it. A host that is fine is taken at
+// its counts.
+func (v *verdicts) known(h store.Host) (Verdict, bool) {
 	if h.Result == "" || settled(h.Counts) {
-		return plain, nil
+		return Verdict{Found: h.Found, Counts: h.Counts}, true
 	}
-	if known, ok := v.known[h.Result]; ok {
+	read, ok := v.read[h.Result]
+	return read, ok
+}
+
+// of returns what a host's newest result says.
+func (v *verdicts) of(ctx context.Context, h store.Host) (Verdict, error) {
+	if known, ok := v.known(h); ok {
 		return known, nil
 	}
+	plain := Verdict{Found: h.Found, Counts: h.Counts}
 	raw, err := v.store.Object(ctx, store.Ref{Kind: store.KindResult, Digest: h.Result})
 	if errors.Is(err, store.ErrNotFound) {
 		plain.Open = h.Counts[policies.Noncompliant] > 0
@@ -93,11 +100,11 @@ func (v *verdicts) of(ctx context.Context, h store.Host) (Verdict, error) {
 	if err := json.Unmarshal(raw, &result); err != nil {
 		return plain, fmt.Errorf("cannot read the result %.12s: %w", h.Result, err)
 	}
-	if v.known == nil || len(v.known) > maxVerdicts {
-		v.known = map[string]Verdict{}
+	if v.read == nil || len(v.read) > maxVerdicts {
+		v.read = map[string]Verdict{}
 	}
-	v.known[h.Result] = judged(result, h)
-	return v.known[h.Result], nil
+	v.read[h.Result] = judged(result, h)
+	return v.read[h.Result], nil
 }
 
 // settled tells whether the counts alone say that all is well.

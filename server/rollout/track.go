@@ -61,39 +61,13 @@ func (t *track) watch(now time.Time) {
 	t.stepped = now
 }
 
-// crowd is all hosts, read once for a step.
-type crowd struct {
-	hosts    []store.Host
-	verdicts []Verdict
-	// at is where each is in hosts.
-	at map[inventory.HostID]int32
-}
-
-// gather reads all hosts, and what their results say.
-func (d *Driver) gather(ctx context.Context) (*crowd, error) {
-	c := &crowd{hosts: make([]store.Host, 0, d.crowded)}
-	if err := d.Store.EachHost(ctx, func(h store.Host) { c.hosts = append(c.hosts, h) }); err != nil {
-		return nil, err
-	}
-	d.verdicts.store, d.crowded = d.Store, len(c.hosts)+len(c.hosts)/100
-	c.verdicts, c.at = make([]Verdict, len(c.hosts)), make(map[inventory.HostID]int32, len(c.hosts))
-	for i, h := range c.hosts {
-		v, err := d.verdicts.of(ctx, h)
-		if err != nil {
-			return nil, err
-		}
-		c.verdicts[i], c.at[h.ID] = v, int32(i)
-	}
-	return c, nil
-}
-
 // look finds out how the hosts stand and which rings of the newest rollout they are in.
 func (d *Driver) look(ctx context.Context, t *track, c *crowd, now time.Time) error {
 	g, err := d.groupingOf(ctx, t.book[0])
 	if err != nil {
 		return err
 	}
-	places, err := g.of(ctx, c.hosts)
+	places, err := g.of(ctx, c.members)
 	if err != nil {
 		return err
 	}
@@ -111,15 +85,15 @@ func (d *Driver) look(ctx context.Context, t *track, c *crowd, now time.Time) er
 
 // sight puts together what is known of the hosts: their rings, and how they stand.
 func (t *track) sight(c *crowd, places map[inventory.HostID]*placement, hosts []Host, now time.Time) sight {
-	n := len(c.hosts)
+	n := len(c.members)
 	seen := sight{at: now, members: place(t.book[0], places), rings: make(map[inventory.HostID]string, n), hosts: make(map[inventory.HostID]Host, n), names: make(map[inventory.HostID]string, n)}
 	for ring, ids := range seen.members {
 		for _, id := range ids {
 			seen.rings[id] = ring
 		}
 	}
-	for i, h := range c.hosts {
-		one := hosts[i]
+	for i := range c.members {
+		h, one := &c.members[i], hosts[i]
 		t.hours.shut(t.book[0], seen.rings[h.ID], places[h.ID], h.ID, &one)
 		if c := t.book[0].Plan.Cluster; c != nil {
 			one.Cluster = h.Labels[c.Label]
@@ -131,17 +105,18 @@ func (t *track) sight(c *crowd, places map[inventory.HostID]*placement, hosts []
 
 // hosts says how each host stands with the newest release, or the newest cycle, of the track.
 func (d *Driver) hosts(ctx context.Context, t *track, c *crowd) ([]Host, error) {
-	list := make([]Host, len(c.hosts))
+	list := make([]Host, len(c.members))
 	if t.name == "" {
-		for i, h := range c.hosts {
-			list[i] = Look(h, c.verdicts[i], wanted(t.book[1:], h.ID))
+		for i := range c.members {
+			list[i] = Look(c.members[i].host(), c.members[i].verdict, wanted(t.book[1:], c.members[i].ID))
 		}
 		return list, nil
 	}
-	told := make([]bool, len(c.hosts))
+	told := make([]bool, len(c.members))
 	stand := func(i int32, row store.PatchHost) {
-		list[i], told[i] = LookCycle(c.hosts[i], row, c.verdicts[i]), true
-		list[i].Busy, list[i].Unsure = busy(t.book[1:], c.hosts[i], row)
+		h := c.members[i].host()
+		list[i], told[i] = LookCycle(h, row, c.members[i].verdict), true
+		list[i].Busy, list[i].Unsure = busy(t.book[1:], h, row)
 	}
 	err := d.Store.EachPatchHost(ctx, t.name, func(row store.PatchHost) {
 		if i, known := c.at[row.Host]; known {
