@@ -96,11 +96,13 @@ type job struct {
 	stand   *standing       // what stands of this catalog, if that is known
 	strays  bool            // patch cycles are ended that the catalog does not have
 	live    func(context.Context, protocol.Progress)
-	zone    string        // of the host
-	skew    time.Duration // of the host's clock against the server's
-	since   time.Time     // repairs of runs up to here were reported
-	agreed  time.Time     // by which waivers are judged
-	commit  string        // of the release
+	// memory is what the run before left, if somebody reads it already.
+	memory func() (cause.Memory, error)
+	zone   string        // of the host
+	skew   time.Duration // of the host's clock against the server's
+	since  time.Time     // repairs of runs up to here were reported
+	agreed time.Time     // by which waivers are judged
+	commit string        // of the release
 	// started names the run in the journal of repairs and in its report alike: a kill between
 	// the two must not tell a repair again.
 	started time.Time
@@ -198,19 +200,13 @@ func (j job) catalog() (policies.Catalog, error) {
 
 // memory is what the last run left.
 func (a *Agent) memory(j job) (cause.Memory, error) {
-	if j.stand != nil {
+	switch {
+	case j.stand != nil:
 		return j.stand.memory, nil
+	case j.memory != nil:
+		return j.memory()
 	}
 	return a.loadMemory(j.folder)
-}
-
-// remember keeps what the next run of a folder has to know. An audit that learned nothing leaves
-// nothing to wait for the disk for.
-func (a *Agent) remember(audit bool, memory cause.Memory) error {
-	if audit {
-		return a.Dir.SaveChanged(memoryOf("apply"), memory)
-	}
-	return a.Dir.Save(memoryOf("apply"), memory)
 }
 
 // openSpool opens the reports that wait.

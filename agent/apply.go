@@ -8,8 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
+	"plumb/agent/cause"
 	"plumb/agent/state"
 	"plumb/inventory"
 	"plumb/policies"
@@ -25,6 +27,8 @@ func (a *Agent) Apply(ctx context.Context, dir string, sets ...patch.Set) (Last,
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	asked := a.collecting(ctx)
+	memory := sync.OnceValues(func() (cause.Memory, error) { return a.loadMemory("apply") })
+	go func() { _, _ = memory() }()
 	tree, err := ReadTree(dir)
 	if err != nil {
 		return Last{}, err
@@ -47,23 +51,34 @@ func (a *Agent) Apply(ctx context.Context, dir string, sets ...patch.Set) (Last,
 		return Last{}, err
 	}
 	audit := a.Audit || a.Dir.Paused(started) != nil
-	done, err := a.run(ctx, job{folder: "apply", tree: tree.FS(), comp: comp, audit: audit, started: started, zone: facts.Timezone, orders: orders})
+	done, err := a.run(ctx, job{folder: "apply", tree: tree.FS(), comp: comp, audit: audit, started: started, zone: facts.Timezone, orders: orders, memory: memory})
 	if err != nil {
 		return Last{}, err
 	}
 	defer done.journal.Close()
-	if err := a.remember(audit, done.memory); err != nil {
+	last := Last{Started: started, Finished: a.Now(), Audit: audit, Timezone: facts.Timezone, Reboot: done.reboot, Catalog: done.catalog, Result: done.result}
+	if audit && done.journal.Told() {
+		return last, a.keepAudit(last, done)
+	}
+	if err := a.Dir.Save(memoryOf("apply"), done.memory); err != nil {
 		return Last{}, err
 	}
-	wait() // the catalog is kept apart, where [Agent.Newest] finds it
-	last := Last{Started: started, Finished: a.Now(), Audit: audit, Timezone: facts.Timezone, Reboot: done.reboot, Catalog: done.catalog, Result: done.result}
-	short := last
-	short.Catalog = policies.Catalog{}
-	save := a.Dir.Save
-	if audit && done.journal.Told() {
-		save = a.Dir.SaveLoose // it is lost with the machine's memory, and the next audit says it again
-	}
-	return last, errors.Join(save("apply/"+lastFile, short), done.journal.Reported())
+	wait()
+	return last, errors.Join(a.Dir.Save("apply/"+lastFile, short(last)), done.journal.Reported())
+}
+
+// keepAudit keeps what an audit has found, which does not wait for the disk: when it is lost with the
+// machine's memory, the next audit says it again. So the files need not be written in their order.
+func (a *Agent) keepAudit(last Last, done ran) error {
+	remembered := make(chan error, 1)
+	go func() { remembered <- a.Dir.SaveChanged(memoryOf("apply"), done.memory) }()
+	return errors.Join(a.Dir.SaveLoose("apply/"+lastFile, short(last)), done.journal.Reported(), <-remembered)
+}
+
+// short is a run without its catalog, which is kept apart, where [Agent.Newest] finds it.
+func short(last Last) Last {
+	last.Catalog = policies.Catalog{}
+	return last
 }
 
 // byHand makes orders of sets that a person wrote.

@@ -133,7 +133,9 @@ func (a *Agent) applied(ctx context.Context, raw []byte, asked <-chan collected)
 	old, known := a.loadCatalog(appliedFile)
 	known = known && old.Bundle == bundle
 	compile := func(inventory.Host, inventory.Facts) (Compiled, error) { return Compiled{}, nil }
-	if !known {
+	if known {
+		old.Compiled.ahead()
+	} else {
 		compile = a.compiling(ctx, raw)
 	}
 	host := <-asked

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"plumb/agent/state"
 	"plumb/inventory"
@@ -53,7 +54,10 @@ func ask(begun *compiler.Begun, host inventory.Host, facts inventory.Facts) (Com
 		return Compiled{}, &Rejected{Problems: slices.DeleteFunc(problems, func(p policies.Problem) bool { return !isError(p) })}
 	}
 	one := res.Hosts[0]
-	return Compiled{Raw: one.Catalog, Digest: inventory.Digest(one.Catalog), Secret: one.Secret, Reads: one.Reads, Warnings: problems}, nil
+	comp := Compiled{Raw: one.Catalog, Secret: one.Secret, Reads: one.Reads, Warnings: problems}
+	comp.ahead()
+	comp.Digest = inventory.Digest(one.Catalog)
+	return comp, nil
 }
 
 func isError(p policies.Problem) bool { return p.Severity == "error" }
@@ -70,10 +74,21 @@ type Compiled struct {
 	Reads []string `json:"reads"`
 	// Warnings are what the compiler found that is no error.
 	Warnings []policies.Problem `json:"-"`
+
+	early func() (policies.Catalog, error) // see [Compiled.ahead]
 }
 
-// Catalog reads the catalog as it is to be run, with its sensitive values.
+// ahead reads the catalog on another processor, until somebody asks for it.
+func (c *Compiled) ahead() {
+	c.early = sync.OnceValues(Compiled{Raw: c.Raw, Secret: c.Secret}.Catalog)
+	go func() { _, _ = c.early() }()
+}
+
+// Catalog reads the catalog as it is to be run, with its sensitive values. It is for one run.
 func (c Compiled) Catalog() (policies.Catalog, error) {
+	if c.early != nil {
+		return c.early()
+	}
 	var catalog policies.Catalog
 	if err := canon.Unmarshal(c.Raw, &catalog); err != nil {
 		return catalog, fmt.Errorf("cannot read the catalog: %w", err)
