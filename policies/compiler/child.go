@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync"
 
 	"plumb/policies"
 	"plumb/policies/bundle"
@@ -40,8 +41,10 @@ func child(stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	asked := sync.OnceValues(func() (Request, error) { return readQuestion(r) })
+	go func() { _, _ = asked() }() // mostly it comes while the tree is loaded
 	config, problems := lang.Load(tree)
-	req, err := readQuestion(r)
+	req, err := asked()
 	if err != nil {
 		return err
 	}

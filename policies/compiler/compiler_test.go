@@ -435,8 +435,8 @@ func FuzzAnswer(f *testing.F) {
 }
 
 func FuzzReply(f *testing.F) {
-	f.Add([]byte("{\"hosts\":[{}],\"catalogs\":[2],\"of\":[0]}\n{}"))
-	f.Add([]byte("{\"hosts\":[{}],\"catalogs\":[-1],\"of\":[7]}\n"))
+	f.Add([]byte("{\"response\":{\"hosts\":[{}]},\"catalogs\":[2],\"of\":[0]}\n{}"))
+	f.Add([]byte("{\"response\":{\"hosts\":[{}]},\"catalogs\":[-1],\"of\":[7]}\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		res, err := readReply(raw)
 		if err != nil {

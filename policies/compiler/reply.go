@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"plumb/policies/canon"
 )
 
 // reply is the first line of the answer. The catalogs follow as they are, each once: with the lengths
 // that it names nobody has to look for their ends.
 type reply struct {
-	Response
+	Response Response `json:"response"`
 	// Catalogs are their lengths in bytes.
 	Catalogs []int `json:"catalogs"`
 	// Of says which of them each host has.
@@ -53,10 +55,10 @@ func readAnswer(r io.Reader) ([]byte, error) {
 
 func writeReply(w io.Writer, res Response) error {
 	head := reply{Response: res, Catalogs: []int{}, Of: make([]int, len(res.Hosts))}
-	head.Hosts = append([]Compiled{}, res.Hosts...)
+	head.Response.Hosts = append([]Compiled{}, res.Hosts...)
 	parts, known := [][]byte{nil, nil}, map[string]int{}
-	for i := range head.Hosts {
-		one := &head.Hosts[i]
+	for i := range head.Response.Hosts {
+		one := &head.Response.Hosts[i]
 		n, ok := known[one.Digest]
 		if !ok {
 			n = len(head.Catalogs)
@@ -65,7 +67,7 @@ func writeReply(w io.Writer, res Response) error {
 		}
 		head.Of[i], one.Catalog = n, nil
 	}
-	line, err := json.Marshal(head)
+	line, err := canon.Marshal(head)
 	if err != nil {
 		return fmt.Errorf("cannot encode the answer: %w", err)
 	}
@@ -93,7 +95,7 @@ func readReply(answer []byte) (Response, error) {
 		return Response{}, errors.New("it ends within its first line")
 	}
 	var head reply
-	if err := json.Unmarshal(line, &head); err != nil {
+	if err := canon.Unmarshal(line, &head); err != nil {
 		return Response{}, err
 	}
 	catalogs := make([]json.RawMessage, len(head.Catalogs))
@@ -103,14 +105,14 @@ func readReply(answer []byte) (Response, error) {
 		}
 		catalogs[i], rest = json.RawMessage(rest[:n:n]), rest[n:]
 	}
-	if len(rest) > 0 || len(head.Of) != len(head.Hosts) {
+	if len(rest) > 0 || len(head.Of) != len(head.Response.Hosts) {
 		return Response{}, errors.New("it does not fit its first line")
 	}
 	for i, n := range head.Of {
 		if n < 0 || n >= len(catalogs) {
 			return Response{}, errors.New("it names a catalog that it does not have")
 		}
-		head.Hosts[i].Catalog = catalogs[n]
+		head.Response.Hosts[i].Catalog = catalogs[n]
 	}
 	return head.Response, nil
 }

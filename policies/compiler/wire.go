@@ -21,8 +21,8 @@ type header struct {
 	Bundle     int   `json:"bundle"`
 }
 
-// question is the line behind the bundle; the hosts and the advisories follow as JSON. The child
-// has loaded the tree when it reads it, for a caller may know the tree before it knows the hosts.
+// question is the line behind the bundle; the hosts and the advisories follow as JSON. It comes later:
+// a caller may know the tree before it knows the hosts, and the child loads it meanwhile.
 type question struct {
 	Hosts      int `json:"hosts"`
 	Advisories int `json:"advisories"`

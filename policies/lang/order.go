@@ -66,7 +66,7 @@ func (r *run) graph() *graph {
 
 // written is the graph of what the policies say, without automatic edges. It reports cycles.
 func (r *run) written() *graph {
-	g := &graph{number: map[*instance]int{}}
+	g := &graph{number: make(map[*instance]int, len(r.instances)), nodes: make([]*instance, 0, len(r.instances))}
 	for _, i := range r.instances {
 		if i.into == nil {
 			g.number[i] = len(g.nodes)
@@ -170,7 +170,7 @@ const maxSteps = 50_000_000
 
 // needs links each node behind those that provide what it needs, and returns the new edges.
 func (g *graph) needs() [][2]int {
-	providers := map[string][]int{}
+	providers := make(map[string][]int, len(g.nodes))
 	for n, i := range g.nodes {
 		if one, ok := i.typed.(modules.Linker); ok && !i.Check {
 			for _, name := range one.Provides() {
@@ -198,6 +198,9 @@ func (g *graph) needs() [][2]int {
 
 // stuck returns the nodes that lie on a cycle or behind one.
 func (g *graph) stuck() set {
+	if len(g.order()) == len(g.nodes) {
+		return nil
+	}
 	left := set{}
 	for n := range g.nodes {
 		left[n] = true
