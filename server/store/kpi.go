@@ -26,6 +26,7 @@ func (s *Store) PastHosts(ctx context.Context) ([]PastHost, error) {
 		return nil, err
 	}
 	all := []PastHost{}
+	same := sharing{texts: map[string]string{}}
 	const line = `id || ' ' || CAST(enrolled AS TEXT) || ' ' || CAST(revoked AS TEXT) || ' ' || CAST(last_seen AS TEXT) || ' ' || terms || ' ' || name`
 	err := s.lines(ctx, func(l string) error {
 		f := strings.SplitN(l, " ", 6)
@@ -33,7 +34,7 @@ func (s *Store) PastHosts(ctx context.Context) ([]PastHost, error) {
 		if err != nil {
 			return err
 		}
-		all = append(all, PastHost{ID: inventory.HostID(f[0]), Name: f[5], Enrolled: at(n[0]), Revoked: at(n[1]), LastSeen: at(n[2]), Terms: f[4]})
+		all = append(all, PastHost{ID: inventory.HostID(strings.Clone(f[0])), Name: strings.Clone(f[5]), Enrolled: at(n[0]), Revoked: at(n[1]), LastSeen: at(n[2]), Terms: same.text(f[4])})
 		return nil
 	}, `SELECT `+line+` FROM hosts`)
 	if err != nil {

@@ -45,7 +45,9 @@ type fileRow struct {
 
 // changed is what is found out about one release.
 type changed struct {
+	// record has the hosts that it reached in the order in which it did, and chart draws it.
 	record    views.ChangeRecord
+	chart     chart
 	files     []views.ChangedFile
 	resources []views.ChangedResource
 }
@@ -77,7 +79,7 @@ func (s *site) change(c *api.Call) (any, error) {
 		}
 	}
 	p.Change.Events = ofKind(p.Change.Events, p.Kind)
-	p.reach(c, now)
+	p.reach(c, all)
 	s.compare(&p, all.files)
 	return s.show("change", p)
 }
@@ -87,6 +89,10 @@ func lookUp(ctx context.Context, read views.Reader, n uint64, now time.Time) (al
 	if all.record, err = read.ChangeRecordOf(ctx, strconv.FormatUint(n, 10), now); err != nil {
 		return all, err
 	}
+	slices.SortFunc(all.record.Reach, func(a, b views.Reached) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Host, b.Host))
+	})
+	all.chart = reachChart(all.record, all.record.Reach, now)
 	if all.resources, err = read.ChangedResources(ctx, n); err != nil {
 		return all, err
 	}
@@ -110,12 +116,10 @@ func (s *site) compare(p *changePage, files []views.ChangedFile) {
 	}
 }
 
-// reach draws how the release came to hosts, and lists some of them.
-func (p *changePage) reach(c *api.Call, now time.Time) {
-	all := slices.SortedFunc(slices.Values(p.Change.Reach), func(a, b views.Reached) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Host, b.Host))
-	})
-	p.Of, p.Chart = len(all), reachChart(p.Change, all, now)
+// reach shows how the release came to hosts, and lists some of them.
+func (p *changePage) reach(c *api.Call, found changed) {
+	all := found.record.Reach
+	p.Of, p.Chart = len(all), found.chart
 	from, err := strconv.Atoi(c.Query("after"))
 	if err != nil || from < 0 || from > len(all) {
 		from = 0

@@ -8,7 +8,7 @@ import (
 
 // memo keeps what takes long to find out in a large fleet, so that it is found out once for all
 // who look at about the same time. Whoever looks soon after gets what is known, and only makes
-// somebody look again.
+// somebody look again. What nobody would be shown any more is let go.
 type memo[T any] struct {
 	mu    sync.Mutex
 	at    time.Time
@@ -17,6 +17,8 @@ type memo[T any] struct {
 	took time.Duration
 	// looking is true while somebody finds it out anew.
 	looking bool
+	// aged lets the value go.
+	aged *time.Timer
 }
 
 const (
@@ -49,9 +51,25 @@ func (m *memo[T]) of(ctx context.Context, now time.Time, find func(context.Conte
 	begun := time.Now()
 	value, err := find(ctx)
 	if err == nil {
-		m.value, m.at, m.took = value, now, time.Since(begun)
+		m.keep(value, now, time.Since(begun))
 	}
 	return value, now, err
+}
+
+// keep keeps a value, until it is too old to be shown. It may be of a large fleet and as large.
+func (m *memo[T]) keep(value T, now time.Time, took time.Duration) {
+	if m.value, m.at, m.took = value, now, took; m.aged == nil {
+		m.aged = time.AfterFunc(memoStale, m.forget)
+		return
+	}
+	m.aged.Reset(memoStale)
+}
+
+func (m *memo[T]) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var none T
+	m.value, m.at = none, time.Time{}
 }
 
 // again finds the value out beside those who look. When that fails the old one ages on, and who
@@ -64,7 +82,7 @@ func (m *memo[T]) again(ctx context.Context, now time.Time, find func(context.Co
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.looking = false; err == nil && now.After(m.at) {
-		m.value, m.at, m.took = value, now, time.Since(begun)
+		m.keep(value, now, time.Since(begun))
 	}
 }
 
@@ -74,8 +92,8 @@ type memos[T any] struct {
 	all map[string]*memo[T]
 }
 
-// mostMemos bounds how many are kept.
-const mostMemos = 32
+// mostMemos bounds how many are kept: of a large fleet each may hold a row for each host.
+const mostMemos = 8
 
 func (m *memos[T]) named(name string) *memo[T] {
 	m.mu.Lock()

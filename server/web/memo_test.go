@@ -46,6 +46,34 @@ func TestMemo(t *testing.T) {
 	})
 }
 
+// TestMemoLetsGo wants a value that nobody would be shown any more to be let go, though nobody asks for it.
+func TestMemoLetsGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m memo[[]int]
+		look := func() {
+			_, _, err := m.of(t.Context(), time.Now(), func(context.Context) ([]int, error) { return []int{1}, nil })
+			must(t, err)
+		}
+		held := func() bool {
+			synctest.Wait()
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return m.value != nil
+		}
+		look()
+		time.Sleep(memoStale - time.Second)
+		look() // somebody finds it out anew
+		time.Sleep(memoStale - time.Second)
+		if !held() {
+			t.Error("a value was let go that may still be shown")
+		}
+		time.Sleep(2 * time.Second)
+		if held() {
+			t.Error("an old value is held")
+		}
+	})
+}
+
 func TestMemosAreBounded(t *testing.T) {
 	var m memos[int]
 	for i := range 3 * mostMemos {
