@@ -235,7 +235,7 @@ func TestReadersAtOnce(t *testing.T) {
 		})
 	}
 	w := connect(t, path, nil, "wal_autocheckpoint(10)", "busy_timeout(10000)")
-	for n := range 150 {
+	for n := range 50 {
 		do(t, w, fmt.Sprintf(`UPDATE a SET v = v || 'x', b = randomblob(length(b)) WHERE id %% 7 = %d`, n%7))
 	}
 	close(done)
