@@ -80,8 +80,9 @@ type Compiled struct {
 
 // ahead reads the catalog on another processor, until somebody asks for it.
 func (c *Compiled) ahead() {
-	c.early = sync.OnceValues(Compiled{Raw: c.Raw, Secret: c.Secret}.Catalog)
-	go func() { _, _ = c.early() }()
+	early := sync.OnceValues(Compiled{Raw: c.Raw, Secret: c.Secret}.Catalog)
+	c.early = early
+	go func() { _, _ = early() }()
 }
 
 // Catalog reads the catalog as it is to be run, with its sensitive values. It is for one run.
