@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
+	"runtime/debug"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -76,6 +79,7 @@ func BenchmarkPages(b *testing.B) {
 }
 
 func benchPages(b *testing.B, f *fleet) {
+	forgetPeak(b)
 	pages, session := f.serve(), f.session()
 	look := func(b *testing.B, pages http.Handler, address string) {
 		r := httptest.NewRequest(http.MethodGet, address, nil)
@@ -92,6 +96,9 @@ func benchPages(b *testing.B, f *fleet) {
 			measured(b, func() {}, func() { look(b, pages, address) })
 		})
 	}
+	b.Run("step of the rollouts", func(b *testing.B) {
+		measured(b, func() {}, func() { must(b, f.driver.Step(b.Context())) })
+	})
 	b.Run("memory", func(b *testing.B) {
 		var m runtime.MemStats
 		for b.Loop() {
@@ -99,6 +106,7 @@ func benchPages(b *testing.B, f *fleet) {
 		}
 		runtime.ReadMemStats(&m)
 		b.ReportMetric(float64(m.HeapAlloc)/1e6, "MB")
+		b.ReportMetric(float64(peak(b))/1e6, "peak-MB")
 		runtime.KeepAlive(pages)
 	})
 	for _, address := range []string{"/", "/hosts", "/drift", "/patches", "/advisories", "/changes", "/changes/1", "/changes/everything/1", "/policies", "/controls", "/standing?policy=ssh_baseline", "/kpis"} {
@@ -107,6 +115,22 @@ func benchPages(b *testing.B, f *fleet) {
 			measured(b, func() { fresh = f.serve() }, func() { look(b, fresh, address) })
 		})
 	}
+}
+
+// forgetPeak begins to watch how much memory the process takes at most: to make the fleet took more.
+func forgetPeak(b *testing.B) {
+	debug.FreeOSMemory()
+	must(b, os.WriteFile("/proc/self/clear_refs", []byte("5"), 0))
+}
+
+// peak is the most memory that the process had since then, all of it: the databases' caches too.
+func peak(b *testing.B) (bytes int) {
+	status, err := os.ReadFile("/proc/self/status")
+	must(b, err)
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	_, err = fmt.Sscan(rest, &bytes)
+	must(b, err)
+	return bytes << 10
 }
 
 // measured adds how much of the processor each took, which other work on the machine does not change.
