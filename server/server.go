@@ -237,6 +237,7 @@ func (s *Server) serve(ctx context.Context, doors listeners, ready func(api.Addr
 	g.Go(func() error { s.alerts.Run(ctx); return nil })
 	g.Go(func() error { return s.follow(ctx) })
 	g.Go(func() error { return s.endCheck(ctx) })
+	g.Go(func() error { collectLate(ctx); return nil })
 	g.Go(func() error { return s.endOnDamage(ctx) })
 	ready(s.api.Addresses)
 	return g.Wait()

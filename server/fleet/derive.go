@@ -125,6 +125,7 @@ func (d *deriver) resources() {
 	h.Found, h.Counts = policies.NotApplicable, map[policies.Status]int{}
 	seen := map[string]bool{}
 	compliant := 0 // nearly all of them, which are looked at no further
+	d.step.Events = make([]store.Event, 0, newsworthy(d.list))
 	for i := range d.list {
 		one := &d.list[i]
 		if len(d.prev.Findings) > 0 {
@@ -149,6 +150,16 @@ func (d *deriver) resources() {
 				Message: "no longer wanted"})
 		}
 	}
+}
+
+// newsworthy is how many resources there is something to be said about, as a rule an event each.
+func newsworthy(list []entry) (n int) {
+	for i := range list {
+		if list[i].Status != policies.Compliant {
+			n++
+		}
+	}
+	return n
 }
 
 // entry is one resource of a completed result, which others hold too.
