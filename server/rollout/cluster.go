@@ -111,7 +111,7 @@ func (e *engine) thin() {
 	}
 	for id := range e.Hosts {
 		if h, there := e.hosts[id]; there && e.public(h) {
-			delete(e.Hosts, id)
+			e.take(id)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"plumb/inventory"
@@ -28,7 +29,10 @@ func Decide(state State, members Members, hosts map[inventory.HostID]Host, now t
 	if !state.Active() && !state.trails() {
 		return state, nil
 	}
-	e := &engine{State: state.clone(), members: members, hosts: hosts, now: now}
+	e := &engine{State: state.around(), members: members, hosts: hosts, now: now}
+	if e.Hosts == nil { // JSON leaves an empty one out
+		e.Hosts, e.own = map[inventory.HostID]Grant{}, true
+	}
 	e.elapsed = min(max(now.Sub(state.Ticked), 0), longestStep)
 	if state.Ticked.IsZero() {
 		e.elapsed = 0
@@ -51,6 +55,8 @@ type engine struct {
 	now       time.Time
 	elapsed   time.Duration
 	decisions []Decision
+	// own is true once the grants are a copy: most steps change none, and there may be 100,000.
+	own bool
 	// clusters bounds what is given where the plan names clusters; nil before the first give.
 	clusters *clusters
 }
@@ -64,15 +70,31 @@ func (e *engine) move(r *Ring, to Phase, why string) {
 	e.say(r.Name, "", string(to), why)
 }
 
+func (e *engine) grant(id inventory.HostID, g Grant) {
+	e.copy()
+	e.Hosts[id] = g
+}
+
+func (e *engine) take(id inventory.HostID) {
+	e.copy()
+	delete(e.Hosts, id)
+}
+
+func (e *engine) copy() {
+	if !e.own {
+		e.Hosts, e.own = maps.Clone(e.Hosts), true
+	}
+}
+
 // tidy forgets hosts that are gone, takes back what a host that is silent never fetched, and
 // takes in hosts that run the release though nobody remembers to have given it.
 func (e *engine) tidy() {
 	for id, g := range e.Hosts {
 		h, there := e.hosts[id]
 		if !there {
-			delete(e.Hosts, id)
+			e.take(id)
 		} else if h.Silent && h.LastSeen.Equal(g.Seen) && h.Release != e.Release && e.State.ring(g.Ring).Phase != RolledBack {
-			delete(e.Hosts, id)
+			e.take(id)
 			e.say(g.Ring, id, "withdrawn", "it fell silent before it called")
 		}
 	}
@@ -82,7 +104,7 @@ func (e *engine) tidy() {
 		for _, id := range e.members[r.Name] {
 			h := e.hosts[id]
 			if _, given := e.Hosts[id]; !given && h.Release == e.Release && !e.public(h) {
-				e.Hosts[id] = Grant{Ring: r.Name, From: h.Base}
+				e.grant(id, Grant{Ring: r.Name, From: h.Base})
 			}
 		}
 	}
@@ -96,7 +118,7 @@ func (e *engine) excuse() {
 			continue
 		}
 		g.Broken = h.Broken
-		e.Hosts[id] = g
+		e.grant(id, g)
 		e.say(g.Ring, id, "excused", "something else changed there before it began")
 	}
 }
@@ -173,7 +195,7 @@ func (e *engine) give(plan policies.Ring, t Tally) {
 			continue
 		}
 		free--
-		e.Hosts[id] = Grant{Seen: h.LastSeen, Ring: plan.Name, From: h.Base, Problem: h.Problem, Broken: h.Broken, Away: e.busy(id, h)}
+		e.grant(id, Grant{Seen: h.LastSeen, Ring: plan.Name, From: h.Base, Problem: h.Problem, Broken: h.Broken, Away: e.busy(id, h)})
 		e.say(plan.Name, id, "given", "")
 	}
 }

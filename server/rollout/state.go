@@ -241,13 +241,18 @@ func (s State) ring(name string) *Ring {
 	return nil
 }
 
-// clone returns a copy that shares nothing that Decide or a person's act changes.
+// clone returns a copy that shares nothing that a person's act changes.
 func (s State) clone() State {
-	s.Rings, s.Hosts, s.Doubts = slices.Clone(s.Rings), maps.Clone(s.Hosts), maps.Clone(s.Doubts)
-	if s.Hosts == nil { // JSON leaves an empty one out
+	s = s.around()
+	if s.Hosts = maps.Clone(s.Hosts); s.Hosts == nil { // JSON leaves an empty one out
 		s.Hosts = map[inventory.HostID]Grant{}
 	}
-	s.History = slices.Clip(s.History)
+	return s
+}
+
+// around is a clone but for the grants.
+func (s State) around() State {
+	s.Rings, s.Doubts, s.History = slices.Clone(s.Rings), maps.Clone(s.Doubts), slices.Clip(s.History)
 	return s
 }
 
