@@ -121,7 +121,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		dsn = filepath.Join(c.Data, "plumb.db")
 	}
 	if n := store.Unsealed(dsn); n > 0 {
-		s.log.Info("the database of an older server is written anew, once, with a sum for each page: a few seconds a gigabyte", "bytes", n)
+		s.log.Info("the database of an older server is written anew, once, with a sum for each page: about ten seconds a gigabyte", "bytes", n)
 	}
 	if s.store, err = store.Open(ctx, dsn); err != nil {
 		return err
