@@ -13,9 +13,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"plumb/server/store"
-
+	"plumb/policies/canon"
 	"plumb/server/people"
+	"plumb/server/store"
 )
 
 // serve turns a line of the table into a handler: who is it, may they, how often, how much;
@@ -195,7 +195,7 @@ func (c *Call) decodeLoosely(into any) error {
 	if err != nil {
 		return undecodable(err)
 	}
-	if err := json.Unmarshal(raw, into); err != nil {
+	if err := canon.Unmarshal(raw, into); err != nil {
 		return undecodable(err)
 	}
 	return nil

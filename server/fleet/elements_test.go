@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -91,5 +92,31 @@ func TestElementsAreBounded(t *testing.T) {
 		if slots != known.slots || slots > mostElements || len(known.held) > mostElements+1000 {
 			t.Fatalf("%d places are kept, %d counted, and %d resources", slots, known.slots, len(known.held))
 		}
+	}
+}
+
+// TestResultsPointAtNoBuffer looks for fields that would stay a part of the JSON that they were read from.
+func TestResultsPointAtNoBuffer(t *testing.T) {
+	seen := map[reflect.Type]bool{}
+	var walk func(reflect.Type)
+	walk = func(one reflect.Type) {
+		if seen[one] {
+			return
+		}
+		seen[one] = true
+		switch {
+		case one == reflect.TypeFor[json.RawMessage]():
+			t.Error("a resource of a result has a json.RawMessage, which is no copy")
+		case one.Kind() == reflect.Struct:
+			for _, field := range reflect.VisibleFields(one) {
+				walk(field.Type)
+			}
+		case slices.Contains([]reflect.Kind{reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map}, one.Kind()):
+			walk(one.Elem())
+		}
+	}
+	walk(reflect.TypeFor[policies.ResourceResult]())
+	if len(seen) < 10 {
+		t.Errorf("only %d types were looked at", len(seen))
 	}
 }

@@ -7,8 +7,11 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/google/go-cmp/cmp"
+
 	"plumb/agent/protocol"
 	"plumb/policies"
+	"plumb/policies/canon"
 	"plumb/server/store"
 )
 
@@ -109,9 +112,14 @@ func FuzzCheckIn(f *testing.F) {
 	f.Add([]byte(`{"version":1,"agent":"1.0","counter":7,"floor":1,"reports":[{"epoch":"e","seq":1,"problem":"x\u001b"}],"paused":{"until":"x","reason":"y\u0007"}}`))
 	f.Add([]byte(`{"version":1,"reports":[{"epoch":"e","seq":18446744073709551615}]}`))
 	f.Add([]byte(`{"version":1,"reports":null}`))
+	f.Add([]byte(`{"version":1,"agent":"1.0","reports":[{"epoch":"e","seq":1,"finished":"2026-11-21T12:00:00.5Z"}],"objects":{"a":"AAECAw==","b":null,"c":"A"},"patching":[{"rollout":"os","done":1}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		var in protocol.CheckIn
-		if json.Unmarshal(raw, &in) != nil || clean(&in) != nil {
+		var in, other protocol.CheckIn
+		err, otherErr := json.Unmarshal(raw, &in), canon.Unmarshal(raw, &other)
+		if (err == nil) != (otherErr == nil) || err == nil && !cmp.Equal(in, other) {
+			t.Fatalf("Unmarshal(%q) = %+v, %v; encoding/json gives %+v, %v", raw, other, otherErr, in, err)
+		}
+		if err != nil || clean(&in) != nil {
 			return
 		}
 		texts := []string{in.Agent}

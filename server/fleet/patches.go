@@ -16,6 +16,9 @@ func (d *deriver) patches() {
 	}
 	d.step.PatchHosts = []store.PatchHost{}
 	for i := range d.list {
+		if d.list[i].declared.Kind != "patch" {
+			continue // nearly all of them
+		}
 		row, ok := patchHost(&d.list[i])
 		twice := slices.ContainsFunc(d.step.PatchHosts, func(p store.PatchHost) bool { return p.Rollout == row.Rollout })
 		if !ok || twice {
@@ -26,9 +29,9 @@ func (d *deriver) patches() {
 	}
 }
 
-// patchHost reads a resource of the kind patch; rollout and ring stand in its attributes.
+// patchHost reads a resource of the kind patch that is no check; rollout and ring stand in its attributes.
 func patchHost(one *entry) (store.PatchHost, bool) {
-	if one.declared.Kind != "patch" || one.declared.Check {
+	if one.declared.Check {
 		return store.PatchHost{}, false
 	}
 	var names struct{ Rollout, Ring string }
