@@ -141,7 +141,7 @@ func rewrite(ctx context.Context, source, path string) error {
 	if err := makeEmpty(fresh); err != nil {
 		return err
 	}
-	defer removeAll(fresh)
+	defer func() { _ = removeAll(fresh) }() // what is left of it, the next try removes
 	for _, statement := range []string{`PRAGMA locking_mode = EXCLUSIVE`, `PRAGMA journal_mode = DELETE`, `BEGIN EXCLUSIVE`, `COMMIT`} {
 		if _, err := db.ExecContext(ctx, statement); err != nil {
 			return err
