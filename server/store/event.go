@@ -59,11 +59,11 @@ func (s *Store) events(ctx context.Context, f EventFilter) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	together, err := s.eventsListed(ctx, f)
+	shared, err := s.eventsListed(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	all := append(alone, together...)
+	all := slices.Concat(alone, shared)
 	slices.SortFunc(all, func(a, b Event) int { return cmp.Compare(b.ID, a.ID) })
 	return all[:min(len(all), f.Limit)], nil
 }

@@ -233,24 +233,25 @@ func TestBlocksAreNotedByEachServer(t *testing.T) {
 	})
 }
 
-// Rows of a block that another one follows are found as well.
+// Rows are found in whichever block they are, also when one commit fills more than one.
 func TestEventsAreFoundInManyBlocks(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *Store) {
 		id := enrol(t, s, "web1", start)
-		var steps []Step
-		for seq := range uint64(2*blockRows + 10) {
-			one := step("e", seq+1, "r", start)
-			for _, name := range []string{"a", "b"} {
-				one.Events = append(one.Events, Event{Seq: seq, At: start, Kind: EventRepaired, Address: name})
+		one := step("e", 1, "r", start)
+		for n := range blockRows + 10 {
+			for _, name := range []string{"always", fmt.Sprint("once", n)} {
+				one.Events = append(one.Events, Event{Seq: 1, At: start, Kind: EventRepaired, Address: name, Message: fmt.Sprint(n)})
 			}
-			steps = append(steps, one)
 		}
-		must(t, s.Accept(t.Context(), id, "", 0, steps[:blockRows+5], start))
-		must(t, s.Accept(t.Context(), id, "e", blockRows+5, steps[blockRows+5:], start))
-		got := paged(t, s, EventFilter{Address: "a", Limit: 10_000})
-		same(t, "events", len(got), len(steps))
+		must(t, s.Accept(t.Context(), id, "", 0, []Step{one}, start))
+		two := step("e", 2, "r", start)
+		two.Events = one.Events
+		must(t, s.Accept(t.Context(), id, "e", 1, []Step{two}, start))
+		for address, want := range map[string]int{"always": 2 * (blockRows + 10), "once0": 2, fmt.Sprint("once", blockRows-2): 2, fmt.Sprint("once", blockRows+9): 2} {
+			same(t, "events of "+address, len(paged(t, s, EventFilter{Address: address, Limit: 10_000})), want)
+		}
 		var entries int
-		must(t, s.r.QueryRow(`SELECT COUNT(*) FROM event_blocks WHERE key = 'a'`).Scan(&entries))
-		same(t, "blocks of a", entries, 3)
+		must(t, s.r.QueryRow(`SELECT COUNT(*) FROM event_blocks WHERE key = 'always'`).Scan(&entries))
+		same(t, "blocks of what is in all", entries, 3)
 	})
 }
