@@ -63,7 +63,8 @@ func (s *Store) events(ctx context.Context, f EventFilter) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := slices.Concat(alone, shared)
+	all := append([]Event{}, alone...) // never nil
+	all = append(all, shared...)
 	slices.SortFunc(all, func(a, b Event) int { return cmp.Compare(b.ID, a.ID) })
 	return all[:min(len(all), f.Limit)], nil
 }
