@@ -46,20 +46,24 @@ func cmdTorment(ts *testscript.TestScript, s *scene, args []string) error {
 // killInRun torments a host until a kill hit a run: one that comes too late shows nothing.
 func (s *scene) killInRun(ts *testscript.TestScript, name string, chance *rand.Rand) error {
 	const tries = 20
+	longest := longestRun
 	for range tries {
-		if hit, err := s.tormentHost(ts, name, chance); hit || err != nil {
+		life := 1 + chance.IntN(longest)
+		if hit, err := s.tormentHost(ts, name, time.Duration(life)*time.Millisecond, chance); hit || err != nil {
 			return err
 		}
+		longest = life
 	}
 	return fmt.Errorf("none of %d kills hit a run on %s", tries, name)
 }
 
-// longestRun is about how long the agent takes for one run, in milliseconds: kills shall hit it.
+// longestRun is how long the agent takes at most for one run, in milliseconds, on a machine with much to do. On others
+// a kill that came too late tells that runs are shorter.
 const longestRun = 150
 
 // tormentHost lets the agent begin and kills it, or the server under it, somewhere in its run. It tells whether that run
 // was still under way.
-func (s *scene) tormentHost(ts *testscript.TestScript, name string, chance *rand.Rand) (hit bool, err error) {
+func (s *scene) tormentHost(ts *testscript.TestScript, name string, life time.Duration, chance *rand.Rand) (hit bool, err error) {
 	h, err := s.host(name)
 	if err != nil {
 		return false, err
@@ -68,7 +72,6 @@ func (s *scene) tormentHost(ts *testscript.TestScript, name string, chance *rand
 		return false, err
 	}
 	s.tampered[name]++
-	life := time.Duration(1+chance.IntN(longestRun)) * time.Millisecond
 	if chance.IntN(3) > 0 {
 		_, err := h.Exec(context.Background(), "timeout", "--signal=KILL", fmt.Sprintf("%.3f", life.Seconds()), "plumb-agent", "run", "--once")
 		exit := (*exec.ExitError)(nil)
