@@ -40,7 +40,7 @@ func (f *Fleet) moves() chan struct{} {
 
 // tell passes on that reports of a host were stored, which stood as before.
 func (f *Fleet) tell(before store.Host, steps []store.Step) {
-	if slices.ContainsFunc(steps, func(s store.Step) bool { return !sameInput(before, s.Host) }) {
+	if slices.ContainsFunc(steps, func(s store.Step) bool { return !before.SameInput(s.Host) }) {
 		select {
 		case f.moves() <- struct{}{}:
 		default:
@@ -49,11 +49,6 @@ func (f *Fleet) tell(before store.Host, steps []store.Step) {
 	if f.Reported != nil {
 		f.Reported()
 	}
-}
-
-// sameInput tells whether what was verified of a host still holds.
-func sameInput(before, after store.Host) bool {
-	return before.Release == after.Release && before.Facts == after.Facts && before.Catalog == after.Catalog
 }
 
 // repeat does the task at once, with each tick, and soon after a word came. One that fails is

@@ -114,11 +114,6 @@ func (s *Store) acceptBatch(batch []*delivery) {
 	}
 }
 
-// sameInput tells whether what the host compiled is still what was verified.
-func sameInput(before, after Host) bool {
-	return before.Release == after.Release && before.Facts == after.Facts && before.Catalog == after.Catalog
-}
-
 // follow is the host as it stands after a step, and whether that begins an interval.
 func follow(before Host, step Step) (h Host, fresh bool) {
 	h = step.Host // which was read before the transaction began

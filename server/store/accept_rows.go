@@ -115,7 +115,7 @@ func (w *writing) round(round []*delivery, n int) error {
 		if step.NewInterval {
 			findings[d.id] = step.Findings
 		}
-		w.verified[d.id] = w.verified[d.id] && sameInput(before, h)
+		w.verified[d.id] = w.verified[d.id] && before.SameInput(h)
 		w.hosts[d.id] = h
 	}
 	for _, some := range []struct {

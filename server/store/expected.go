@@ -21,6 +21,11 @@ func (s *Store) Unverified(ctx context.Context, max int) ([]Host, error) {
 	return hosts, nil
 }
 
+// SameInput tells whether what was verified of the host still holds as it stands later.
+func (h Host) SameInput(later Host) bool {
+	return h.Release == later.Release && h.Facts == later.Facts && h.Catalog == later.Catalog
+}
+
 // Expectation is the digest of the catalog that the server compiled for a host as it was read, empty
 // when it could not.
 type Expectation struct {

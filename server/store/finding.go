@@ -100,17 +100,16 @@ func (s *Store) FindingsByAddress(ctx context.Context) (map[string]int, error) {
 }
 
 func tally(rows *sql.Rows, err error) (map[string]int, error) {
-	type pair struct {
-		key string
-		n   int
-	}
-	pairs, err := list(rows, err, func(scan func(...any) error) (p pair, err error) { return p, scan(&p.key, &p.n) })
+	counts := map[string]int{}
+	err = walk(rows, err, func(scan func(...any) error) error {
+		var key string
+		var n int
+		err := scan(&key, &n)
+		counts[key] = n
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot count: %w", err)
-	}
-	counts := map[string]int{}
-	for _, p := range pairs {
-		counts[p.key] = p.n
 	}
 	return counts, nil
 }

@@ -172,20 +172,13 @@ func numbers(fields []string, want int, which ...int) (n [4]int64, err error) {
 // lines calls each with each row of a query that has one column of text.
 func (s *Store) lines(ctx context.Context, each func(line string) error, query string, args ...any) error {
 	rows, err := s.r.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
 	var line string
-	for rows.Next() {
-		if err := rows.Scan(&line); err != nil {
+	return walk(rows, err, func(scan func(...any) error) error {
+		if err := scan(&line); err != nil {
 			return err
 		}
-		if err := each(line); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+		return each(line)
+	})
 }
 
 // CycleReach counts, for each kind of event of a patch cycle, the hosts that had one: those of the
@@ -197,14 +190,8 @@ func (s *Store) CycleReach(ctx context.Context, rollout string, made, next time.
 	if !next.IsZero() {
 		w.and(`at < ?`, ms(next))
 	}
-	counts := map[string]int{}
 	rows, err := s.r.QueryContext(ctx, `SELECT kind, COUNT(DISTINCT host) FROM events`+w.String()+` GROUP BY kind`, w.args...)
-	_, err = list(rows, err, func(scan func(...any) error) (kind string, err error) {
-		var n int
-		err = scan(&kind, &n)
-		counts[kind] = n
-		return kind, err
-	})
+	counts, err := tally(rows, err)
 	if err != nil {
 		return nil, fmt.Errorf("cannot count the events of the patch cycles of %s: %w", rollout, err)
 	}

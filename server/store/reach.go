@@ -26,25 +26,16 @@ type Reach struct {
 
 // Reach returns how far a release came.
 func (s *Store) Reach(ctx context.Context, release uint64) (Reach, error) {
-	r := Reach{Events: map[string]int{}}
+	var r Reach
 	const hosts = `SELECT COUNT(*) FROM hosts WHERE release = $1 AND revoked = 0`
 	if err := s.r.QueryRowContext(ctx, hosts, int64(release)).Scan(&r.Hosts); err != nil {
 		return r, fmt.Errorf("cannot count the hosts of release %d: %w", release, err)
 	}
 	rows, err := s.r.QueryContext(ctx, countReach, int64(release))
-	if err != nil {
+	if r.Events, err = tally(rows, err); err != nil {
 		return r, fmt.Errorf("cannot count the events of release %d: %w", release, err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var kind string
-		var n int
-		if err := rows.Scan(&kind, &n); err != nil {
-			return r, fmt.Errorf("cannot count the events of release %d: %w", release, err)
-		}
-		r.Events[kind] = n
-	}
-	return r, rows.Err()
+	return r, nil
 }
 
 // RepairsByCause counts, for each cause, the repairs that were made while a release was in force.
@@ -73,8 +64,7 @@ func (s *Store) ReachByAddress(ctx context.Context, release uint64) ([]AddressRe
 	rows, err := s.r.QueryContext(ctx, `SELECT host, kind, resources, address FROM events
 		WHERE release = $1 AND kind IN ('repaired', 'failed') AND `+ownDoing+` ORDER BY host`, int64(release))
 	var t addressTally
-	_, err = list(rows, err, func(scan func(...any) error) (struct{}, error) { return struct{}{}, t.read(scan) })
-	if err != nil {
+	if err := walk(rows, err, t.read); err != nil {
 		return nil, fmt.Errorf("cannot count what release %d did: %w", release, err)
 	}
 	return t.counted(), nil

@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"plumb/server/store/pagesum"
 )
 
 // The write-ahead log of SQLite (https://sqlite.org/fileformat2.html#the_write_ahead_log): a header and frames, each with a
@@ -70,10 +72,10 @@ func readLog(r io.Reader, index walIndex) error {
 
 // walLog is how far a log was read.
 type walLog struct {
-	page   int
-	order  binary.ByteOrder
-	salts  [8]byte
-	s0, s1 uint32
+	page  int
+	order binary.ByteOrder
+	salts [8]byte
+	sum   [2]uint32
 }
 
 // readLogHeader returns nil for a log that nothing was written to.
@@ -113,12 +115,7 @@ func (l *walLog) lacks(index walIndex, whole int) error {
 func (l *walLog) ours(frame []byte) bool { return [8]byte(frame[8:16]) == l.salts }
 
 func (l *walLog) sums(at []byte) bool {
-	return binary.BigEndian.Uint32(at) == l.s0 && binary.BigEndian.Uint32(at[4:]) == l.s1
+	return [2]uint32{binary.BigEndian.Uint32(at), binary.BigEndian.Uint32(at[4:])} == l.sum
 }
 
-func (l *walLog) add(raw []byte) {
-	for ; len(raw) >= 8; raw = raw[8:] {
-		l.s0 += l.order.Uint32(raw) + l.s1
-		l.s1 += l.order.Uint32(raw[4:]) + l.s0
-	}
-}
+func (l *walLog) add(raw []byte) { l.sum = pagesum.LogSum(l.order, l.sum, raw) }

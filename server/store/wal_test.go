@@ -107,7 +107,7 @@ func FuzzLog(f *testing.F) {
 	must(f, err)
 	l := &walLog{order: binary.LittleEndian}
 	l.add(header)
-	header = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(header, l.s0), l.s1)
+	header = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(header, l.sum[0]), l.sum[1])
 	commit := slices.Concat([]byte{0, 0, 0, 1, 0, 0, 0, 1}, header[16:24], make([]byte, 8+4096))
 	f.Add(header)
 	f.Add(slices.Concat(header, slices.Repeat(commit, 5)))

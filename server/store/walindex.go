@@ -44,7 +44,7 @@ func parseIndex(raw []byte) walIndex {
 	}
 	l := walLog{order: order}
 	l.add(raw[:indexSums])
-	if order.Uint32(raw[indexSums:]) != l.s0 || order.Uint32(raw[indexSums+4:]) != l.s1 {
+	if [2]uint32{order.Uint32(raw[indexSums:]), order.Uint32(raw[indexSums+4:])} != l.sum {
 		return walIndex{}
 	}
 	return walIndex{frames: int(order.Uint32(raw[indexFrames:])), salts: [8]byte(raw[indexSalts:])}
