@@ -31,9 +31,7 @@ func (k keyboard) do(actions ...chromedp.Action[chromedp.Void]) {
 func (k keyboard) until(selector, want string) {
 	k.t.Helper()
 	k.do(chromedp.WaitVisible(css(selector)))
-	text, err := chromedp.Run(k.ctx, chromedp.Text(css("main")))
-	must(k.t, err)
-	if !strings.Contains(text, want) {
+	if text := textWith(k.ctx, k.t, want); !strings.Contains(text, want) {
 		k.t.Fatalf("the page does not say %q:\n%s", want, text)
 	}
 }
