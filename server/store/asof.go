@@ -70,11 +70,7 @@ func (s *Store) alikeAt(ctx context.Context, t time.Time) ([]Alike, error) {
 // StandingsAt groups the hosts that were enrolled at an instant by how they stood, without a sample. Those that had
 // not reported yet stand without a catalog.
 func (s *Store) StandingsAt(ctx context.Context, t time.Time) ([]Standing, error) {
-	rows, err := s.r.QueryContext(ctx, `SELECT COALESCE(f.catalog, ''), COALESCE(f.result, ''), CASE WHEN i.status = 'stale' THEN 1 ELSE 0 END, COUNT(*)
-		FROM hosts h LEFT JOIN intervals i ON i.host = h.id AND `+lasts+` LEFT JOIN intervals f ON f.id =
-			CASE WHEN i.catalog <> '' THEN i.id ELSE (SELECT b.id FROM intervals b WHERE b.host = i.host AND b.catalog <> '' AND b.since <= i.since AND b.id <= i.id
-				ORDER BY b.since DESC, b.id DESC LIMIT 1) END
-		WHERE h.enrolled <= $1 AND (h.revoked = 0 OR h.revoked > $1) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`, ms(t))
+	rows, err := s.r.QueryContext(ctx, `SELECT COALESCE(f.catalog, ''), COALESCE(f.result, ''), CASE WHEN i.status = 'stale' THEN 1 ELSE 0 END, COUNT(*)`+stoodAt+` GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`, ms(t))
 	all, err := list(rows, err, func(scan func(...any) error) (one Standing, err error) {
 		var silent int
 		err = scan(&one.Catalog, &one.Result, &silent, &one.Hosts)
