@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -19,28 +18,6 @@ import (
 
 	"plumb/testenv/hostile"
 )
-
-// intruders looks in the browser's own tree for what a page of ours never has: scripts, handlers,
-// frames, and links that run something or lead elsewhere. It stirs the page first, so that what waits for
-// an event gets it.
-const intruders = `(() => {
-	for (const e of document.querySelectorAll("*"))
-		for (const kind of ["mouseover", "pointerenter", "focus", "toggle", "load", "error", "animationstart"]) e.dispatchEvent(new Event(kind));
-	const found = [];
-	for (const e of document.querySelectorAll("script, iframe, frame, object, embed, base, style, img, video, marquee, template, noscript, math, foreignObject, animate, use:not([href^='#m-'])"))
-		found.push("<" + e.tagName + "> " + e.outerHTML.slice(0, 200));
-	for (const e of document.querySelectorAll("*"))
-		for (const a of e.attributes) {
-			if (/^on|^style$|^srcdoc$|^ping$/i.test(a.name)) found.push(a.name + " in " + e.outerHTML.slice(0, 200));
-			if (/^(href|src|action|formaction|data|xlink:href)$/i.test(a.name)) {
-				const to = new URL(a.value, location);
-				if (to.origin !== location.origin && !(e.tagName === "LINK" || to.protocol === "data:" && e.tagName === "LINK")) found.push(a.name + " leads to " + a.value);
-			}
-		}
-	if (document.querySelectorAll("meta[http-equiv]").length > 1) found.push("several refreshes");
-	if (document.title === CANARY) found.push("the title is " + document.title);
-	return found;
-})()`
 
 // times chooses between a short and a long campaign.
 func times(short, long int) int {
@@ -115,9 +92,7 @@ func visitHostile(ctx context.Context, address string) (l looked, err error) {
 	if err := chromedp.Do(ctx, chromedp.Navigate(address)); err != nil {
 		return l, fmt.Errorf("cannot open %s: %w", address, err)
 	}
-	canary, _ := json.Marshal(hostile.Canary)
-	script := strings.ReplaceAll(intruders, "CANARY", string(canary))
-	return chromedp.Run(ctx, chromedp.Evaluate[looked](`({found: `+script+`, text: document.documentElement.textContent})`))
+	return chromedp.Run(ctx, chromedp.Evaluate[looked](`({found: `+hostile.Intruders+`, text: document.documentElement.textContent})`))
 }
 
 // note remembers which texts can be read as they are, but for what HTML itself does not carry.
