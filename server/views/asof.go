@@ -129,21 +129,36 @@ func (r Reader) ComplianceAt(ctx context.Context, t time.Time) (c Compliance, un
 	return count.compliance(), unknownOfWanted, nil
 }
 
-// faultsOf reads what did not pass from a stored result.
+// faultsOf reads what did not pass from a stored result. One that is not for the catalog answers nothing.
 func (r Reader) faultsOf(ctx context.Context, m *Memory, one store.Standing) ([]fault, error) {
-	rows, err := r.rows(ctx, one.Catalog, one.Result)
-	if err != nil {
-		return nil, err
+	var answer struct {
+		Catalog   string `json:"catalog"`
+		Resources []struct {
+			Address string          `json:"address"`
+			Status  policies.Status `json:"status"`
+		} `json:"resources"`
 	}
-	places, faults := m.catalogs[one.Catalog].byAddress(), []fault{}
-	for _, row := range rows {
-		h := places[row.Address]
-		if h == nil {
-			h = m.shared(head{Address: row.Address, foreign: true})
+	if err := r.decode(ctx, store.KindResult, one.Result, &answer); err != nil {
+		return nil, fmt.Errorf("cannot read the result %.12s: %w", one.Result, err)
+	}
+	found := map[string]policies.Status{}
+	for _, row := range answer.Resources {
+		if answer.Catalog == one.Catalog {
+			found[row.Address] = row.Status
 		}
-		if !row.Status.Passing() && row.Status != policies.NotApplicable {
-			faults = append(faults, fault{h, row.Status})
+	}
+	faults := []fault{}
+	for _, h := range m.catalogs[one.Catalog].heads {
+		status, known := found[h.Address]
+		if delete(found, h.Address); !known {
+			status = policies.Missing
 		}
+		if !status.Passing() && status != policies.NotApplicable {
+			faults = append(faults, fault{h, status})
+		}
+	}
+	for address := range found {
+		faults = append(faults, fault{m.shared(head{Address: address, foreign: true}), policies.Unexpected})
 	}
 	return faults, nil
 }

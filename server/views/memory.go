@@ -27,6 +27,7 @@ type Memory struct {
 	past  sync.Mutex
 	turns map[store.Span]store.Turns
 	begun time.Time
+	days  days
 	// briefed is true once all facts have their briefs.
 	briefed atomic.Bool
 }

@@ -36,13 +36,21 @@ func (r Reader) HostStandings(ctx context.Context, f StandingFilter) ([]HostStan
 	m := r.memory()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	hosts := []HostStanding{}
-	for after, size := f.After, firstStands; ; size = min(4*size, mostStands) {
+	return m.list(f, func(after string, size int) ([]store.Stand, error) {
 		rows, err := r.Store.Stands(ctx, after, size)
 		if err != nil {
 			return nil, err
 		}
-		if err := m.learn(ctx, r.Store, unlearned(m, rows)); err != nil {
+		return rows, m.learn(ctx, r.Store, unlearned(m, rows))
+	})
+}
+
+// list walks through hosts, a page at a time, until there are as many as are asked for.
+func (m *Memory) list(f StandingFilter, page func(after string, size int) ([]store.Stand, error)) ([]HostStanding, error) {
+	hosts := []HostStanding{}
+	for after, size := f.After, firstStands; ; size = min(4*size, mostStands) {
+		rows, err := page(after, size)
+		if err != nil {
 			return nil, err
 		}
 		for _, row := range rows {
