@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -48,7 +47,7 @@ func (a *app) run(args []string) error {
 	watchdog, _ := daemon.SdWatchdogEnabled(false) // a damaged setting means no watchdog
 	one.Reboot = agent.BootAgain(a.root)
 	d := &agent.Daemon{Round: one.Round, Host: id.Host.ID, Interval: every, Wake: wakes(), Log: one.Log, Watchdog: watchdog,
-		Rest: debug.FreeOSMemory, Notify: func(state string) { _, _ = daemon.SdNotify(false, state) }}
+		Rest: rest, Notify: func(state string) { _, _ = daemon.SdNotify(false, state) }}
 	if *blind {
 		return d.Run(ctx)
 	}
