@@ -24,8 +24,8 @@ func idle(ctx context.Context, pid int, d time.Duration) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("process %d (%s), %s: %s of CPU, %.1f MiB resident (at most %.1f MiB since its start)\n", pid, after.name, d,
-		time.Duration(after.ticks-before.ticks)*tick, after.resident, after.most)
+	fmt.Printf("process %d (%s), %s: %s of CPU, %.1f MB resident (%.1f MB of it files, as the program itself; at most %.1f MB since its start)\n", pid,
+		after.name, d, time.Duration(after.ticks-before.ticks)*tick, after.resident, after.files, after.most)
 	return nil
 }
 
@@ -34,9 +34,9 @@ const tick = time.Second / 100
 
 // usage is what the kernel knows of a process.
 type usage struct {
-	name           string
-	ticks          int64
-	resident, most float64 // MiB
+	name                  string
+	ticks                 int64
+	resident, files, most float64 // MB, a million bytes
 }
 
 func look(pid int) (usage, error) {
@@ -57,7 +57,8 @@ func look(pid int) (usage, error) {
 	if err != nil {
 		return usage{}, fmt.Errorf("cannot look at process %d: %w", pid, err)
 	}
-	return usage{name: statusOf(string(status), "Name"), ticks: u + s, resident: mebibytes(string(status), "VmRSS"), most: mebibytes(string(status), "VmHWM")}, nil
+	return usage{name: statusOf(string(status), "Name"), ticks: u + s, resident: megabytes(string(status), "VmRSS"),
+		files: megabytes(string(status), "RssFile"), most: megabytes(string(status), "VmHWM")}, nil
 }
 
 func statusOf(status, key string) string {
@@ -69,7 +70,7 @@ func statusOf(status, key string) string {
 	return ""
 }
 
-func mebibytes(status, key string) float64 {
+func megabytes(status, key string) float64 {
 	kib, _ := strconv.ParseFloat(strings.TrimSuffix(statusOf(status, key), " kB"), 64)
-	return kib / 1024
+	return kib * 1024 / 1e6
 }
