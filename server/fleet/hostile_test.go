@@ -5,8 +5,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"unicode"
-	"unicode/utf8"
 
 	"plumb/agent/protocol"
 	"plumb/inventory"
@@ -22,23 +20,19 @@ func corpus() []string {
 	return hostile.Texts(5, 500)
 }
 
-func controls(text string) bool {
-	return !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r", r) })
-}
-
 // TestHostileObjects sends a corpus in each field of facts, catalogs and results: what holds control characters or
 // is no UTF-8 is refused, and what is taken is the text itself.
 func TestHostileObjects(t *testing.T) {
 	taken, refused := 0, 0
 	for _, text := range corpus() {
-		raw := quoted(text)
+		raw := hostile.Quoted(text)
 		for kind, body := range map[string]string{
 			store.KindFacts:   `{"hostname":` + raw + `,"custom":{` + raw + `:[` + raw + `]},"packages":{` + raw + `:` + raw + `}}`,
 			store.KindCatalog: `{"resources":[{"address":` + raw + `,"title":` + raw + `,"controls":[` + raw + `],"source":{"file":` + raw + `}}],"waivers":{` + raw + `:{"name":` + raw + `,"reason":` + raw + `}}}`,
 			store.KindResult:  `{"resources":[{"address":` + raw + `,"status":"noncompliant","message":` + raw + `,"by":` + raw + `,"changes":[{"attribute":` + raw + `,"before":` + raw + `,"after":` + raw + `,"diff":` + raw + `}]}]}`,
 		} {
 			v, err := decodeObject(&elements{}, kind, []byte(body))
-			if controls(text) != (err != nil) {
+			if hostile.Refused(text) != (err != nil) {
 				t.Errorf("%s with %q: %v", kind, text, err)
 			}
 			if err != nil {
@@ -52,11 +46,6 @@ func TestHostileObjects(t *testing.T) {
 		}
 	}
 	t.Logf("%d taken, %d refused", taken, refused)
-}
-
-// quoted is the text in JSON, with its bytes as they are.
-func quoted(text string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\x00", `\u0000`, "\x08", `\b`, "\x1b", `\u001b`).Replace(text) + `"`
 }
 
 func firstText(v any) string {
@@ -81,7 +70,7 @@ func TestHostileCheckIns(t *testing.T) {
 		must(t, json.Unmarshal(body, &in))
 		must(t, clean(&in))
 		for _, got := range []string{in.Paused.Until, in.Paused.Reason, in.Reports[0].Problem} {
-			if controls(got) {
+			if hostile.Refused(got) {
 				t.Errorf("%q was kept as %q", text, got)
 			}
 		}

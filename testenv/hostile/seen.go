@@ -54,3 +54,8 @@ func steering(r rune) bool {
 func Refused(text string) bool {
 	return !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r", r) })
 }
+
+// Quoted is the text in JSON, with its bytes as they are.
+func Quoted(text string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\x00", `\u0000`, "\x08", `\b`, "\x1b", `\u001b`).Replace(text) + `"`
+}
