@@ -26,8 +26,9 @@ type cached struct {
 // appliedFile holds the catalog of the newest folder that was applied without a server.
 const appliedFile = "apply/catalog"
 
-// loadCatalog reads a catalog that was kept. The first line of the file is the digest of all that
-// follows: what is not as it was written is no catalog, and is compiled again.
+// loadCatalog reads a catalog that was kept. The first line of the file is the digest of the second
+// one, which names the catalog that follows by its digest: what is not as it was written is no catalog,
+// and is compiled again.
 func (a *Agent) loadCatalog(name string) (c cached, ok bool) {
 	raw, err := os.ReadFile(filepath.Join(a.Dir.Path, name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -35,7 +36,7 @@ func (a *Agent) loadCatalog(name string) (c cached, ok bool) {
 	}
 	if err == nil && bytes.HasPrefix(raw, []byte("{")) { // as agents wrote it that came before
 		if err = json.Unmarshal(raw, &c); err == nil && inventory.Digest(c.Compiled.Raw) != c.Compiled.Digest {
-			err = errors.New("it is damaged")
+			err = errDamaged
 		}
 	} else if err == nil {
 		err = c.read(raw)
@@ -49,31 +50,33 @@ func (a *Agent) loadCatalog(name string) (c cached, ok bool) {
 
 func (c *cached) read(raw []byte) error {
 	sum, rest, _ := bytes.Cut(raw, []byte("\n"))
-	if string(sum) != inventory.Digest(rest) {
-		return errors.New("it is damaged")
-	}
 	head, catalog, _ := bytes.Cut(rest, []byte("\n"))
+	if string(sum) != inventory.Digest(head) && string(sum) != inventory.Digest(rest) { // as agents wrote it that came before
+		return errDamaged
+	}
 	if err := canon.Unmarshal(head, c); err != nil {
 		return fmt.Errorf("cannot read its head: %w", err)
+	}
+	if inventory.Digest(catalog) != c.Compiled.Digest {
+		return errDamaged
 	}
 	c.Compiled.Raw = catalog
 	return nil
 }
 
+var errDamaged = errors.New("it is damaged")
+
 // saveCatalog keeps a catalog in a file that only this user can read: it holds secrets. Write is
 // [state.WriteFile], or [state.WriteCache] for one that nobody misses.
-func (a *Agent) saveCatalog(name string, c cached, write func(string, []byte) error) error {
+func (a *Agent) saveCatalog(name string, c cached, write func(string, ...[]byte) error) error {
 	catalog := c.Compiled.Raw
 	c.Compiled.Raw = nil
 	head, err := encode(c)
 	if err != nil {
 		return err
 	}
-	const sum = 64 // hexadecimal digits of a SHA-256
-	raw := make([]byte, sum, sum+len(head)+len(catalog)+2)
-	raw = append(append(append(append(raw, '\n'), head...), '\n'), catalog...)
-	copy(raw, inventory.Digest(raw[sum+1:]))
-	return write(filepath.Join(a.Dir.Path, name), raw)
+	head = fmt.Appendf(nil, "%s\n%s\n", inventory.Digest(head), head)
+	return write(filepath.Join(a.Dir.Path, name), head, catalog)
 }
 
 // hit returns the kept catalog when it is the one for this host.

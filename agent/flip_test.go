@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"plumb/agent/state"
+	"plumb/inventory"
 )
 
 // flipSeed is where the bits that turn come from.
@@ -69,7 +70,8 @@ func TestFlippedBitsGiveNoWrongAnswer(t *testing.T) {
 func TestKeptCatalogFindsEveryBit(t *testing.T) {
 	a := newRig(t).agent
 	const name = "catalog"
-	want := cached{Key: "key", Bundle: "bundle", Compiled: Compiled{Raw: []byte(`{"resources":[{"address":"file.motd"}]}`), Digest: "digest", Reads: []string{"os.id"}}}
+	catalog := []byte(`{"resources":[{"address":"file.motd"}]}`)
+	want := cached{Key: "key", Bundle: "bundle", Compiled: Compiled{Raw: catalog, Digest: inventory.Digest(catalog), Reads: []string{"os.id"}}}
 	if err := a.saveCatalog(name, want, state.WriteFile); err != nil {
 		t.Fatal(err)
 	}

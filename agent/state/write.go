@@ -9,11 +9,11 @@ import (
 
 const tempMark = ".new-"
 
-// WriteFile replaces a file by a 0600 one with these bytes. When it returns nil they are on
-// the disk; when the machine stops before, the old bytes are still there.
-func WriteFile(path string, data []byte) error {
-	if !Says(path, data) { // a quiet host does not wear its disk out
-		if err := replace(path, data, (*os.File).Sync); err != nil {
+// WriteFile replaces a file by a 0600 one with these bytes, one part after the other. When it returns
+// nil they are on the disk; when the machine stops before, the old bytes are still there.
+func WriteFile(path string, parts ...[]byte) error {
+	if !Says(path, parts...) { // a quiet host does not wear its disk out
+		if err := replace(path, parts, (*os.File).Sync); err != nil {
 			return err
 		}
 	}
@@ -23,30 +23,43 @@ func WriteFile(path string, data []byte) error {
 // WriteCache is as [WriteFile], but does not wait for the disk: when the machine stops, the file may
 // be the old one, the new one, or damaged. It is for what says itself whether it is whole, and can
 // be had again.
-func WriteCache(path string, data []byte) error {
-	if Says(path, data) {
+func WriteCache(path string, parts ...[]byte) error {
+	if Says(path, parts...) {
 		return nil
 	}
-	return replace(path, data, func(*os.File) error { return nil })
+	return replace(path, parts, func(*os.File) error { return nil })
 }
 
 // Says tells whether the file has these bytes, which may not be on the disk yet.
-func Says(path string, data []byte) bool {
+func Says(path string, parts ...[]byte) bool {
+	size := 0
+	for _, part := range parts {
+		size += len(part)
+	}
 	info, err := os.Stat(path)
-	if err != nil || info.Size() != int64(len(data)) {
+	if err != nil || info.Size() != int64(size) {
 		return false
 	}
 	old, err := os.ReadFile(path)
-	return err == nil && bytes.Equal(old, data)
+	if err != nil || len(old) != size {
+		return false
+	}
+	for _, part := range parts {
+		if !bytes.Equal(old[:len(part)], part) {
+			return false
+		}
+		old = old[len(part):]
+	}
+	return true
 }
 
-func replace(path string, data []byte, sync func(*os.File) error) error {
+func replace(path string, parts [][]byte, sync func(*os.File) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), tempMark+"*")
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	}
 	defer os.Remove(f.Name()) // fails after the rename, which is fine
-	if err := fill(f, data, sync); err != nil {
+	if err := fill(f, parts, sync); err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
@@ -55,8 +68,12 @@ func replace(path string, data []byte, sync func(*os.File) error) error {
 	return nil
 }
 
-func fill(f *os.File, data []byte, sync func(*os.File) error) error {
-	_, err := f.Write(data)
+func fill(f *os.File, parts [][]byte, sync func(*os.File) error) (err error) {
+	for _, part := range parts {
+		if err == nil {
+			_, err = f.Write(part)
+		}
+	}
 	if err == nil {
 		err = sync(f)
 	}

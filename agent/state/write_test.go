@@ -7,7 +7,7 @@ import (
 )
 
 func TestWritersReplaceWhatDiffers(t *testing.T) {
-	for name, write := range map[string]func(string, []byte) error{"durable": WriteFile, "cache": WriteCache} {
+	for name, write := range map[string]func(string, ...[]byte) error{"durable": WriteFile, "cache": WriteCache} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "f")
 			inode := func(want string) os.FileInfo {
@@ -25,8 +25,15 @@ func TestWritersReplaceWhatDiffers(t *testing.T) {
 			if same := inode("one"); !os.SameFile(one, same) {
 				t.Error("the same bytes were written again")
 			}
-			if two := inode("two"); os.SameFile(one, two) {
+			two := inode("two")
+			if os.SameFile(one, two) {
 				t.Error("the file was changed in place")
+			}
+			if err := write(path, []byte("t"), []byte("wo")); err != nil {
+				t.Fatal(err)
+			}
+			if info, err := os.Stat(path); err != nil || !os.SameFile(two, info) {
+				t.Errorf("the same bytes in two parts were written again (%v)", err)
 			}
 			if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), tempMark+"*")); len(left) > 0 {
 				t.Errorf("%v was left behind", left)
