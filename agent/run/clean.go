@@ -75,6 +75,9 @@ func Trim(result *policies.Result) { trim(result, MaxResult) }
 
 // trim takes detail out of a result that is too large, diffs first. A status is never lost.
 func trim(result *policies.Result, limit int) {
+	if fits(*result, limit) {
+		return
+	}
 	shorten := []func(*policies.Change){
 		func(c *policies.Change) { c.Diff = "" },
 		func(c *policies.Change) { c.Before, c.After = plain(c.Before, 60), plain(c.After, 60) },
@@ -92,6 +95,20 @@ func trim(result *policies.Result, limit int) {
 	if size(*result) > limit {
 		Strip(result)
 	}
+}
+
+// fits tells, without encoding it, that a result surely has no more bytes than that: where little is to
+// be told, which is nearly always, there is no need to count.
+func fits(result policies.Result, limit int) bool {
+	const names, longest = 128, 6 // bytes of JSON for what holds a text, and for one byte of it
+	room := limit - names - len(result.Catalog)*longest
+	for _, one := range result.Resources {
+		if len(one.Changes) > 0 || one.Patched != nil || one.Flapping != nil {
+			return false
+		}
+		room -= names + longest*(len(one.Address)+len(one.Status)+len(one.Mode)+len(one.Cause)+len(one.From)+len(one.To)+len(one.Message)+len(one.By))
+	}
+	return room >= 0
 }
 
 // Strip leaves only what stands, without what was found: addresses, statuses, modes, causes,

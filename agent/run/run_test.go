@@ -290,3 +290,25 @@ func TestCleanCutsAndStrips(t *testing.T) {
 		t.Error("the statuses did not survive")
 	}
 }
+
+// TestFitsNeverBelittles compares the bound with the true length, for texts that take the most room.
+func TestFitsNeverBelittles(t *testing.T) {
+	for _, text := range []string{"", "a", "\x01", "\xff", "<", "é", "\u2028"} {
+		result := policies.Result{Catalog: text, Resources: []policies.ResourceResult{}}
+		for range 20 {
+			limit := size(result) - 1
+			if fits(result, limit) {
+				t.Errorf("%d resources of %q: it has %d bytes, and fits into %d", len(result.Resources), text, limit+1, limit)
+			}
+			result.Resources = append(result.Resources, policies.ResourceResult{Address: text, Status: policies.Status(text), Mode: policies.Mode(text),
+				Cause: policies.Cause(text), From: text, To: text, Message: text, By: text, Refreshed: true})
+		}
+		if !fits(result, MaxResult) {
+			t.Errorf("20 resources of %q do not fit", text)
+		}
+	}
+	long := policies.Result{Resources: []policies.ResourceResult{{Changes: []policies.Change{{Before: strings.Repeat("x", MaxResult)}}}}}
+	if fits(long, MaxResult) {
+		t.Error("a change of 4 MiB fits")
+	}
+}
