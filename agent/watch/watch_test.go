@@ -42,6 +42,15 @@ func needFanotify(t *testing.T) {
 	}
 }
 
+// needWriters is for tests of who wrote: the kernel lets everybody watch, and names writers to root only.
+func needWriters(t *testing.T) {
+	t.Helper()
+	needFanotify(t)
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: the kernel names no writers to others")
+	}
+}
+
 // marks tells whether fanotify may watch a folder.
 func marks(folder string) error {
 	fd, err := unix.FanotifyInit(unix.FAN_CLASS_NOTIF|unix.FAN_REPORT_DFID_NAME, 0)
@@ -418,7 +427,7 @@ func TestOverlay(t *testing.T) {
 }
 
 func TestWriterIsNamed(t *testing.T) {
-	needFanotify(t)
+	needWriters(t)
 	writerIsNamed(t, t.TempDir())
 }
 
@@ -442,7 +451,7 @@ func TestWriterOnOverlay(t *testing.T) {
 
 // TestWriterIsGone waits until the writer has ended before its event is read.
 func TestWriterIsGone(t *testing.T) {
-	needFanotify(t)
+	needWriters(t)
 	dir := t.TempDir()
 	w := open(t, Options{})
 	w.Watch([]Target{{Address: "file.conf", Paths: []string{dir + "/conf"}}})
@@ -457,7 +466,7 @@ func TestWriterIsGone(t *testing.T) {
 
 // TestOwnProgramsAreNobodysDrift lets a program that the agent started write, and one of its own.
 func TestOwnProgramsAreNobodysDrift(t *testing.T) {
-	needFanotify(t)
+	needWriters(t)
 	dir := t.TempDir()
 	if isOverlay(dir) {
 		t.Skip("needs a temporary folder that is not on overlayfs: there own writes cost a look")
