@@ -167,7 +167,7 @@ func (s *scope) renderFile(name string, vars cty.Value) (cty.Value, error) {
 	if err != nil {
 		return cty.UnknownVal(cty.String), err
 	}
-	v, diags := template.Value(ctx)
+	v, diags := value(template, ctx)
 	if diags.HasErrors() {
 		return cty.UnknownVal(cty.String), templateError(diags)
 	}

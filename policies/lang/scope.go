@@ -93,7 +93,7 @@ func (s *scope) try(e hclsyntax.Expression, extra *names) (cty.Value, hcl.Diagno
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
-	v, diags := e.Value(ctx)
+	v, diags := value(e, ctx)
 	if diags.HasErrors() {
 		return cty.DynamicVal, s.explain(e, diags)
 	}
