@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -37,7 +38,7 @@ func FuzzJoin(f *testing.F) {
 		"nothing": cty.NullVal(cty.String), "unknown": cty.UnknownVal(cty.String), "list": cty.ListVal([]cty.Value{cty.StringVal("x")}),
 		"secret": cty.StringVal("s").Mark("sensitive"), "e": cty.StringVal("e")}
 	f.Fuzz(func(t *testing.T, src string) {
-		if len(src) > 1000 || deepestTemplate(src) || wideVerb().MatchString(src) { // which guard refuses
+		if len(src) > 1000 || deepestTemplate(src) || vast.MatchString(src) {
 			return
 		}
 		e, diags := hclsyntax.ParseTemplate([]byte(src), "f", hcl.InitialPos)
@@ -56,6 +57,9 @@ func FuzzJoin(f *testing.F) {
 		}
 	})
 }
+
+// vast are numbers and widths that take long, and are refused before.
+var vast = regexp.MustCompile(`[0-9]{4}|[0-9]\.?[eE]`)
 
 // deepestTemplate keeps the parser of hcl from overflowing the stack, which is none of ours here.
 func deepestTemplate(src string) bool {
