@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,6 +96,7 @@ type eager struct {
 	out  chan []byte
 	done chan struct{}
 	once sync.Once
+	lost atomic.Bool // nothing that is written arrives any more
 }
 
 func newEager(conn net.Conn) *eager {
@@ -113,6 +115,9 @@ func newEager(conn net.Conn) *eager {
 }
 
 func (e *eager) Write(p []byte) (int, error) {
+	if e.lost.Load() {
+		return len(p), nil
+	}
 	select {
 	case e.out <- bytes.Clone(p):
 		return len(p), nil
@@ -155,6 +160,48 @@ func TestChannelThatNobodyOpensIsGivenUp(t *testing.T) {
 		if _, err := channel(ssh.NewClient(conn, channels, requests)); err == nil || time.Since(begun) != dialTimeout {
 			t.Errorf("channel = %v after %s, want an error after %s", err, time.Since(begun), dialTimeout)
 		}
+	})
+}
+
+// A stream over SSH ends also when nothing goes through any more, not even the word that it is closed.
+func TestSilentChannelsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		go func() {
+			config := &ssh.ServerConfig{NoClientAuth: true}
+			config.AddHostKey(testserver.NewKey(t))
+			_, channels, _, err := ssh.NewServerConn(far, config)
+			if err != nil {
+				return
+			}
+			for one := range channels {
+				ch, requests, _ := one.Accept()
+				go ssh.DiscardRequests(requests)
+				_, _ = ch.Write([]byte("x"))
+			}
+		}()
+		line := newEager(near)
+		conn, channels, requests, err := ssh.NewClientConn(line, "", anyHost())
+		if err != nil {
+			t.Fatal(err)
+		}
+		stream, err := channel(ssh.NewClient(conn, channels, requests))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		line.lost.Store(true)
+		begun := time.Now()
+		time.AfterFunc(stallTimeout, func() { stream.Close() })
+		late := time.AfterFunc(time.Hour, func() { line.Close() })
+		defer late.Stop()
+		if _, err := stream.Read(make([]byte, 1)); err == nil || time.Since(begun) != stallTimeout+closeTimeout {
+			t.Errorf("Read = %v after %s, want an error after %s", err, time.Since(begun), stallTimeout+closeTimeout)
+		}
+		line.Close()
 	})
 }
 

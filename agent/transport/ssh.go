@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -113,6 +114,29 @@ func (l *sshLink) drop() { l.replace(nil) }
 type channelConn struct {
 	ssh.Channel
 	client *ssh.Client
+	ended  atomic.Bool
+}
+
+// closeTimeout is how long the other end has to say that it closed a channel, too.
+const closeTimeout = time.Second
+
+// Close ends the channel, and the whole connection when nobody heard that the other end did so, too: over a line
+// that fell silent nothing else would end a Read.
+func (c *channelConn) Close() error {
+	time.AfterFunc(closeTimeout, func() {
+		if !c.ended.Load() {
+			c.client.Close()
+		}
+	})
+	return c.Channel.Close()
+}
+
+func (c *channelConn) Read(p []byte) (int, error) {
+	n, err := c.Channel.Read(p)
+	if err != nil {
+		c.ended.Store(true)
+	}
+	return n, err
 }
 
 func (c *channelConn) LocalAddr() net.Addr              { return c.client.LocalAddr() }

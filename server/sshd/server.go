@@ -23,7 +23,7 @@ var ErrUnknown = errors.New("this key is not known here")
 
 // Limits of the listener.
 const (
-	handshakeTime   = 10 * time.Second
+	handshakeTime   = 20 * time.Second // it takes seven round trips, each of which a bad line may lose
 	idleTime        = 15 * time.Minute
 	enrollTime      = 5 * time.Minute // a connection that only enrols, whatever it does
 	maxHandshakes   = 8               // unauthenticated connections of one address
