@@ -165,7 +165,7 @@ func reachChart(r views.ChangeRecord, all []views.Reached, now time.Time) chart 
 		list[0].Values = append(list[0].Values, float64(converged))
 		list[1].Values = append(list[1].Values, float64(max(0, reached-converged)))
 		if i%4 == 0 {
-			c.Rows = append(c.Rows, chartRow{at[i].UTC().Format("2006-01-02 15:04"), []string{views.Number(reached), views.Number(converged)}})
+			c.Rows = append(c.Rows, chartRow{When: at[i].UTC().Format("2006-01-02 15:04"), Cells: []string{views.Number(reached), views.Number(converged)}})
 		}
 	}
 	scale := roof(float64(len(all)))

@@ -51,12 +51,16 @@ type tick struct {
 type slot struct {
 	X, Width float64
 	Words    string
+	// Link is the page as of that point; empty for none.
+	Link string
 }
 
 // chartRow is one point of the table.
 type chartRow struct {
 	When  string
 	Cells []string
+	// Link is the page as of that point; empty for none.
+	Link string
 }
 
 // The plot is drawn on a grid of plotWidth units, which the window stretches, and plotHeight pixels.
@@ -70,8 +74,6 @@ const (
 type series struct {
 	Mark, Words string
 	Values      []float64
-	// Back is true for what lies behind the others, up to the top.
-	Back bool
 }
 
 // areas stacks the series on one another, the first at the bottom, between the instants at; most is
@@ -84,9 +86,6 @@ func areas(at []time.Time, list []series, most float64) []band {
 		above := make([]float64, len(at))
 		for i := range above {
 			above[i] = below[i] + s.Values[i]
-			if s.Back {
-				above[i] = most
-			}
 		}
 		if b, any := area(xs, below, above, most); any {
 			b.Mark, b.Words = s.Mark, s.Words
@@ -161,7 +160,7 @@ func slots(at []time.Time, words func(i int) string) []slot {
 		if i+1 < len(xs) {
 			to = (x + xs[i+1]) / 2
 		}
-		list[i] = slot{from, to - from, words(i)}
+		list[i] = slot{X: from, Width: to - from, Words: words(i)}
 	}
 	return list
 }

@@ -29,6 +29,8 @@ type controlRow struct {
 	Bar []piece
 	// Link are the hosts, Drift what does not pass.
 	Link, Drift string
+	// Spark is how hosts stood over the last days.
+	Spark spark
 }
 
 func (s *site) controls(c *api.Call) (any, error) {
@@ -39,6 +41,9 @@ func (s *site) controls(c *api.Call) (any, error) {
 	list := frameworks(all.Frameworks)
 	for _, f := range list {
 		f.then(then)
+	}
+	if err := s.controlSparks(c, then, list); err != nil {
+		return nil, err
 	}
 	return s.show("controls", controlsPage{frame: then.moved(s.frame(c, "Controls", "/controls")), Past: then, Compliance: all, Frameworks: list})
 }
@@ -56,8 +61,8 @@ func frameworks(list []views.ControlFramework) []framework {
 		counts := map[string]int{}
 		for _, control := range one.Controls {
 			counts[control.Verdict]++
-			f.Controls = append(f.Controls, controlRow{control, standingBar("control", control.Control, control.Status),
-				standingLink("control", control.Control, ""), link("/drift", map[string][]string{"control": {control.Control}}, "")})
+			f.Controls = append(f.Controls, controlRow{ControlStanding: control, Bar: standingBar("control", control.Control, control.Status),
+				Link: standingLink("control", control.Control, ""), Drift: past{}.Drift("control", control.Control)})
 		}
 		var bar []piece
 		for _, v := range verdicts {
@@ -69,16 +74,12 @@ func frameworks(list []views.ControlFramework) []framework {
 	return all
 }
 
-// then makes it one of the past: the lists behind its numbers are those of now, and not its own.
+// then has it lead to lists of the same instant.
 func (f framework) then(p past) {
-	if !p.Is() {
-		return
-	}
-	for i := range f.Bar {
-		f.Bar[i].Link = p.To("/controls") + f.Bar[i].Link[len("/controls"):]
-	}
+	thenLinks(p, f.Bar)
 	for i := range f.Controls {
-		f.Controls[i].Link, f.Controls[i].Drift, f.Controls[i].Bar = "", "", unlinked(f.Controls[i].Bar)
+		one := &f.Controls[i]
+		one.Link, one.Drift, one.Bar = p.To(one.Link), p.To(one.Drift), thenLinks(p, one.Bar)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 // driftPage is where reality differs from policy now, and where it lately did.
 type driftPage struct {
 	frame
+	Past  past
 	Query url.Values
 	Drift views.Drift
 	// Summary is the answer in one sentence.
@@ -42,11 +43,18 @@ const (
 
 func (s *site) drift(c *api.Call) (any, error) {
 	ctx := c.Request.Context()
-	f, err := s.findingFilter(c)
+	then, err := instantOf(c, "/drift", query(c, "host", "address", "policy", "status", "control"))
 	if err != nil {
 		return nil, err
 	}
-	p := driftPage{frame: s.frame(c, "Drift", "/drift"), Query: query(c, "host", "address", "policy", "status", "control", "days")}
+	f, err := s.findingFilter(c, then)
+	if err != nil {
+		return nil, err
+	}
+	if then.Is() {
+		return s.driftThen(c, then, f)
+	}
+	p := driftPage{frame: s.frame(c, "Drift", "/drift"), Past: then, Query: query(c, "host", "address", "policy", "status", "control", "days")}
 	if p.Drift, err = s.Read().Drift(ctx, views.DriftFilter{FindingFilter: f}); err != nil {
 		return nil, err
 	}
@@ -57,10 +65,27 @@ func (s *site) drift(c *api.Call) (any, error) {
 		}
 	}
 	p.Summary = p.summary()
+	p.cut()
+	return s.show("drift", p)
+}
+
+// Some are resources of the page's instant.
+func (p driftPage) Some(list []worst) someWorst { return someWorst{p.Past, list} }
+
+// Narrowed tells whether something is filtered by.
+func (p driftPage) Narrowed() bool { return len(without(p.Query, pair{"as_of", p.Query.Get("as_of")})) > 0 }
+
+// someWorst are resources with their hosts at an instant.
+type someWorst struct {
+	Past past
+	List []worst
+}
+
+// cut folds the resources with fewer hosts away.
+func (p *driftPage) cut() {
 	if len(p.Worst) > worstShown {
 		p.Worst, p.More = p.Worst[:worstShown], p.Worst[worstShown:]
 	}
-	return s.show("drift", p)
 }
 
 // driftNow adds what only the first page has: fights, what most hosts share, and the newest events.
@@ -82,12 +107,17 @@ func (s *site) driftNow(ctx context.Context, p *driftPage, f store.FindingFilter
 	if f.Status != "" || f.Control != "" {
 		return nil // nobody wrote these down of events
 	}
-	feed := store.EventFilter{Host: f.Host, Address: f.Address, Policy: f.Policy, Since: f.Since, Kinds: driftKinds(), Causes: driftCauses(""), Limit: feedShown}
+	return s.feed(ctx, p, f)
+}
+
+// feed adds what drifted lately.
+func (s *site) feed(ctx context.Context, p *driftPage, f store.FindingFilter) error {
+	feed := store.EventFilter{Host: f.Host, Address: f.Address, Policy: f.Policy, Since: f.Since, Until: p.Past.until(), Kinds: driftKinds(), Causes: driftCauses(""), Limit: feedShown}
 	events, err := s.Read().Events(ctx, feed)
 	if err != nil {
 		return err
 	}
-	p.Feed = eventList{First: events, Now: p.Now, Host: true}
+	p.Feed = newFeed(events, p.Past, p.Now)
 	p.FeedLink = link("/drift/feed", p.Query, "")
 	return nil
 }
@@ -121,16 +151,16 @@ func (p *driftPage) summary() string {
 	return views.Count(shown, "difference") + " from policy shown."
 }
 
-func (s *site) findingFilter(c *api.Call) (store.FindingFilter, error) {
+func (s *site) findingFilter(c *api.Call, then past) (store.FindingFilter, error) {
 	f := store.FindingFilter{Address: c.Query("address"), Control: c.Query("control"), Policy: c.Query("policy"),
 		Status: policies.Status(c.Query("status")), Limit: findingsShown + 1}
 	ctx := c.Request.Context()
 	var err error
-	if f.Since, err = daysAgo(c); err != nil {
+	if f.Since, err = daysAgo(c, instant(c, then)); err != nil {
 		return f, err
 	}
 	if name := c.Query("host"); name != "" {
-		h, err := s.hostByName(ctx, name)
+		h, err := s.hostThen(ctx, name, then)
 		if err != nil {
 			return f, err
 		}
@@ -147,7 +177,7 @@ func (s *site) findingFilter(c *api.Call) (store.FindingFilter, error) {
 }
 
 // daysAgo reads days=N, which asks for what began since; zero without it.
-func daysAgo(c *api.Call) (time.Time, error) {
+func daysAgo(c *api.Call, now time.Time) (time.Time, error) {
 	text := c.Query("days")
 	if text == "" {
 		return time.Time{}, nil
@@ -156,10 +186,19 @@ func daysAgo(c *api.Call) (time.Time, error) {
 	if err != nil || n < 1 || n > 3650 {
 		return time.Time{}, &api.Error{Code: http.StatusBadRequest, Text: fmt.Sprintf("%q is not a number of days from 1 to 3650", text)}
 	}
-	return c.Now.AddDate(0, 0, -n), nil
+	return now.AddDate(0, 0, -n), nil
 }
 
 func (s *site) hostByName(ctx context.Context, name string) (store.Host, error) {
 	h, err := s.Read().Store.HostByName(ctx, name)
 	return h, unknownHost(err, name)
+}
+
+// hostThen is the host that has a name, or had it at an instant.
+func (s *site) hostThen(ctx context.Context, name string, then past) (store.Host, error) {
+	if !then.Is() {
+		return s.hostByName(ctx, name)
+	}
+	h, _, err := s.Read().Store.HostAt(ctx, name, then.At)
+	return h, unknownThen(err, name, then)
 }

@@ -14,6 +14,7 @@ import (
 // driftFeedPage is what drifted, the newest first, a page at a time.
 type driftFeedPage struct {
 	frame
+	Past  past
 	Query url.Values
 	// Choices are the causes.
 	Choices []choice
@@ -46,7 +47,12 @@ func feedCauses() []pair {
 }
 
 func (s *site) driftFeed(c *api.Call) (any, error) {
-	found, err := s.findingFilter(c)
+	q := query(c, "host", "address", "policy", "days", "cause")
+	then, err := instantOf(c, "/drift/feed", q)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.findingFilter(c, then)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +60,7 @@ func (s *site) driftFeed(c *api.Call) (any, error) {
 	if !slices.ContainsFunc(feedCauses(), func(p pair) bool { return p.Name == cause }) {
 		return nil, &api.Error{Code: http.StatusBadRequest, Text: fmt.Sprintf("%q is no cause of a change", cause)}
 	}
-	f := store.EventFilter{Host: found.Host, Address: found.Address, Policy: found.Policy, Since: found.Since, Kinds: driftKinds(), Causes: driftCauses(cause), Limit: historyShown + 1}
+	f := store.EventFilter{Host: found.Host, Address: found.Address, Policy: found.Policy, Since: found.Since, Until: then.until(), Kinds: driftKinds(), Causes: driftCauses(cause), Limit: historyShown + 1}
 	if f.Before, err = eventNumber(c.Query("before")); err != nil {
 		return nil, err
 	}
@@ -62,7 +68,8 @@ func (s *site) driftFeed(c *api.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := driftFeedPage{frame: s.frame(c, "What drifted", "/drift"), Query: query(c, "host", "address", "policy", "days", "cause")}
+	then.Keep(q)
+	p := driftFeedPage{frame: then.moved(s.frame(c, "What drifted", "/drift")), Past: then, Query: q}
 	for _, one := range feedCauses() {
 		to := without(p.Query, pair{"cause", cause})
 		if one.Name != "" {
@@ -79,6 +86,6 @@ func (s *site) driftFeed(c *api.Call) (any, error) {
 		to.Set("before", fmt.Sprint(events[historyShown-1].ID))
 		p.Next = link("/drift/feed", to, "")
 	}
-	p.Events = eventList{First: events, Now: c.Now, Host: true}
+	p.Events = newFeed(events, then, p.Now)
 	return s.show("drift_feed", p)
 }

@@ -16,6 +16,7 @@ import (
 // historyPage is all that happened to a host, a page at a time.
 type historyPage struct {
 	frame
+	Past    past
 	Name    string
 	Choices []choice
 	Events  eventList
@@ -44,7 +45,11 @@ func histories() []historyKind {
 
 func (s *site) history(c *api.Call) (any, error) {
 	ctx, name, what := c.Request.Context(), c.Param("name"), c.Query("what")
-	h, err := s.hostByName(ctx, name)
+	then, err := instantOf(c, "/hosts/"+url.PathEscape(name)+"/history", query(c, "what"))
+	if err != nil {
+		return nil, err
+	}
+	h, err := s.hostThen(ctx, name, then)
 	if err != nil {
 		return nil, err
 	}
@@ -58,12 +63,18 @@ func (s *site) history(c *api.Call) (any, error) {
 	if f.Before, err = eventNumber(c.Query("before")); err != nil {
 		return nil, err
 	}
+	later := f.Before != 0
+	if then.Is() && !later {
+		if f.Before, err = s.Read().Store.EventsEnd(ctx, h.ID, then.At); err != nil {
+			return nil, err
+		}
+	}
 	events, err := s.Read().Events(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	p := historyPage{frame: s.frame(c, "History of "+h.Name, "/hosts"), Name: h.Name}
-	p.fill(events, what, query(c, "what"), f.Before != 0)
+	p := historyPage{frame: then.moved(s.frame(c, "History of "+h.Name, "/hosts")), Past: then, Name: h.Name}
+	p.fill(events, what, query(c, "what"), later)
 	return s.show("history", p)
 }
 
@@ -74,8 +85,10 @@ func (p *historyPage) fill(events []views.Event, what string, q url.Values, late
 		if one.what != "" {
 			to.Set("what", one.what)
 		}
+		p.Past.Keep(to)
 		p.Choices = append(p.Choices, choice{Words: one.words, Link: link(path, to, ""), Chosen: one.what == what})
 	}
+	p.Past.Keep(q)
 	if later {
 		p.First = link(path, q, "")
 	}

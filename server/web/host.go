@@ -49,6 +49,7 @@ type wrong struct {
 	Release uint64
 	Commit  string
 	Now     time.Time
+	Past    past
 }
 
 // declared is a resource with what it should be.
@@ -90,6 +91,9 @@ func (s *site) host(c *api.Call) (any, error) {
 	for i := range p.Course.Spans {
 		p.Course.Spans[i].Link = then.To(p.Course.Spans[i].Link)
 	}
+	for i := range p.Course.Lanes {
+		p.Course.Lanes[i].Link = then.To(p.Course.Lanes[i].Link)
+	}
 	if then.Is() {
 		err = s.faredThen(ctx, &p)
 	} else {
@@ -108,10 +112,14 @@ func (s *site) detail(ctx context.Context, name string, then past) (d views.Deta
 		return d, unknownHost(err, name)
 	}
 	d, err = s.Read().DetailAt(ctx, name, then.At)
+	return d, unknownThen(err, name, then)
+}
+
+func unknownThen(err error, name string, then past) error {
 	if errors.Is(err, store.ErrNotFound) {
-		return d, &api.Error{Code: http.StatusNotFound, Text: fmt.Sprintf("there was no host %q at %s", name, exactly(then.At)), Hint: "ask about a later time"}
+		return &api.Error{Code: http.StatusNotFound, Text: fmt.Sprintf("there was no host %q at %s", name, exactly(then.At)), Hint: "ask about a later time"}
 	}
-	return d, err
+	return err
 }
 
 // faredThen fills in how the host stood with its resources. Nobody wrote down what was on offer then, and in which groups it was.
@@ -122,8 +130,13 @@ func (s *site) faredThen(ctx context.Context, p *hostPage) error {
 		return err
 	}
 	p.rows(nil, wanted)
+	p.Software = installed(p.Host.Facts)
 	return nil
 }
+
+// History and Packages are the pages with all of that.
+func (p hostPage) History() string  { return p.Past.Host(p.Host.Name, "history") }
+func (p hostPage) Packages() string { return p.Past.Host(p.Host.Name, "packages") }
 
 // fares fills in how the host stands with its resources and with patches.
 func (s *site) fares(ctx context.Context, p *hostPage) (err error) {
@@ -152,7 +165,7 @@ func (s *site) fares(ctx context.Context, p *hostPage) (err error) {
 // rows puts each resource where it belongs. Where values come from is told of now only.
 func (p *hostPage) rows(opened map[string]time.Time, wanted map[string][]views.Wanted) {
 	for i, r := range p.Host.Resources {
-		one := wrong{Resource: r, Opened: opened[r.Address], Explain: explainLink(p.Host.Name, r.Address), Release: p.Host.Release, Commit: p.Host.Commit, Now: p.Now}
+		one := wrong{Resource: r, Opened: opened[r.Address], Explain: explainLink(p.Host.Name, r.Address), Release: p.Host.Release, Commit: p.Host.Commit, Now: p.Now, Past: p.Past}
 		if p.Past.Is() {
 			one.Explain = ""
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 // packagesPage is what a host has installed, and what is on offer to it.
 type packagesPage struct {
 	frame
+	Past       past
 	Name, Text string
 	// Found counts what the search selects; Rows are of that as much as is shown.
 	Found int
@@ -46,13 +48,18 @@ type packageRow struct {
 // packagesShown bounds the list; a search finds the rest.
 const packagesShown = 500
 
-// software reads what facts and offers of a host tell.
-func (s *site) software(ctx context.Context, name string, facts json.RawMessage, now time.Time) (hostSoftware, error) {
+// installed reads what facts tell.
+func installed(facts json.RawMessage) (software hostSoftware) {
 	var known inventory.Facts
-	software := hostSoftware{}
 	if json.Unmarshal(facts, &known) == nil {
 		software.versions, software.Installed = known.Packages, len(known.Packages)
 	}
+	return software
+}
+
+// software reads what facts and offers of a host tell.
+func (s *site) software(ctx context.Context, name string, facts json.RawMessage, now time.Time) (hostSoftware, error) {
+	software := installed(facts)
 	status, err := s.Read().PatchStatus(ctx, views.PatchFilter{Host: name}, now)
 	if err != nil {
 		return software, err
@@ -79,14 +86,21 @@ func (h hostSoftware) Has(name string) string { return h.versions[name] }
 
 func (s *site) packages(c *api.Call) (any, error) {
 	ctx, name := c.Request.Context(), c.Param("name")
-	detail, err := s.Read().Detail(ctx, name)
+	then, err := instantOf(c, "/hosts/"+url.PathEscape(name)+"/packages", query(c, "q"))
 	if err != nil {
-		return nil, unknownHost(err, name)
-	}
-	p := packagesPage{frame: s.frame(c, "Packages of "+detail.Name, "/hosts"), Name: detail.Name, Text: c.Query("q")}
-	if p.hostSoftware, err = s.software(ctx, name, detail.Facts, c.Now); err != nil {
 		return nil, err
 	}
+	detail, err := s.detail(ctx, name, then)
+	if err != nil {
+		return nil, err
+	}
+	p := packagesPage{Name: detail.Name, Text: c.Query("q")}
+	if then.Is() {
+		then.Unknown, p.hostSoftware = "updates on offer", installed(detail.Facts)
+	} else if p.hostSoftware, err = s.software(ctx, name, detail.Facts, c.Now); err != nil {
+		return nil, err
+	}
+	p.frame, p.Past = then.moved(s.frame(c, "Packages of "+detail.Name, "/hosts")), then
 	on := map[string][]views.PatchUpdate{}
 	for _, u := range p.Updates {
 		on[u.Package] = append(on[u.Package], u)

@@ -242,12 +242,26 @@ func combined(link string) bool {
 	return path == "/hosts" && strings.Count(link, "=")-strings.Count(link, "%3D") > 1
 }
 
-// TestEveryLinkLeadsSomewhere follows every link of every page from the overview on.
+// otherwise tells whether an address is about another instant of the past than then, which is the first that was met: each
+// page of the past leads to those of a month before it.
+func otherwise(link string, then *string) bool {
+	_, rest, past := strings.Cut(link, "as_of=")
+	if !past {
+		return false
+	}
+	at, _, _ := strings.Cut(rest, "&")
+	if *then == "" {
+		*then = at
+	}
+	return at != *then
+}
+
+// TestEveryLinkLeadsSomewhere follows every link of every page from the overview on, also into the past.
 func TestEveryLinkLeadsSomewhere(t *testing.T) {
 	f := newFleet(t)
 	f.show()
 	f.showPatching()
-	seen, queue := map[string]bool{"/": true}, []string{"/"}
+	seen, queue, then := map[string]bool{"/": true}, []string{"/"}, ""
 	for len(queue) > 0 {
 		address := queue[0]
 		queue = queue[1:]
@@ -262,7 +276,7 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 				link = path + link
 			}
 			link, _, _ = strings.Cut(link, "#")
-			if link != "" && !seen[link] && !combined(link) {
+			if link != "" && !seen[link] && !combined(link) && !otherwise(link, &then) {
 				seen[link] = true
 				queue = append(queue, link)
 			}

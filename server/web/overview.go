@@ -17,6 +17,7 @@ import (
 // overviewPage answers: are we fine?
 type overviewPage struct {
 	frame
+	Past  past
 	Fleet views.Fleet
 	// Verdict is the answer in one sentence.
 	Verdict string
@@ -76,7 +77,14 @@ func (s *site) overview(c *api.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := overviewPage{frame: s.frame(c, "Overview", "/")}
+	then, err := instantOf(c, "/", query(c, "period"))
+	if err != nil {
+		return nil, err
+	}
+	if then.Is() {
+		return s.overviewThen(c, then, period)
+	}
+	p := overviewPage{frame: s.frame(c, "Overview", "/"), Past: then}
 	now, _, err := s.summary.of(ctx, c.Now, func(ctx context.Context) (sum summary, err error) {
 		if sum.fleet, err = read.Fleet(ctx, c.Now); err == nil {
 			sum.changes, err = read.Changes(ctx, changesShown)
@@ -91,9 +99,7 @@ func (s *site) overview(c *api.Call) (any, error) {
 		return nil, err
 	}
 	p.Verdict, p.Bar = verdict(p.Fleet, p.Stuck), bar(p.Fleet.Status)
-	all := sortWorst(p.Fleet.Findings)
-	p.Worst = all[:min(len(all), max(1, reasonsShown-p.alarms()))]
-	p.More = len(all) - len(p.Worst)
+	p.worst(sortWorst(p.Fleet.Findings))
 	if p.Fleet.Hosts > 0 {
 		err = s.standTo(c, &p, period)
 	}
@@ -110,14 +116,12 @@ func (s *site) standTo(c *api.Call, p *overviewPage, period string) error {
 	if err != nil {
 		return err
 	}
-	p.Trend, p.Periods = newTrend(trend), periodChoices(period)
+	p.Trend, p.Periods = newTrend(trend, "/?period="+period), periodChoices(period, p.Past)
 	all, err := s.compliance(c)
 	if err != nil {
 		return err
 	}
-	rows := slices.DeleteFunc(policyRows(all), func(r policyRow) bool { return r.Status.Hosts() == 0 })
-	p.Policies, p.Frameworks = rows[:min(len(rows), policiesShown)], frameworks(all.Frameworks)
-	p.MorePolicies = len(rows) - len(p.Policies)
+	p.standings(all)
 	alerts, err := read.Alerts(c.Request.Context(), store.EpisodeFilter{Open: true})
 	if err != nil {
 		return err
@@ -170,10 +174,10 @@ func monthTiles(k views.KPIs, known bool) []figure {
 	return tiles
 }
 
-func periodChoices(chosen string) []choice {
+func periodChoices(chosen string, then past) []choice {
 	var list []choice
 	for _, period := range views.Periods() {
-		address := "/?period=" + period + "#trend"
+		address := then.To("/?period=" + period + "#trend")
 		list = append(list, choice{Words: period, Link: address, Chosen: period == chosen})
 	}
 	return list
@@ -198,13 +202,7 @@ func (s *site) underWay(c *api.Call, p *overviewPage) error {
 
 // verdict says whether we are fine, and if not, the first thing that a person should know.
 func verdict(f views.Fleet, stuck []board) string {
-	need := f.Hosts
-	for status, n := range f.Status {
-		if views.Fine(status) {
-			need -= n
-		}
-	}
-	switch {
+	switch need := needing(f.Status, f.Hosts); {
 	case f.Hosts == 0:
 		return "There are no hosts yet."
 	case need > 0:

@@ -45,10 +45,15 @@ type frame struct {
 	Refresh int
 	// Now is when the page was asked for; ages are counted from it.
 	Now time.Time
+	// then is the past that the page is about, if it is.
+	then past
 	// Style and Icon are addresses of static files.
 	Style, Icon string
 	Version     string
 }
+
+// Entry is an address of the menu: a page that knows the past stays in it.
+func (f frame) Entry(address string) string { return f.then.To(address) }
 
 // strange is the frame of a page that anybody may see.
 func (s *site) strange(title string) frame {

@@ -95,11 +95,12 @@ type site struct {
 	records memo[[]views.ChangeRecord]
 	ones    memos[changed]
 	cycles  memos[cycleRecord]
-	// standings, trends, figures and month are how the fleet stands, stood and fared.
+	// standings, trends, days, figures and month are how the fleet stands, stood and fared.
 	standings memo[views.Compliance]
 	summary   memo[summary]
 	trends    memos[views.Trend]
 	figures   memos[views.KPIs]
+	days      memos[[]views.Day]
 	month     slow[views.KPIs]
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"plumb/server/api"
@@ -59,10 +60,21 @@ func (p past) To(address string) string {
 		return address
 	}
 	q := u.Query()
-	q.Set("as_of", p.At.Format(time.RFC3339))
+	q.Set("as_of", p.Text())
 	u.RawQuery = q.Encode()
 	return u.String()
 }
+
+// until is the first instant that is not told of any more, zero for none.
+func (p past) until() time.Time {
+	if !p.Is() {
+		return time.Time{}
+	}
+	return p.At.Add(time.Millisecond) // as fine as times are stored
+}
+
+// Text is the instant as an address has it.
+func (p past) Text() string { return p.At.Format(time.RFC3339) }
 
 // Field is the instant as a field for a time takes it.
 func (p past) Field() string {
@@ -72,16 +84,35 @@ func (p past) Field() string {
 	return p.At.Format(formTime)
 }
 
-// moved gives the frame of a page the clock of the past: ages are counted from then.
+// Keep adds the instant to the filters of a list, whose pages and filters then keep it.
+func (p past) Keep(q url.Values) {
+	if p.Is() {
+		q.Set("as_of", p.Text())
+	}
+}
+
+// moved gives the frame of a page the clock of the past: ages are counted from then, and its menu stays there.
 func (p past) moved(f frame) frame {
 	if p.Is() {
-		f.Now = p.At
+		f.Now, f.then = p.At, p
 	}
 	return f
 }
 
-// Host is the page of a host, Labelled the list of those with a label, as of the same instant.
-func (p past) Host(name string) string { return p.To("/hosts/" + url.PathEscape(name)) }
+// Host is the page of a host, or one below it, as of the same instant.
+func (p past) Host(name string, below ...string) string {
+	return p.To("/hosts/" + strings.Join(append([]string{url.PathEscape(name)}, below...), "/"))
+}
+
+// Drift is what did not pass, by a resource, a control or another choice; Standing are the hosts.
+func (p past) Drift(by, value string) string {
+	return p.To(link("/drift", url.Values{by: {value}}, ""))
+}
+
+// Standing lists how hosts stood with a resource, a control or a policy.
+func (p past) Standing(by, value string) string {
+	return p.To(link("/standing", url.Values{by: {value}}, ""))
+}
 
 // Labelled lists the hosts with a label.
 func (p past) Labelled(key, value string) string {

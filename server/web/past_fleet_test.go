@@ -180,6 +180,9 @@ var pastPages = map[string]string{"overview": "/?period=30d", "overview-90d": "/
 	"standing": "/standing?policy=ssh_baseline", "kpis": "/kpis", "kpis-90d": "/kpis?from=2026-08-23", "alerts": "/alerts", "events": "/events?what=drift&from=2026-11-01",
 	"hosts-then": "/hosts?as_of=2026-09-24T18:00", "host-then": "/hosts/app01.example.org?as_of=2026-09-24T18:00", "policies-then": "/policies?as_of=2026-09-24T18:00",
 	"policy-then": "/policies/time?as_of=2026-09-24T18:00", "controls-then": "/controls?as_of=2026-09-24T18:00",
+	"overview-then": "/?as_of=2026-09-24T18:00", "drift-then": "/drift?as_of=2026-09-24T18:00", "drift_feed-then": "/drift/feed?as_of=2026-09-24T18:00", "standing-control": "/standing?control=cis_debian12:5.1.16",
+	"standing-then": "/standing?policy=time&status=error&as_of=2026-09-24T18:00", "history-then": "/hosts/app01.example.org/history?as_of=2026-09-24T18:00", "packages-then": "/hosts/app01.example.org/packages?as_of=2026-09-24T18:00",
+	"overview-before": "/?as_of=2026-01-01", "drift": "/drift",
 	"changes": "/changes", "change": "/changes/5", "policy-new": "/policies/tmp_mounts"}
 
 // TestPastScreenshots makes pictures of a fleet with months behind it, and of a new server.

@@ -13,7 +13,7 @@ func saidOfThePast() map[string]said {
 		"overview of a while": {"/?period=3y", 400, []string{"is no period"}},
 		"policies":            {"/policies", 200, []string{`href="/policies/time">time</a>`, `href="/standing?policy=time">12</a>`, "audit, enforce"}},
 		"policy": {"/policies/ssh_baseline", 200, []string{"<strong>100 %</strong>", `href="/standing?policy=ssh_baseline&amp;status=compliant">12 passing</a>`, "ssh/baseline.hcl:19",
-			`href="/standing?control=cis_debian12%3a5.1.16"`, "Drop-in of the SSH server"}},
+			`href="/standing?control=cis_debian12%3A5.1.16"`, "Drop-in of the SSH server"}},
 		"no policy":              {"/policies/zebra", 404, []string{"No host has a policy"}},
 		"controls":               {"/controls", 200, []string{"100 % of 2 pass", `href="/standing?control=cis_debian12%3A5.1.2">5.1.2</a>`, "sshd_directive"}},
 		"standing":               {"/standing?policy=time", 200, []string{"app01.example.org", "compliant"}},

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -25,8 +26,10 @@ type policyRow struct {
 	views.PolicyStanding
 	Bar   []piece
 	Share string
-	// Link is its page, All the hosts that it applies to, Failing those that do not pass.
-	Link, All, Failing string
+	// Link is its page, All the hosts that it applies to.
+	Link, All string
+	// Spark is how they stood over the last days.
+	Spark spark
 	// Worst is the resource that fails on the most hosts; without a host, none does.
 	Worst worst
 	// Gone is true when hosts have it from an older release, and the newest has none of the name.
@@ -61,6 +64,9 @@ func (s *site) policies(c *api.Call) (any, error) {
 	for i := range rows {
 		rows[i].then(then)
 	}
+	if err := s.policySparks(c, then, rows); err != nil {
+		return nil, err
+	}
 	return s.show("policies", policiesPage{frame: then.moved(s.frame(c, "Policies", "/policies")), Past: then, Compliance: all, Policies: rows})
 }
 
@@ -90,16 +96,14 @@ func newPolicyRow(all views.Compliance, p views.PolicyStanding) policyRow {
 	return row
 }
 
-// then makes it a row of the past: the lists behind its numbers are those of now, and not its own.
+// then has the row lead to lists of the same instant.
 func (r *policyRow) then(p past) {
-	if p.Is() {
-		r.Link, r.All, r.Failing, r.Bar = p.To(r.Link), "", "", unlinked(r.Bar)
-	}
+	r.Link, r.All, r.Bar = p.To(r.Link), p.To(r.All), thenLinks(p, r.Bar)
 }
 
-func unlinked(bar []piece) []piece {
+func thenLinks(p past, bar []piece) []piece {
 	for i := range bar {
-		bar[i].Link = ""
+		bar[i].Link = p.To(bar[i].Link)
 	}
 	return bar
 }
@@ -125,6 +129,8 @@ type policyPage struct {
 	// Findings are the first of those on hosts that do not pass.
 	Findings   []views.HostStanding
 	Unanswered int
+	// Trend is how hosts stood with it.
+	Trend chart
 }
 
 // resourceRow is a resource with how hosts stand with it.
@@ -150,7 +156,7 @@ func (s *site) policyPage(c *api.Call) (any, error) {
 	row.then(then)
 	p := policyPage{frame: then.moved(s.frame(c, row.Title(), "/policies")), Past: then, Row: row, Undescribed: all.Undescribed, Unanswered: all.Unanswered}
 	for _, r := range p.Row.PolicyStanding.Resources {
-		p.Resources = append(p.Resources, resourceRow{r, standingBar("address", r.Address, r.Status), shareOf(r.Status), standingLink("address", r.Address, "")})
+		p.Resources = append(p.Resources, resourceRow{r, thenLinks(then, standingBar("address", r.Address, r.Status)), shareOf(r.Status), then.Standing("address", r.Address)})
 		if r.Status.Failing() > 0 {
 			p.Wrong++
 		}
@@ -158,21 +164,28 @@ func (s *site) policyPage(c *api.Call) (any, error) {
 	slices.SortStableFunc(p.Resources, func(a, b resourceRow) int {
 		return cmp.Or(cmp.Compare(b.Status.Failing(), a.Status.Failing()), cmp.Compare(a.Source.File, b.Source.File), cmp.Compare(a.Source.Line, b.Source.Line))
 	})
-	if then.Is() {
-		for i := range p.Resources {
-			p.Resources[i].All, p.Resources[i].Bar = "", unlinked(p.Resources[i].Bar)
-		}
-		return s.show("policy", p)
+	if err := s.failing(c.Request.Context(), &p); err != nil {
+		return nil, err
 	}
-	f := views.StandingFilter{Policy: name, Limit: listedShown}
+	days, err := s.lastDays(c, then)
+	if err != nil {
+		return nil, err
+	}
+	p.Trend = daysTrend(days, row.Status, p.Now, func(d views.Day) views.Tally { return d.Policies[name] }, row.Link)
+	return s.show("policy", p)
+}
+
+// failing adds the first hosts that do not pass, the worst first.
+func (s *site) failing(ctx context.Context, p *policyPage) error {
+	f := views.StandingFilter{Policy: p.Row.Name, Limit: listedShown}
 	for _, status := range []policies.Status{policies.Failed, policies.Noncompliant, policies.Unexpected} {
 		if f.Status, f.Limit = status, listedShown-len(p.Findings); f.Limit > 0 && p.Row.Status[status] > 0 {
-			hosts, err := s.Read().HostStandings(c.Request.Context(), f)
+			hosts, err := s.stands(ctx, f, p.Past)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			p.Findings = append(p.Findings, hosts...)
 		}
 	}
-	return s.show("policy", p)
+	return nil
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/url"
 
 	"plumb/policies"
@@ -11,6 +12,7 @@ import (
 // standingPage lists the hosts behind a number of the pages of policies and controls.
 type standingPage struct {
 	frame
+	Past  past
 	Query url.Values
 	// What is the policy, the resource or the control; empty for hosts that have not answered. Up is
 	// the page that it stands on.
@@ -18,6 +20,8 @@ type standingPage struct {
 	// Whole is the same list for every status.
 	Whole string
 	Hosts []views.HostStanding
+	// Trend is how hosts stood with the control.
+	Trend chart
 	// First and Next are the addresses of those pages; empty where this is one of them.
 	First, Next string
 }
@@ -25,14 +29,19 @@ type standingPage struct {
 const standingShown = 100
 
 func (s *site) standing(c *api.Call) (any, error) {
-	p := standingPage{frame: s.frame(c, "Hosts by standing", "/policies"), Query: query(c, "policy", "address", "control", "status")}
-	f := views.StandingFilter{Policy: p.Query.Get("policy"), Address: p.Query.Get("address"), Control: p.Query.Get("control"),
-		Status: policies.Status(p.Query.Get("status")), After: c.Query("after"), Limit: standingShown + 1}
-	hosts, err := s.Read().HostStandings(c.Request.Context(), f)
+	q := query(c, "policy", "address", "control", "status")
+	then, err := instantOf(c, "/standing", q)
 	if err != nil {
 		return nil, err
 	}
-	p.Hosts = hosts
+	f := views.StandingFilter{Policy: q.Get("policy"), Address: q.Get("address"), Control: q.Get("control"),
+		Status: policies.Status(q.Get("status")), After: c.Query("after"), Limit: standingShown + 1}
+	hosts, err := s.stands(c.Request.Context(), f, then)
+	if err != nil {
+		return nil, err
+	}
+	then.Keep(q)
+	p := standingPage{frame: then.moved(s.frame(c, "Hosts by standing", "/policies")), Past: then, Query: q, Hosts: hosts}
 	if f.After != "" {
 		p.First = link("/standing", p.Query, "")
 	}
@@ -41,7 +50,20 @@ func (s *site) standing(c *api.Call) (any, error) {
 		p.Next = link("/standing", p.Query, p.Hosts[standingShown-1].Host)
 	}
 	p.name(f)
+	if f.Control != "" && f.Policy == "" && f.Address == "" && f.After == "" {
+		if p.Trend, err = s.controlTrend(c, then, f.Control); err != nil {
+			return nil, err
+		}
+	}
 	return s.show("standing", p)
+}
+
+// stands lists hosts as they stand, or stood.
+func (s *site) stands(ctx context.Context, f views.StandingFilter, then past) ([]views.HostStanding, error) {
+	if then.Is() {
+		return s.Read().HostStandingsAt(ctx, f, then.At)
+	}
+	return s.Read().HostStandings(ctx, f)
 }
 
 // name says what the list is about.
@@ -49,20 +71,15 @@ func (p *standingPage) name(f views.StandingFilter) {
 	p.Up, p.UpWords = "/policies", "Policies"
 	switch {
 	case f.Control != "":
-		p.What, p.Here, p.Up, p.UpWords = f.Control, "/policies", "/controls", "Controls"
+		p.What, p.Up, p.UpWords = f.Control, "/controls", "Controls"
 	case f.Address != "":
 		p.What = f.Address
 	case f.Policy != "":
 		p.What, p.Up, p.UpWords = f.Policy, "/policies/"+url.PathEscape(f.Policy), f.Policy
 	}
+	p.Up = p.Past.To(p.Up)
 	if f.Status != "" && p.What != "" {
-		rest := url.Values{}
-		for name, values := range p.Query {
-			if name != "status" {
-				rest[name] = values
-			}
-		}
-		p.Whole = link("/standing", rest, "")
+		p.Whole = link("/standing", without(p.Query, pair{"status", string(f.Status)}), "")
 	}
 }
 
@@ -78,6 +95,11 @@ func (s *site) complianceThen(c *api.Call, path string) (all views.Compliance, t
 	if then, err = instantOf(c, path, nil); err != nil {
 		return all, then, err
 	}
+	return s.complianceOf(c, then)
+}
+
+// complianceOf is compliance as of an instant, if there is one.
+func (s *site) complianceOf(c *api.Call, then past) (all views.Compliance, _ past, err error) {
 	if !then.Is() {
 		all, err = s.compliance(c)
 		return all, then, err

@@ -1,0 +1,143 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"plumb/server/api"
+	"plumb/server/views"
+)
+
+// daysDrawn is how many days the trend of a policy or a control goes back.
+const daysDrawn = 30
+
+// lastDays are how hosts stood when the last days began, counted lately.
+func (s *site) lastDays(c *api.Call, then past) ([]views.Day, error) {
+	read, now, name := s.Read(), c.Now, ""
+	if then.Is() {
+		now, name = then.At, then.At.Format(time.DateOnly)
+	}
+	list, _, err := s.days.named(name).of(c.Request.Context(), c.Now, func(ctx context.Context) ([]views.Day, error) { return read.Days(ctx, daysDrawn, now) })
+	return list, err
+}
+
+// daysTrend draws how hosts stood, from the first day on that any did, until now. Before the second there is nothing to see.
+func daysTrend(list []views.Day, now views.Tally, at time.Time, of func(views.Day) views.Tally, address string) chart {
+	points := dayPoints(list, now, at, of)
+	if len(points) < 2 {
+		return chart{}
+	}
+	return newTrend(views.Trend{Period: "30d", Points: points}, address)
+}
+
+func dayPoints(list []views.Day, now views.Tally, at time.Time, of func(views.Day) views.Tally) []views.TrendPoint {
+	var points []views.TrendPoint
+	for _, day := range list {
+		if tally := of(day); len(points) > 0 || tally.Hosts() > 0 && day.At.Before(at) {
+			points = append(points, views.TrendPoint{At: day.At, Status: tally})
+		}
+	}
+	if n := len(points); n > 0 && !points[n-1].At.Before(at) {
+		points = points[:n-1]
+	}
+	return append(points, views.TrendPoint{At: at, Status: now})
+}
+
+// spark is a trend in a row of a table, and in words.
+type spark struct {
+	Bands []band
+	Words string
+}
+
+// sparks draws trends to one scale, which ends where there is nothing more to see in any of them.
+func sparks(trends [][]views.TrendPoint) []spark {
+	most, drawn := 0.0, make([]spark, len(trends))
+	for _, points := range trends {
+		for _, p := range points {
+			most = max(most, 100-fineShare(p))
+		}
+	}
+	for i, points := range trends {
+		if len(points) < 2 {
+			continue
+		}
+		at, lists := trendSeries(points)
+		drawn[i].Bands = areas(at, lists, shareRoof(most))
+		least := points[0]
+		for _, p := range points {
+			if p.Hosts() > 0 && fineShare(p) < fineShare(least) {
+				least = p
+			}
+		}
+		drawn[i].Words = fmt.Sprintf("%.1f %% as wanted on %s, %.1f %% now, %.1f %% at least", fineShare(points[0]), points[0].At.Format("2 January"), fineShare(points[len(points)-1]), fineShare(least))
+	}
+	return drawn
+}
+
+// fineShare is how many per cent of hosts were as wanted; where there were none, nothing was out of order.
+func fineShare(p views.TrendPoint) float64 {
+	if p.Hosts() == 0 {
+		return 100
+	}
+	return 100 * float64(p.Fine()) / float64(p.Hosts())
+}
+
+func (s *site) policySparks(c *api.Call, then past, rows []policyRow) error {
+	list, err := s.lastDays(c, then)
+	if err != nil {
+		return err
+	}
+	at, trends := instant(c, then), [][]views.TrendPoint{}
+	for _, row := range rows {
+		trends = append(trends, dayPoints(list, row.Status, at, func(d views.Day) views.Tally { return d.Policies[row.Name] }))
+	}
+	for i, one := range sparks(trends) {
+		rows[i].Spark = one
+	}
+	return nil
+}
+
+func (s *site) controlSparks(c *api.Call, then past, all []framework) error {
+	list, err := s.lastDays(c, then)
+	if err != nil {
+		return err
+	}
+	at, trends, rows := instant(c, then), [][]views.TrendPoint{}, []*controlRow{}
+	for _, f := range all {
+		for i := range f.Controls {
+			row := &f.Controls[i]
+			trends = append(trends, dayPoints(list, row.Status, at, func(d views.Day) views.Tally { return d.Controls[row.Control] }))
+			rows = append(rows, row)
+		}
+	}
+	for i, one := range sparks(trends) {
+		rows[i].Spark = one
+	}
+	return nil
+}
+
+// controlTrend draws how hosts stood with a control.
+func (s *site) controlTrend(c *api.Call, then past, control string) (chart, error) {
+	list, err := s.lastDays(c, then)
+	if err != nil {
+		return chart{}, err
+	}
+	all, then, err := s.complianceOf(c, then)
+	for _, f := range all.Frameworks {
+		for _, one := range f.Controls {
+			if one.Control == control {
+				return daysTrend(list, one.Status, instant(c, then), func(d views.Day) views.Tally { return d.Controls[control] }, standingLink("control", control, "")), err
+			}
+		}
+	}
+	return chart{}, err
+}
+
+// instant is the one that a page is about.
+func instant(c *api.Call, then past) time.Time {
+	if then.Is() {
+		return then.At
+	}
+	return c.Now
+}
