@@ -73,7 +73,9 @@ func (s *site) drift(c *api.Call) (any, error) {
 func (p driftPage) Some(list []worst) someWorst { return someWorst{p.Past, list} }
 
 // Narrowed tells whether something is filtered by.
-func (p driftPage) Narrowed() bool { return len(without(p.Query, pair{"as_of", p.Query.Get("as_of")})) > 0 }
+func (p driftPage) Narrowed() bool {
+	return len(without(p.Query, pair{"as_of", p.Query.Get("as_of")})) > 0
+}
 
 // someWorst are resources with their hosts at an instant.
 type someWorst struct {

@@ -46,7 +46,9 @@ func TestDaysAreWhatTheyWere(t *testing.T) {
 // TestDaysOfAKnownFleet has two hosts, of which the answers are known.
 func TestDaysOfAKnownFleet(t *testing.T) {
 	f := newFleet(t)
-	day := func(n int, clock time.Duration) time.Time { return start.Truncate(24 * time.Hour).AddDate(0, 0, n).Add(clock) }
+	day := func(n int, clock time.Duration) time.Time {
+		return start.Truncate(24*time.Hour).AddDate(0, 0, n).Add(clock)
+	}
 	bad := map[string]policies.ResourceResult{maxAuth: {Status: policies.Noncompliant}}
 	a, b := f.someStory("a.example.org", 6), f.someStory("b.example.org", 4)
 	a.tell(day(-5, 0), 1, nil) // at midnight: it counts on that day
