@@ -90,14 +90,12 @@ func (s *Store) takeDeliveries() {
 // acceptBatch stores deliveries together. When that fails each gets a transaction of its own, so
 // that none is the ruin of the others.
 func (s *Store) acceptBatch(batch []*delivery) {
-	w := &writing{store: s, beats: map[inventory.HostID]beat{}}
+	w := &writing{store: s}
 	err := s.write(context.Background(), "write", func(ctx context.Context, tx *sql.Tx) error {
 		w.ctx, w.tx = ctx, tx
 		return w.accept(batch)
 	})
-	if err != nil {
-		s.beats.putBack(w.beats)
-	} else {
+	if err == nil {
 		s.blockKeys.learn(w.noted)
 	}
 	if err != nil && len(batch) > 1 {

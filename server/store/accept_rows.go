@@ -16,11 +16,11 @@ type writing struct {
 	store *Store
 	ctx   context.Context
 	tx    *sql.Tx
-	// beats are those that are written with the reports.
-	beats map[inventory.HostID]beat
 
 	hosts    map[inventory.HostID]Host
 	verified map[inventory.HostID]bool
+	// silent are those that were marked silent when they were read.
+	silent map[inventory.HostID]bool
 	// noted are the keys by which rows of several events will be found, by block.
 	noted map[int64]map[string]bool
 }
@@ -36,7 +36,6 @@ func (w *writing) accept(batch []*delivery) error {
 		h, there := w.hosts[d.id]
 		if d.err = nil; !there || h.Epoch != d.epoch || h.Seq != d.after {
 			d.err = ErrConflict
-			w.leave(d.id)
 			continue
 		}
 		w.verified[d.id] = true
@@ -68,32 +67,23 @@ func (w *writing) lock(batch []*delivery) error {
 	}
 	slices.Sort(ids)
 	condition, arg := w.store.among(`id`, ids)
-	statement := `SELECT ` + hostColumns + ` FROM hosts WHERE ` + condition + ` AND revoked = 0 ORDER BY id`
+	statement := `SELECT ` + hostColumns + ` FROM ` + hostRows + ` WHERE ` + condition + ` AND revoked = 0 ORDER BY id`
 	if w.store.postgres {
-		statement += ` FOR UPDATE`
+		statement += ` FOR UPDATE OF hosts`
 	}
 	rows, err := query(w.ctx, w.tx, statement, arg)
 	hosts, err := list(rows, err, scanHost)
 	if err != nil {
 		return err
 	}
-	w.hosts = make(map[inventory.HostID]Host, len(hosts))
+	w.hosts, w.silent = make(map[inventory.HostID]Host, len(hosts)), map[inventory.HostID]bool{}
 	for _, h := range hosts {
-		if one, waits := w.store.beats.takeOf(h.ID); waits {
-			w.beats[h.ID] = one
+		if one, waits := w.store.beats.of(h.ID); waits {
 			h.LastSeen, h.Agent, h.Counter, h.Floor, h.Paused = one.at, one.Agent, one.Counter, one.Floor, one.Paused
 		}
-		w.hosts[h.ID] = h
+		w.hosts[h.ID], w.silent[h.ID] = h, h.Status == policies.Stale
 	}
 	return nil
-}
-
-// leave lets the beat of a host go its own way that is not written with a report.
-func (w *writing) leave(id inventory.HostID) {
-	if one, taken := w.beats[id]; taken {
-		w.store.beats.putBack(map[inventory.HostID]beat{id: one})
-		delete(w.beats, id)
-	}
 }
 
 // round does the nth step of each of the deliveries.
@@ -164,8 +154,9 @@ func (w *writing) patching(round []*delivery, n int) error {
 
 const (
 	updateHost = `UPDATE hosts SET epoch = $2, seq = $3, release = $4, commit_id = $5, facts = $6, catalog = $7,
-		result = $8, since = $9, ran = $10, status = $11, found = $12, counts = $13, audit = $14, stale = $15, problem = $16, boot_id = $17, offers = $18,
-		last_seen = $19, agent = $20, counter = $21, floor = $22, paused = $23 WHERE id = $1`
+		result = $8, since = $9, ran = $10, status = $11, found = $12, counts = $13, audit = $14, stale = $15, problem = $16, boot_id = $17, offers = $18 WHERE id = $1`
+	// endSilence is for hosts that fell silent between their call and their report.
+	endSilence     = `UPDATE beats SET silent = 0 WHERE host = $1`
 	forgetVerified = `UPDATE hosts SET verified = 0, expected = '' WHERE id = $1`
 	// growEpoch lets an epoch only grow: that is checked once more here.
 	growEpoch = `INSERT INTO epochs (host, epoch, seq) VALUES ($1, $2, $3)
@@ -173,13 +164,15 @@ const (
 )
 
 func (w *writing) putHosts(good []*delivery) error {
-	var rows, unverified [][]any
+	var rows, unverified, silent [][]any
 	for _, d := range good {
 		h := w.hosts[d.id]
 		touch(w.ctx, d.id)
 		rows = append(rows, []any{string(h.ID), h.Epoch, int64(h.Seq), int64(h.Release), h.Commit, h.Facts, h.Catalog,
-			h.Result, ms(h.Since), ms(h.Ran), string(h.Status), string(h.Found), countsColumn(h.Counts), bit(h.Audit), bit(h.Stale), h.Problem, h.BootID, h.Offers,
-			ms(h.LastSeen), h.Agent, int64(h.Counter), int64(h.Floor), pauseColumn(Heartbeat{Paused: h.Paused})})
+			h.Result, ms(h.Since), ms(h.Ran), string(h.Status), string(h.Found), countsColumn(h.Counts), bit(h.Audit), bit(h.Stale), h.Problem, h.BootID, h.Offers})
+		if w.silent[d.id] {
+			silent = append(silent, []any{string(h.ID)})
+		}
 		if !w.verified[d.id] {
 			unverified = append(unverified, []any{string(h.ID)})
 			h.Expected = ""
@@ -187,6 +180,9 @@ func (w *writing) putHosts(good []*delivery) error {
 		leave(w.ctx, h.asRead())
 	}
 	if _, err := w.store.execRows(w.ctx, w.tx, updateHost, rows); err != nil {
+		return err
+	}
+	if _, err := w.store.execRows(w.ctx, w.tx, endSilence, silent); err != nil {
 		return err
 	}
 	_, err := w.store.execRows(w.ctx, w.tx, forgetVerified, unverified)

@@ -23,7 +23,7 @@ type Troubled struct {
 
 // TroubledHosts returns the hosts that are silent, compiled another catalog, or refused a release.
 func (s *Store) TroubledHosts(ctx context.Context) ([]Troubled, error) {
-	rows, err := s.r.QueryContext(ctx, `SELECT id, name, last_seen, status, mismatch, problem, release FROM hosts
+	rows, err := s.r.QueryContext(ctx, `SELECT id, name, last_seen, status, mismatch, problem, release FROM `+hostRows+`
 		WHERE revoked = 0 AND (status = $1 OR mismatch = 1 OR problem <> '') ORDER BY name`, string(policies.Stale))
 	all, err := list(rows, err, func(scan func(...any) error) (t Troubled, err error) {
 		var seen, mismatch int64

@@ -104,7 +104,7 @@ func (s *Store) HostAt(ctx context.Context, name string, t time.Time) (Host, Int
 	if err != nil {
 		return Host{}, Interval{}, err
 	}
-	i, err := scanInterval(s.r.QueryRowContext(ctx, `SELECT `+intervalColumns+` FROM intervals i JOIN hosts h ON h.id = i.host
+	i, err := scanInterval(s.r.QueryRowContext(ctx, `SELECT `+intervalColumns+` FROM intervals i JOIN beats h ON h.host = i.host
 		WHERE i.host = $1 AND i.since <= $2 ORDER BY i.since DESC, i.id DESC LIMIT 1`, string(h.ID), ms(t)).Scan)
 	if err != nil {
 		return Host{}, Interval{}, fmt.Errorf("cannot read the interval at %s: %w", t.Format(time.RFC3339), found(err))

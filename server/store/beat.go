@@ -108,15 +108,13 @@ func (b *beats) landed() {
 	b.flying = nil
 }
 
-// takeOf returns the beat of a host that is about to be written with its report.
-func (b *beats) takeOf(id inventory.HostID) (one beat, waits bool) {
+// of returns the beat of a host while it is not written.
+func (b *beats) of(id inventory.HostID) (one beat, waits bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if one, waits = b.waiting[id]; waits {
-		delete(b.waiting, id)
-		return one, true
+	if one, waits = b.waiting[id]; !waits {
+		one, waits = b.flying[id]
 	}
-	one, waits = b.flying[id]
 	return one, waits
 }
 
@@ -135,17 +133,22 @@ func (b *beats) putBack(all map[inventory.HostID]beat) {
 	b.busy = b.busy && len(all) == 0 // the next one that comes has them written
 }
 
-const putBeat = `UPDATE hosts SET last_seen = $2, agent = $3, counter = $4, floor = $5, paused = $6
-	WHERE id = $1 AND revoked = 0 AND status <> $7`
+const (
+	setBeat = `UPDATE beats SET last_seen = $2, agent = $3, counter = $4, floor = $5, paused = $6`
+	putBeat = setBeat + ` WHERE host = $1 AND silent = 0`
+)
+
+func beatRow(id inventory.HostID, one beat) []any {
+	return []any{string(id), ms(one.at), one.Agent, int64(one.Counter), int64(one.Floor), pauseColumn(one.Heartbeat)}
+}
 
 func (s *Store) putBeats(ctx context.Context, tx *sql.Tx, ids []inventory.HostID, all map[inventory.HostID]beat) error {
 	rows := make([][]any, len(ids))
 	for i, id := range ids {
-		one := all[id] // what Caller keeps holds on: it may be of the past in these
-		rows[i] = []any{string(id), ms(one.at), one.Agent, int64(one.Counter), int64(one.Floor), pauseColumn(one.Heartbeat), string(policies.Stale)}
+		rows[i] = beatRow(id, all[id]) // what Caller keeps holds on: it may be of the past in these
 	}
 	if s.postgres { // an UPDATE of many rows locks them in any order
-		if _, err := tx.ExecContext(ctx, `SELECT id FROM hosts WHERE id = ANY($1) ORDER BY id FOR UPDATE`, columnsOf(rows)[0]); err != nil {
+		if _, err := tx.ExecContext(ctx, `SELECT host FROM beats WHERE host = ANY($1) ORDER BY host FOR UPDATE`, columnsOf(rows)[0]); err != nil {
 			return err
 		}
 	}
@@ -162,14 +165,14 @@ func (s *Store) wakeAny(ctx context.Context, tx *sql.Tx, ids []inventory.HostID,
 	for i, id := range ids {
 		names[i] = string(id)
 	}
-	condition, arg := s.among(`id`, names)
-	rows, err := tx.QueryContext(ctx, `SELECT id FROM hosts WHERE `+condition+` AND revoked = 0 AND status = '`+string(policies.Stale)+`' ORDER BY id`, arg)
+	condition, arg := s.among(`host`, names)
+	rows, err := tx.QueryContext(ctx, `SELECT host FROM beats JOIN hosts ON id = host WHERE `+condition+` AND silent = 1 AND revoked = 0 ORDER BY host`, arg)
 	silent, err := list(rows, err, func(scan func(...any) error) (id inventory.HostID, err error) { return id, scan(&id) })
 	if err != nil {
 		return err
 	}
 	for _, id := range silent {
-		if err := wake(ctx, tx, id, all[id].Heartbeat, all[id].at); err != nil {
+		if err := wake(ctx, tx, id, all[id]); err != nil {
 			return err
 		}
 	}

@@ -28,7 +28,7 @@ func fill(b testing.TB, s *Store, n int) {
 		}))
 	}
 	if s.postgres { // what it did in the background by the time that all hosts have called again
-		for _, statement := range []string{`VACUUM ANALYZE`, `UPDATE hosts SET last_seen = last_seen + 1`} {
+		for _, statement := range []string{`VACUUM ANALYZE`, `UPDATE beats SET last_seen = last_seen + 1`} {
 			_, err := s.w.Exec(statement)
 			must(b, err)
 		}
@@ -52,7 +52,7 @@ func fillHosts(ctx context.Context, st *Store, tx *sql.Tx, from, to int) error {
 		}
 		all = append(all, &delivery{id: h.ID, steps: []Step{one}, now: start})
 	}
-	w := &writing{store: st, ctx: ctx, tx: tx, beats: map[inventory.HostID]beat{}}
+	w := &writing{store: st, ctx: ctx, tx: tx}
 	return w.accept(all)
 }
 
@@ -153,6 +153,25 @@ func BenchmarkSeen(b *testing.B) {
 			}
 		})
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "check-ins/s")
+	})
+}
+
+// BenchmarkHeard takes heartbeats as a server does: it looks the caller up, and writes what came within a second together.
+func BenchmarkHeard(b *testing.B) {
+	benchBoth(b, 10_000, func(b *testing.B, s *Store) {
+		before := usedBy(b, s)
+		for n := range b.N {
+			h, err := s.Caller(b.Context(), benchID(n*7919%10_000))
+			must(b, err)
+			must(b, s.Heard(b.Context(), h, Heartbeat{Agent: "1.0", Counter: uint64(n), Floor: 1}, start.Add(time.Duration(n)*time.Millisecond)))
+			if n%beatBatch == 0 {
+				must(b, s.settleBeats(b.Context()))
+			}
+		}
+		used := usedBy(b, s)
+		b.ReportMetric(float64((used.cpu-before.cpu).Microseconds())/float64(b.N), "cpu-µs/op")
+		b.ReportMetric(float64((used.database-before.database).Microseconds())/float64(b.N), "database-µs/op")
+		b.ReportMetric(float64(used.written-before.written)/float64(b.N), "written-B/op")
 	})
 }
 

@@ -48,7 +48,7 @@ func (s *Store) row(ctx context.Context, id inventory.HostID) (Host, error) {
 // rowAndNewest reads with the row which release is the newest, which another server may have made: that is one question
 // in place of two for each call.
 func (s *Store) rowAndNewest(ctx context.Context, id inventory.HostID) (Host, error) {
-	row := s.r.QueryRowContext(ctx, `SELECT `+hostColumns+`, (SELECT COALESCE(MAX(number), 0) FROM releases) FROM hosts WHERE id = $1`, string(id))
+	row := s.r.QueryRowContext(ctx, `SELECT `+hostColumns+`, (SELECT COALESCE(MAX(number), 0) FROM releases) FROM `+hostRows+` WHERE id = $1`, string(id))
 	var newest uint64
 	h, err := scanHost(func(columns ...any) error { return row.Scan(append(columns, &newest)...) })
 	if err != nil {

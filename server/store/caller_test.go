@@ -78,6 +78,7 @@ func TestAcceptedRowIsKept(t *testing.T) {
 		change(&one)
 		must(t, s.Accept(ctx, id, epoch, uint64(n), []Step{one}, at(n)))
 		epoch = "e"
+		must(t, s.settleBeats(ctx)) // what is in memory knows of the call already
 		got, known := s.kept(id)
 		want, err := s.row(ctx, id)
 		must(t, err)
@@ -100,7 +101,7 @@ func TestUndoneRowIsNotKept(t *testing.T) {
 			before, err := s.Caller(t.Context(), id)
 			must(t, err)
 			spoil := func(ctx context.Context, tx *sql.Tx) error {
-				w := &writing{store: s, ctx: ctx, tx: tx, beats: map[inventory.HostID]beat{}}
+				w := &writing{store: s, ctx: ctx, tx: tx}
 				must(t, w.accept([]*delivery{{id: id, steps: []Step{step("e", 1, "r", start)}}}))
 				return wrong
 			}

@@ -13,7 +13,7 @@ import (
 // Unverified returns hosts whose catalog was not yet compared with an expected one since
 // release, facts or catalog changed.
 func (s *Store) Unverified(ctx context.Context, max int) ([]Host, error) {
-	rows, err := s.r.QueryContext(ctx, `SELECT `+hostColumns+` FROM hosts WHERE verified = 0 ORDER BY id`+limit(max, allHosts))
+	rows, err := s.r.QueryContext(ctx, `SELECT `+hostColumns+` FROM `+hostRows+` WHERE verified = 0 ORDER BY id`+limit(max, allHosts))
 	hosts, err := list(rows, err, scanHost)
 	if err != nil {
 		return nil, fmt.Errorf("cannot look for hosts to verify: %w", err)

@@ -15,6 +15,9 @@ const hostColumns = `id, name, labels, key, enrolled, revoked, revoked_by, last_
 	counter, floor, paused, epoch, seq, release, commit_id, facts, catalog, result,
 	expected, mismatch, since, ran, status, found, counts, audit, stale, problem, boot_id, offers, terms`
 
+// hostRows are the rows of which hostColumns are: each host has one row in both tables.
+const hostRows = `hosts LEFT JOIN beats ON beats.host = hosts.id`
+
 func scanHost(scan func(...any) error) (Host, error) {
 	var h Host
 	var enrolled, revoked, seen, since, ran int64
@@ -89,13 +92,16 @@ func insertHost(ctx context.Context, tx *sql.Tx, h Host, now time.Time) error {
 	if labels == nil {
 		labels = map[string]string{}
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO hosts (id, name, labels, key, enrolled, last_seen, since, status, found)
-		VALUES ($1, $2, $3, $4, $5, $5, $5, $6, $6)`,
+	_, err := tx.ExecContext(ctx, `INSERT INTO hosts (id, name, labels, key, enrolled, since, status, found)
+		VALUES ($1, $2, $3, $4, $5, $5, $6, $6)`,
 		string(h.ID), h.Name, encode(labels), h.Key, ms(now), string(policies.Unknown))
 	if isTaken(err) {
 		return ErrNameTaken // another server was faster by a moment
 	}
 	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO beats (host, last_seen) VALUES ($1, $2)`, string(h.ID), ms(now)); err != nil {
 		return err
 	}
 	for label, value := range labels {
@@ -115,7 +121,7 @@ func (s *Store) host(ctx context.Context, clause string, args ...any) (Host, err
 }
 
 func (s *Store) readHost(ctx context.Context, clause string, args ...any) (Host, error) {
-	h, err := scanHost(s.one(ctx, `SELECT `+hostColumns+` FROM hosts `+clause, args...).Scan)
+	h, err := scanHost(s.one(ctx, `SELECT `+hostColumns+` FROM `+hostRows+` `+clause, args...).Scan)
 	if err != nil {
 		return Host{}, fmt.Errorf("cannot read a host: %w", found(err))
 	}
@@ -144,6 +150,9 @@ func (s *Store) HostByKey(ctx context.Context, fingerprint string) (Host, error)
 // Revoke takes a host's identity away for good: ErrNotFound when it has none.
 func (s *Store) Revoke(ctx context.Context, id inventory.HostID, by string, now time.Time) error {
 	return s.write(ctx, "revoke the host", func(ctx context.Context, tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE beats SET silent = 1 WHERE host = $1`, string(id)); err != nil {
+			return err
+		}
 		row, err := lockHost(ctx, tx, `id = $1 AND revoked = 0`, string(id))
 		if err != nil {
 			return err
@@ -164,8 +173,11 @@ func (s *Store) Revoke(ctx context.Context, id inventory.HostID, by string, now 
 
 // lockHost reads a host and keeps others from changing it until the transaction ends.
 func lockHost(ctx context.Context, tx *sql.Tx, condition string, args ...any) (Host, error) {
-	row := tx.QueryRowContext(ctx, `UPDATE hosts SET seq = seq WHERE `+condition+` RETURNING `+hostColumns, args...)
-	h, err := scanHost(row.Scan)
-	touch(ctx, h.ID)
-	return h, found(err)
+	var id inventory.HostID
+	err := tx.QueryRowContext(ctx, `UPDATE hosts SET seq = seq WHERE `+condition+` RETURNING id`, args...).Scan(&id)
+	if err != nil {
+		return Host{}, found(err)
+	}
+	touch(ctx, id)
+	return scanHost(tx.QueryRowContext(ctx, `SELECT `+hostColumns+` FROM `+hostRows+` WHERE id = $1`, string(id)).Scan)
 }

@@ -21,7 +21,7 @@ func (s *Store) EachHost(ctx context.Context, each func(Host)) error {
 		return err
 	}
 	same := sharing{texts: map[string]string{}, decoded: map[[2]string]*Host{}}
-	rows, err := s.r.QueryContext(ctx, `SELECT `+eachColumns+` FROM hosts WHERE revoked = 0 ORDER BY name`)
+	rows, err := s.r.QueryContext(ctx, `SELECT `+eachColumns+` FROM `+hostRows+` WHERE revoked = 0 ORDER BY name`)
 	err = walk(rows, err, func(scan func(...any) error) error {
 		h, err := same.host(scan)
 		if err == nil {

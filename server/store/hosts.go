@@ -19,7 +19,7 @@ func (s *Store) Hosts(ctx context.Context, f HostFilter) ([]Host, error) {
 	if err := s.labelled(ctx, w, f.Labels); err != nil {
 		return nil, fmt.Errorf("cannot list hosts: %w", err)
 	}
-	rows, err := s.r.QueryContext(ctx, `SELECT `+hostColumns+` FROM hosts`+w.String()+` ORDER BY name`+limit(f.Limit, allHosts), w.args...)
+	rows, err := s.r.QueryContext(ctx, `SELECT `+hostColumns+` FROM `+hostRows+w.String()+` ORDER BY name`+limit(f.Limit, allHosts), w.args...)
 	hosts, err := list(rows, err, scanHost)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list hosts: %w", err)

@@ -33,7 +33,7 @@ func (s *Store) Intervals(ctx context.Context, id inventory.HostID, max int) ([]
 	if err := s.freshBeats(ctx); err != nil {
 		return nil, err
 	}
-	rows, err := s.r.QueryContext(ctx, `SELECT `+intervalColumns+` FROM intervals i JOIN hosts h ON h.id = i.host
+	rows, err := s.r.QueryContext(ctx, `SELECT `+intervalColumns+` FROM intervals i JOIN beats h ON h.host = i.host
 		WHERE i.host = $1 ORDER BY i.since DESC, i.id DESC`+limit(max, 1000), string(id))
 	all, err := list(rows, err, scanInterval)
 	if err != nil {
@@ -48,7 +48,7 @@ func (s *Store) IntervalAt(ctx context.Context, id inventory.HostID, t time.Time
 	if err := s.freshBeats(ctx); err != nil {
 		return Interval{}, err
 	}
-	i, err := scanInterval(s.r.QueryRowContext(ctx, `SELECT `+intervalColumns+` FROM intervals i JOIN hosts h ON h.id = i.host
+	i, err := scanInterval(s.r.QueryRowContext(ctx, `SELECT `+intervalColumns+` FROM intervals i JOIN beats h ON h.host = i.host
 		WHERE i.host = $1 AND i.since <= $2 ORDER BY i.since DESC, i.id DESC LIMIT 1`, string(id), ms(t)).Scan)
 	if err == nil && !i.Until.IsZero() && !t.Before(i.Until) {
 		err = ErrNotFound

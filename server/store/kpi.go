@@ -36,7 +36,7 @@ func (s *Store) PastHosts(ctx context.Context) ([]PastHost, error) {
 		}
 		all = append(all, PastHost{ID: inventory.HostID(strings.Clone(f[0])), Name: strings.Clone(f[5]), Enrolled: at(n[0]), Revoked: at(n[1]), LastSeen: at(n[2]), Terms: same.text(f[4])})
 		return nil
-	}, `SELECT `+line+` FROM hosts`)
+	}, `SELECT `+line+` FROM `+hostRows)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list hosts: %w", err)
 	}

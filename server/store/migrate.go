@@ -30,6 +30,7 @@ var steps = []string{
 	"0013_gathered.sql",
 	"0014_findings.sql",
 	"0015_together.sql",
+	"0016_beats.sql",
 }
 
 // migrationLock makes servers that start at once on one PostgreSQL wait for each other.

@@ -42,8 +42,8 @@ type Entry struct {
 	Terms string
 }
 
-const rollColumns = `h.id, h.name, h.labels, h.status, h.since, h.release, h.last_seen, h.revoked, h.mismatch, h.audit,
-	h.paused, h.stale, h.problem, COALESCE(b.os, ''), COALESCE(b.words, ''), h.terms, CASE WHEN b.facts IS NULL AND h.facts <> '' THEN 1 ELSE 0 END`
+const rollColumns = `h.id, h.name, h.labels, h.status, h.since, h.release, c.last_seen, h.revoked, h.mismatch, h.audit,
+	c.paused, h.stale, h.problem, COALESCE(b.os, ''), COALESCE(b.words, ''), h.terms, CASE WHEN b.facts IS NULL AND h.facts <> '' THEN 1 ELSE 0 END`
 
 // Roll calls each with all hosts, revoked ones too, by name. As with EachHost none is kept, and each must not ask the store.
 func (s *Store) Roll(ctx context.Context, each func(Entry)) error {
@@ -51,7 +51,7 @@ func (s *Store) Roll(ctx context.Context, each func(Entry)) error {
 	if err != nil {
 		return err
 	}
-	rows, err := s.r.QueryContext(ctx, `SELECT `+rollColumns+` FROM hosts h LEFT JOIN briefs b ON b.facts = h.facts ORDER BY h.name, h.id`)
+	rows, err := s.r.QueryContext(ctx, `SELECT `+rollColumns+` FROM hosts h LEFT JOIN beats c ON c.host = h.id LEFT JOIN briefs b ON b.facts = h.facts ORDER BY h.name, h.id`)
 	err = eachEntry(rows, err, func(e Entry) {
 		e.Flapping = flapping[e.ID]
 		each(e)

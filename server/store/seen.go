@@ -13,18 +13,18 @@ import (
 
 // Seen notes that a host called: one small UPDATE as a rule. A host that was silent gets an
 // event and its old status back. ErrNotFound when there is no such host, or it is revoked.
-func (s *Store) Seen(ctx context.Context, id inventory.HostID, beat Heartbeat, now time.Time) error {
+func (s *Store) Seen(ctx context.Context, id inventory.HostID, said Heartbeat, now time.Time) error {
+	heard := beat{said, now}
 	return s.write(ctx, "note the check-in", func(ctx context.Context, tx *sql.Tx) error {
 		touch(ctx, id)
-		result, err := execute(ctx, tx, putBeat,
-			string(id), ms(now), beat.Agent, int64(beat.Counter), int64(beat.Floor), pauseColumn(beat), string(policies.Stale))
+		result, err := execute(ctx, tx, putBeat, beatRow(id, heard)...)
 		if err != nil {
 			return err
 		}
 		if n, err := result.RowsAffected(); err != nil || n == 1 {
 			return err
 		}
-		return wake(ctx, tx, id, beat, now)
+		return wake(ctx, tx, id, heard)
 	})
 }
 
@@ -36,23 +36,22 @@ func pauseColumn(beat Heartbeat) string {
 }
 
 // wake ends the silence of a host.
-func wake(ctx context.Context, tx *sql.Tx, id inventory.HostID, beat Heartbeat, now time.Time) error {
+func wake(ctx context.Context, tx *sql.Tx, id inventory.HostID, heard beat) error {
 	h, err := lockHost(ctx, tx, `id = $1 AND revoked = 0`, string(id))
 	if err != nil {
 		return err
 	}
 	if h.Status == policies.Stale {
-		if err := turn(ctx, tx, h, h.Found, now); err != nil {
+		if err := turn(ctx, tx, h, h.Found, heard.at); err != nil {
 			return err
 		}
-		back := Event{Host: id, At: now, Kind: EventReturned, Status: h.Found, Before: policies.Stale,
+		back := Event{Host: id, At: heard.at, Kind: EventReturned, Status: h.Found, Before: policies.Stale,
 			Release: h.Release, Commit: h.Commit, Message: fmt.Sprintf("silent since %s", h.LastSeen.Format(time.RFC3339))}
 		if err := insertEvent(ctx, tx, back); err != nil {
 			return err
 		}
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE hosts SET last_seen = $2, agent = $3, counter = $4, floor = $5, paused = $6 WHERE id = $1`,
-		string(id), ms(now), beat.Agent, int64(beat.Counter), int64(beat.Floor), pauseColumn(beat))
+	_, err = tx.ExecContext(ctx, setBeat+`, silent = 0 WHERE host = $1`, beatRow(id, heard)...)
 	return err
 }
 
@@ -102,8 +101,7 @@ func (s *Store) silent(ctx context.Context, notSince time.Time) ([]inventory.Hos
 	if err := s.settleBeats(ctx); err != nil {
 		return nil, err
 	}
-	rows, err := s.r.QueryContext(ctx, `SELECT id FROM hosts WHERE revoked = 0 AND last_seen < $1 AND status <> $2 ORDER BY id`+limit(staleBatch, 0),
-		ms(notSince), string(policies.Stale))
+	rows, err := s.r.QueryContext(ctx, `SELECT host FROM beats WHERE silent = 0 AND last_seen < $1 ORDER BY host`+limit(staleBatch, 0), ms(notSince))
 	ids, err := list(rows, err, func(scan func(...any) error) (id inventory.HostID, err error) { return id, scan(&id) })
 	if err != nil {
 		return nil, fmt.Errorf("cannot look for silent hosts: %w", err)
@@ -112,8 +110,11 @@ func (s *Store) silent(ctx context.Context, notSince time.Time) ([]inventory.Hos
 }
 
 func markStale(ctx context.Context, tx *sql.Tx, id inventory.HostID, notSince, now time.Time) error {
-	h, err := lockHost(ctx, tx, `id = $1 AND revoked = 0 AND last_seen < $2 AND status <> $3`,
-		string(id), ms(notSince), string(policies.Stale))
+	var h Host
+	err := exec1(ctx, tx, ErrNotFound, `UPDATE beats SET silent = 1 WHERE host = $1 AND silent = 0 AND last_seen < $2`, string(id), ms(notSince))
+	if err == nil {
+		h, err = lockHost(ctx, tx, `id = $1 AND revoked = 0 AND status <> $2`, string(id), string(policies.Stale))
+	}
 	if errors.Is(err, ErrNotFound) {
 		return nil // it called in this very moment
 	}

@@ -35,7 +35,7 @@ func (f *fleet) copyHosts(n int) {
 	defer db.Close()
 	tx, err := db.Begin()
 	must(f.t, err)
-	for _, table := range []string{"hosts", "host_labels", "epochs", "intervals", "events", "findings", "finding_controls", "patch_hosts"} {
+	for _, table := range []string{"hosts", "beats", "host_labels", "epochs", "intervals", "events", "findings", "finding_controls", "patch_hosts"} {
 		must(f.t, copyRows(tx, table, n/originals))
 	}
 	must(f.t, ownState(tx, n, catalogs))
