@@ -82,6 +82,9 @@ func again(t *testing.T) {
 // this process went to sleep, for that is the same however busy the machine is. A mount of somebody else's
 // wakes the watcher, so there are three tries; what polls fails in each.
 func TestIdle(t *testing.T) {
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		t.Skip("the race detector has a thread that wakes up by itself")
+	}
 	ways(t, func(t *testing.T, opt Options) {
 		w := open(t, opt)
 		w.Watch(many(t, 10_000))
