@@ -75,6 +75,7 @@ func TestBrowser(t *testing.T) {
 	step("go to drift", "7 differences from policy", follow(`nav a[href="/drift"]`, "#findings"))
 	step("see what was mended", "PermitRootLogin no")
 	step("go to rings", "Halted: nothing goes on", follow(`nav a[href="/rings"]`, ".ringrow"))
+	step("hold the board still", "This page stays as it is.", chromedp.Navigate(address+"/rings?still=1")) // a click may meet its next refresh
 	step("see who failed", "db2.example.org", follow(`.legend a[href*="of=security"][href*="failed"]`, ".choices"))
 	step("open a host that failed", "openssl went back to", follow(`a[href="/hosts/db2.example.org"]`, "#patching"))
 	step("open its cycle", "New since the cycle before", follow(`#patching ~ ul a[href="/changes/security/4"]`, "#set"))
@@ -106,7 +107,7 @@ type css = chromedp.CSS
 // shown are pages that hold something wide.
 var shown = map[string]string{"overview": "/", "hosts": "/hosts", "host": "/hosts/build1.example.org", "fine": "/hosts/web01.example.org", "drift": "/drift",
 	"drift_feed": "/drift/feed", "explain": "/hosts/web01.example.org/explain?address=policy.ssh_baseline.file.dropin", "history": "/hosts/build1.example.org/history", "packages": "/hosts/build1.example.org/packages", "hosts_filtered": "/hosts?label=role%3Dweb&label=site%3Dams&sort=seen", "hosts_none": "/hosts?q=zebra&label=role%3Dweb",
-	"rings": "/rings", "ring_hosts": "/rings/hosts?of=security/4&ring=early",
+	"rings": "/rings?still=1", "ring_hosts": "/rings/hosts?of=security/4&ring=early",
 	"patches": "/patches", "patch_hosts": "/patches/hosts?what=unknown", "advisories": "/advisories", "advisory": "/advisories/DSA-5990-1", "cycle": "/changes/security/4", "patched": "/hosts/db1.example.org",
 	"policies": "/policies", "policy": "/policies/ssh_baseline", "controls": "/controls", "standing": "/standing?policy=time", "kpis": "/kpis", "alerts": "/alerts",
 	"changes": "/changes", "change": "/changes/3", "account": "/account", "signin": "/signin/used", "trouble": "/hosts/zebra"}
