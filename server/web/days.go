@@ -117,23 +117,6 @@ func (s *site) controlSparks(c *api.Call, then past, all []framework) error {
 	return nil
 }
 
-// controlTrend draws how hosts stood with a control.
-func (s *site) controlTrend(c *api.Call, then past, control string) (chart, error) {
-	list, err := s.lastDays(c, then)
-	if err != nil {
-		return chart{}, err
-	}
-	all, then, err := s.complianceOf(c, then)
-	for _, f := range all.Frameworks {
-		for _, one := range f.Controls {
-			if one.Control == control {
-				return daysTrend(list, one.Status, instant(c, then), func(d views.Day) views.Tally { return d.Controls[control] }, standingLink("control", control, "")), err
-			}
-		}
-	}
-	return chart{}, err
-}
-
 // instant is the one that a page is about.
 func instant(c *api.Call, then past) time.Time {
 	if then.Is() {

@@ -124,7 +124,10 @@ func unknownThen(err error, name string, then past) error {
 
 // faredThen fills in how the host stood with its resources. Nobody wrote down what was on offer then, and in which groups it was.
 func (s *site) faredThen(ctx context.Context, p *hostPage) error {
-	p.Past.Unknown += ", groups, patches, updates on offer, since when a resource did not pass"
+	p.Past.Unknown = "its agent, pauses, when the newest run ended, the number of reports, whether its catalog was the server's, groups, patches, updates on offer, since when a resource did not pass"
+	if p.Host.LastSeen == nil {
+		p.Past.Unknown += ", when it had last called"
+	}
 	wanted, err := s.Read().WantedAt(ctx, p.Host.Name, p.Past.At)
 	if err != nil {
 		return err

@@ -90,7 +90,8 @@ func benchPages(b *testing.B, f *fleet) {
 	}
 	for _, address := range []string{"/", "/hosts", "/hosts?after=host005000.example.org", "/hosts?status=noncompliant", "/hosts?q=99", "/hosts/host000000.example.org", "/drift", "/changes", "/changes/1",
 		"/rings", "/rings/hosts?of=everything/1&ring=canary&after=host005000.example.org", "/patches", "/patches/hosts?what=reboot", "/advisories", "/advisories?after=5000", "/advisories/DSA-5991-1", "/changes/everything/1",
-		"/policies", "/policies/ssh_baseline", "/controls", "/standing?policy=ssh_baseline", "/standing?policy=ssh_baseline&status=noncompliant", "/alerts", "/kpis", "/events?what=drift", "/?period=90d"} {
+		"/policies", "/policies/ssh_baseline", "/controls", "/standing?policy=ssh_baseline", "/standing?policy=ssh_baseline&status=noncompliant", "/alerts", "/kpis", "/events?what=drift", "/?period=90d",
+		"/?as_of=2026-11-01", "/policies?as_of=2026-11-01", "/standing?policy=ssh_baseline&as_of=2026-11-01", "/drift?as_of=2026-11-01", "/drift/feed?as_of=2026-11-01"} {
 		b.Run(address, func(b *testing.B) {
 			look(b, pages, address)
 			measured(b, func() {}, func() { look(b, pages, address) })
@@ -109,7 +110,7 @@ func benchPages(b *testing.B, f *fleet) {
 		b.ReportMetric(float64(peak(b))/1e6, "peak-MB")
 		runtime.KeepAlive(pages)
 	})
-	for _, address := range []string{"/", "/hosts", "/drift", "/patches", "/advisories", "/changes", "/changes/1", "/changes/everything/1", "/policies", "/controls", "/standing?policy=ssh_baseline", "/kpis"} {
+	for _, address := range []string{"/", "/hosts", "/drift", "/patches", "/advisories", "/changes", "/changes/1", "/changes/everything/1", "/policies", "/controls", "/standing?policy=ssh_baseline", "/standing?control=cis_debian12:5.1.2", "/kpis"} {
 		b.Run("first "+address, func(b *testing.B) {
 			var fresh http.Handler
 			measured(b, func() { fresh = f.serve() }, func() { look(b, fresh, address) })

@@ -20,6 +20,8 @@ type standingPage struct {
 	// Whole is the same list for every status.
 	Whole string
 	Hosts []views.HostStanding
+	// Bar is how all hosts stand with it, each status with its hosts.
+	Bar []piece
 	// Trend is how hosts stood with the control.
 	Trend chart
 	// First and Next are the addresses of those pages; empty where this is one of them.
@@ -50,12 +52,51 @@ func (s *site) standing(c *api.Call) (any, error) {
 		p.Next = link("/standing", p.Query, p.Hosts[standingShown-1].Host)
 	}
 	p.name(f)
-	if f.Control != "" && f.Policy == "" && f.Address == "" && f.After == "" {
-		if p.Trend, err = s.controlTrend(c, then, f.Control); err != nil {
-			return nil, err
+	if f.After == "" {
+		err = s.standAs(c, &p, f)
+	}
+	return s.shown("standing", p, err)
+}
+
+// standAs adds how all hosts stand and stood with what the list is about.
+func (s *site) standAs(c *api.Call, p *standingPage, f views.StandingFilter) error {
+	all, _, err := s.complianceOf(c, p.Past)
+	if err != nil {
+		return err
+	}
+	by, name, tally := standsWith(all, f)
+	if len(tally) == 0 {
+		return nil
+	}
+	p.Bar = thenLinks(p.Past, standingBar(by, name, tally))
+	if by != "control" || f.Status != "" {
+		return nil
+	}
+	days, err := s.lastDays(c, p.Past)
+	p.Trend = daysTrend(days, tally, instant(c, p.Past), func(d views.Day) views.Tally { return d.Controls[name] }, standingLink(by, name, ""))
+	return err
+}
+
+// standsWith is how all hosts stand with the one thing that the filter names.
+func standsWith(all views.Compliance, f views.StandingFilter) (by, name string, t views.Tally) {
+	for _, framework := range all.Frameworks {
+		for _, one := range framework.Controls {
+			if f.Control == one.Control && f.Policy+f.Address == "" {
+				return "control", one.Control, one.Status
+			}
 		}
 	}
-	return s.show("standing", p)
+	for _, p := range all.Policies {
+		if f.Policy == p.Name && f.Control+f.Address == "" {
+			return "policy", p.Name, p.Status
+		}
+		for _, r := range p.Resources {
+			if f.Address == r.Address && f.Control+f.Policy == "" {
+				return "address", r.Address, r.Status
+			}
+		}
+	}
+	return "", "", nil
 }
 
 // stands lists hosts as they stand, or stood.
