@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -183,7 +184,7 @@ func (r *run) treeDigest(i *instance, a modules.Attribute, one *named, all map[s
 
 // judge decodes the attributes as an agent does, and asks the kind what it makes of them.
 func (r *run) judge(i *instance, all map[string]json.RawMessage) {
-	raw, err := canon.Append(make([]byte, 0, roomForAll(all)), all)
+	raw, err := r.object(all)
 	if err != nil {
 		r.report(failure(i.from.at, internalSummary, "The attributes cannot be encoded: "+err.Error()+"."))
 		return
@@ -202,6 +203,25 @@ func (r *run) judge(i *instance, all map[string]json.RawMessage) {
 		}
 		r.report(failure(i.attributeRange(m.Attribute), "Invalid value", detail))
 	}
+}
+
+// object is the JSON of attributes, as canon writes it. Texts are copied: they are canonical already.
+func (r *run) object(all map[string]json.RawMessage) (raw []byte, err error) {
+	r.sorted = slices.AppendSeq(r.sorted[:0], maps.Keys(all))
+	slices.Sort(r.sorted)
+	raw = append(make([]byte, 0, roomForAll(all)), '{')
+	for n, name := range r.sorted {
+		if n > 0 {
+			raw = append(raw, ',')
+		}
+		raw = append(append(append(raw, '"'), name...), `":`...)
+		if one := all[name]; one[0] == '"' {
+			raw = append(raw, one...)
+		} else if raw, err = canon.Append(raw, one); err != nil {
+			return nil, err
+		}
+	}
+	return append(raw, '}'), nil
 }
 
 // roomForAll is how long the JSON of attributes is at most, in bytes: their names are plain.

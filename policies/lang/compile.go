@@ -96,8 +96,9 @@ type run struct {
 	full      bool
 
 	// The attributes of one instance, and their JSON, until they are put together.
-	given map[string]json.RawMessage
-	room  []byte
+	given  map[string]json.RawMessage
+	room   []byte
+	sorted []string
 }
 
 // instance is one resource of the catalog in the making.
