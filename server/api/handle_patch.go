@@ -22,7 +22,7 @@ func (c *Call) patchFilter() views.PatchFilter {
 }
 
 func (a *API) patchStatus(c *Call) (any, error) {
-	ctx := c.Request.Context()
+	ctx := views.Once(c.Request.Context())
 	s, err := a.Views().PatchStatus(ctx, c.patchFilter(), c.Now)
 	if err != nil {
 		return nil, c.patchTrouble(err)

@@ -51,6 +51,8 @@ type Unknown struct {
 // Looker looks at hosts. It remembers what it decoded for the next look.
 type Looker struct {
 	Store *store.Store
+	// Advisories are all that there are, for who has them at hand; nil has those read that are about what is on offer.
+	Advisories []store.Advisory
 
 	pairs map[pair]*Alike
 }
@@ -152,19 +154,27 @@ func (l *Looker) facts(ctx context.Context, s *Sight) error {
 	if s.seen, err = l.Store.FirstSeen(ctx, slices.Collect(maps.Keys(versions))); err != nil || len(packages) == 0 {
 		return err
 	}
-	known, err := l.Store.Advisories(ctx, store.AdvisoryFilter{Packages: slices.Sorted(maps.Keys(packages))})
+	known := l.Advisories
+	if known == nil {
+		known, err = l.Store.Advisories(ctx, store.AdvisoryFilter{Packages: slices.Sorted(maps.Keys(packages))})
+	}
 	for _, a := range known {
-		for name := range packagesOf(a) {
-			s.known[name] = append(s.known[name], a)
+		if names := packagesOf(a); slices.ContainsFunc(names, func(name string) bool { return packages[name] }) {
+			for _, name := range names {
+				s.known[name] = append(s.known[name], a)
+			}
 		}
 	}
 	return err
 }
 
-func packagesOf(a store.Advisory) map[string]bool {
-	names := map[string]bool{}
+// packagesOf names each package once that an advisory is about.
+func packagesOf(a store.Advisory) []string {
+	var names []string
 	for _, one := range a.Affected {
-		names[one.Package] = true
+		if !slices.Contains(names, one.Package) {
+			names = append(names, one.Package)
+		}
 	}
 	return names
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"plumb/policies/patch"
+	"plumb/server/patching"
 	"plumb/server/store"
 )
 
@@ -34,17 +35,18 @@ type lack struct {
 // AdvisoryRows returns all advisories: those whose answer some host lacks first, the worst and the
 // newest before others.
 func (r Reader) AdvisoryRows(ctx context.Context, now time.Time) ([]*AdvisoryRow, error) {
-	p, err := r.sight(ctx, PatchFilter{})
-	if err != nil {
-		return nil, err
-	}
-	rows := map[string]*AdvisoryRow{}
-	for _, a := range p.groups {
-		p.rowsOf(a, rows, now)
-	}
 	known, err := r.Store.Advisories(ctx, store.AdvisoryFilter{})
 	if err != nil {
 		return nil, err
+	}
+	seen, err := (&patching.Looker{Store: r.Store, Advisories: known}).Look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := sightOf(seen, PatchFilter{})
+	rows := map[string]*AdvisoryRow{}
+	for _, a := range p.groups {
+		p.rowsOf(a, rows, now)
 	}
 	for _, a := range known {
 		if rows[a.ID] == nil {

@@ -41,6 +41,10 @@ func (r Reader) sight(ctx context.Context, f PatchFilter) (*sight, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read what is on offer: %w", err)
 	}
+	return sightOf(seen, f), nil
+}
+
+func sightOf(seen *patching.Sight, f PatchFilter) *sight {
 	p := &sight{Sight: seen, unknown: []PatchUnknown{}}
 	if f.Group == "" { // which groups an unknown host is in is not known either
 		for _, one := range seen.Unknown {
@@ -54,13 +58,13 @@ func (r Reader) sight(ctx context.Context, f PatchFilter) (*sight, error) {
 			p.hosts += len(a.Hosts)
 		}
 	}
-	return p, nil
+	return p
 }
 
 func (r Reader) look(ctx context.Context, f PatchFilter) (*patching.Sight, error) {
 	look := patching.Looker{Store: r.Store}
 	if f.Host == "" {
-		return look.Look(ctx)
+		return lookOnce(ctx, look.Look)
 	}
 	h, err := r.Store.HostByName(ctx, f.Host)
 	if err != nil {

@@ -67,6 +67,7 @@ var states = []struct {
 func (s *site) patching(c *api.Call) (patching, time.Time, error) {
 	now, read := c.Now, s.Read()
 	return s.patched.of(c.Request.Context(), now, func(ctx context.Context) (p patching, err error) {
+		ctx = views.Once(ctx) // the next question looks at the same hosts
 		if p.status, p.slas, err = read.Patching(ctx, now); err != nil || s.Nexts == nil {
 			return p, err
 		}
