@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/jackc/pgx/v5"
+
 	"plumb/inventory"
 	"plumb/policies"
 )
@@ -16,18 +18,22 @@ type writing struct {
 	store *Store
 	ctx   context.Context
 	tx    *sql.Tx
+	// waiting are statements for PostgreSQL.
+	waiting pgx.Batch
 
 	hosts    map[inventory.HostID]Host
 	verified map[inventory.HostID]bool
 	// silent are those that were marked silent when they were read.
 	silent map[inventory.HostID]bool
+	// findings are those of the hosts, as far as they may change.
+	findings map[inventory.HostID]map[string]storedFinding
 	// noted are the keys by which rows of several events will be found, by block.
 	noted map[int64]map[string]bool
 }
 
 // accept stores deliveries; one that comes too late gets ErrConflict and harms nobody.
 func (w *writing) accept(batch []*delivery) error {
-	if err := w.lock(batch); err != nil {
+	if err := w.read(batch); err != nil {
 		return err
 	}
 	w.verified, w.noted = map[inventory.HostID]bool{}, map[int64]map[string]bool{}
@@ -56,7 +62,24 @@ func (w *writing) accept(batch []*delivery) error {
 	if err := w.putEpochs(good); err != nil {
 		return err
 	}
-	return w.noteBlocks()
+	if err := w.send(); err != nil {
+		return err
+	}
+	if err := w.noteBlocks(); err != nil {
+		return err
+	}
+	return w.send()
+}
+
+// read gets what is stored of the hosts.
+func (w *writing) read(batch []*delivery) error {
+	if err := w.lock(batch); err != nil {
+		return err
+	}
+	if err := w.readFindings(batch); err != nil {
+		return err
+	}
+	return w.send()
 }
 
 // lock reads the hosts and keeps others from changing them; SQLite has one writer anyway.
@@ -71,19 +94,15 @@ func (w *writing) lock(batch []*delivery) error {
 	if w.store.postgres {
 		statement += ` FOR UPDATE OF hosts`
 	}
-	rows, err := query(w.ctx, w.tx, statement, arg)
-	hosts, err := list(rows, err, scanHost)
-	if err != nil {
-		return err
-	}
-	w.hosts, w.silent = make(map[inventory.HostID]Host, len(hosts)), map[inventory.HostID]bool{}
-	for _, h := range hosts {
+	w.hosts, w.silent = make(map[inventory.HostID]Host, len(ids)), map[inventory.HostID]bool{}
+	return w.ask(statement, []any{arg}, func(scan func(...any) error) error {
+		h, err := scanHost(scan)
 		if one, waits := w.store.beats.of(h.ID); waits {
 			h.LastSeen, h.Agent, h.Counter, h.Floor, h.Paused = one.at, one.Agent, one.Counter, one.Floor, one.Paused
 		}
 		w.hosts[h.ID], w.silent[h.ID] = h, h.Status == policies.Stale
-	}
-	return nil
+		return err
+	})
 }
 
 // round does the nth step of each of the deliveries.
@@ -112,7 +131,7 @@ func (w *writing) round(round []*delivery, n int) error {
 		query string
 		rows  [][]any
 	}{{insertObject, objects}, {endInterval, ends}, {insertIntervalRow, begins}} {
-		if _, err := w.store.execRows(w.ctx, w.tx, some.query, some.rows); err != nil {
+		if err := w.put(some.query, some.rows, nil); err != nil {
 			return err
 		}
 	}
@@ -148,8 +167,7 @@ func (w *writing) patching(round []*delivery, n int) error {
 		return nil
 	}
 	condition, arg := w.store.among(`host`, none)
-	_, err := execute(w.ctx, w.tx, `DELETE FROM patch_hosts WHERE `+condition, arg)
-	return err
+	return w.do(`DELETE FROM patch_hosts WHERE `+condition, arg)
 }
 
 const (
@@ -179,14 +197,13 @@ func (w *writing) putHosts(good []*delivery) error {
 		}
 		leave(w.ctx, h.asRead())
 	}
-	if _, err := w.store.execRows(w.ctx, w.tx, updateHost, rows); err != nil {
+	if err := w.put(updateHost, rows, nil); err != nil {
 		return err
 	}
-	if _, err := w.store.execRows(w.ctx, w.tx, endSilence, silent); err != nil {
+	if err := w.put(endSilence, silent, nil); err != nil {
 		return err
 	}
-	_, err := w.store.execRows(w.ctx, w.tx, forgetVerified, unverified)
-	return err
+	return w.put(forgetVerified, unverified, nil)
 }
 
 // asRead is a host that is written as it will be read.
@@ -208,11 +225,12 @@ func (w *writing) putEpochs(good []*delivery) error {
 			}
 		}
 	}
-	n, err := w.store.execRows(w.ctx, w.tx, growEpoch, rows)
-	if err == nil && n != int64(len(rows)) {
-		return ErrConflict
-	}
-	return err
+	return w.put(growEpoch, rows, func(grown int64) error {
+		if grown != int64(len(rows)) {
+			return ErrConflict
+		}
+		return nil
+	})
 }
 
 const (
@@ -226,18 +244,16 @@ const (
 // replaceFindings makes these the findings of the hosts, and writes only what differs: most new
 // intervals change a few resources of many.
 func (w *writing) replaceFindings(of map[inventory.HostID][]Finding) error {
-	stored, err := w.storedFindings(slices.Sorted(maps.Keys(of)))
-	if err != nil {
-		return err
-	}
 	var gone, put, renewed, controls [][]any
 	for _, id := range slices.Sorted(maps.Keys(of)) {
-		before := stored[id]
+		before, now := w.findings[id], make(map[string]storedFinding, len(of[id]))
+		w.findings[id] = now
 		for _, f := range of[id] {
 			detail := f.detail()
 			old, known := before[f.Address]
+			now[f.Address] = storedFinding{string(f.Status), f.Severity, detail}
 			delete(before, f.Address)
-			if known && old == (storedFinding{string(f.Status), f.Severity, detail}) {
+			if known && old == now[f.Address] {
 				continue
 			}
 			if known {
@@ -256,7 +272,7 @@ func (w *writing) replaceFindings(of map[inventory.HostID][]Finding) error {
 		query string
 		rows  [][]any
 	}{{deleteFinding, gone}, {upsertFinding, put}, {deleteControls, renewed}, {insertControl, controls}} {
-		if _, err := w.store.execRows(w.ctx, w.tx, some.query, some.rows); err != nil {
+		if err := w.put(some.query, some.rows, nil); err != nil {
 			return err
 		}
 	}
@@ -265,29 +281,25 @@ func (w *writing) replaceFindings(of map[inventory.HostID][]Finding) error {
 
 type storedFinding struct{ status, severity, detail string }
 
-func (w *writing) storedFindings(ids []inventory.HostID) (map[inventory.HostID]map[string]storedFinding, error) {
-	all := make(map[inventory.HostID]map[string]storedFinding, len(ids))
+func (w *writing) readFindings(batch []*delivery) error {
+	var ids []string
+	w.findings = make(map[inventory.HostID]map[string]storedFinding, len(batch))
+	for _, d := range batch {
+		if slices.ContainsFunc(d.steps, func(one Step) bool { return one.NewInterval }) {
+			ids = append(ids, string(d.id))
+			w.findings[d.id] = map[string]storedFinding{}
+		}
+	}
 	if len(ids) == 0 {
-		return all, nil
+		return nil
 	}
-	names := make([]string, len(ids))
-	for i, id := range ids {
-		names[i], all[id] = string(id), map[string]storedFinding{}
-	}
-	condition, arg := w.store.among(`host`, names)
-	rows, err := query(w.ctx, w.tx, `SELECT host, address, status, severity, detail FROM findings WHERE `+condition, arg)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	condition, arg := w.store.among(`host`, ids)
+	return w.ask(`SELECT host, address, status, severity, detail FROM findings WHERE `+condition, []any{arg}, func(scan func(...any) error) error {
 		var id inventory.HostID
 		var address string
 		var f storedFinding
-		if err := rows.Scan(&id, &address, &f.status, &f.severity, &f.detail); err != nil {
-			return nil, err
-		}
-		all[id][address] = f
-	}
-	return all, rows.Err()
+		err := scan(&id, &address, &f.status, &f.severity, &f.detail)
+		w.findings[id][address] = f
+		return err
+	})
 }

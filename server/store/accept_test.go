@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -154,6 +155,36 @@ func TestFindings(t *testing.T) {
 		addresses, err = s.FindingsByAddress(ctx)
 		must(t, err)
 		same(t, "hosts by address after a revocation", addresses, map[string]int{"a": 1, "b": 1})
+	})
+}
+
+// TestFindingsOfSeveralReports delivers reports together: what each leaves is compared with what the one before left.
+func TestFindingsOfSeveralReports(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		id := enrol(t, s, "web1", start)
+		minute := func(n int) time.Time { return start.Add(time.Duration(n) * time.Minute) }
+		steps := make([]Step, 4)
+		for i, found := range [][]Finding{
+			{finding("a", policies.Noncompliant, minute(0), "cis:1"), finding("b", policies.Failed, minute(0))},
+			{finding("b", policies.Noncompliant, minute(0), "cis:2")},
+			{finding("a", policies.Noncompliant, minute(2), "cis:1"), finding("b", policies.Noncompliant, minute(0), "cis:2")},
+			{finding("a", policies.Noncompliant, minute(2), "cis:1")},
+		} {
+			steps[i] = step("e", uint64(i)+1, fmt.Sprint("r", i), minute(i))
+			steps[i].Findings = found
+		}
+		must(t, s.Accept(ctx, id, "", 0, steps, minute(4)))
+		want := finding("a", policies.Noncompliant, minute(2), "cis:1")
+		want.Host, want.HostName = id, "web1"
+		got, err := s.Findings(ctx, FindingFilter{Host: id})
+		must(t, err)
+		same(t, "findings", got, []Finding{want})
+		for control, n := range map[string]int{"cis:1": 1, "cis:2": 0} {
+			got, err := s.Findings(ctx, FindingFilter{Control: control})
+			must(t, err)
+			same(t, "findings of "+control, len(got), n)
+		}
 	})
 }
 

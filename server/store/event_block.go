@@ -75,27 +75,33 @@ func (w *writing) putEvents(b eventBatch) error {
 	if len(b.rows) == 0 {
 		return nil
 	}
-	first, last, err := w.insertEvents(b.rows)
-	for block := first / blockRows; block <= last/blockRows && err == nil; block++ {
-		for _, key := range b.keys {
+	put := insertEventRow
+	if !w.store.postgres {
+		if err := w.put(put, b.rows, nil); err != nil {
+			return err
+		}
+		last := int64(0)
+		err := w.tx.QueryRowContext(w.ctx, `SELECT last_insert_rowid()`).Scan(&last)
+		w.noteAll(b.keys, last-int64(len(b.rows))+1, last)
+		return err
+	}
+	// Its IDs may have those of other servers in between.
+	put = `WITH put AS (` + inColumns(put, b.rows[0]) + ` RETURNING id) SELECT MIN(id), MAX(id) FROM put`
+	return w.ask(put, columnsOf(b.rows), func(scan func(...any) error) error {
+		var first, last int64
+		err := scan(&first, &last)
+		w.noteAll(b.keys, first, last)
+		return err
+	})
+}
+
+// noteAll notes the keys of rows with IDs from the first to the last.
+func (w *writing) noteAll(keys []string, first, last int64) {
+	for block := first / blockRows; block <= last/blockRows; block++ {
+		for _, key := range keys {
 			w.note(block, key)
 		}
 	}
-	return err
-}
-
-// insertEvents returns the first and the last ID of rows that it stores.
-func (w *writing) insertEvents(rows [][]any) (first, last int64, err error) {
-	if w.store.postgres { // whose IDs may have those of other servers in between
-		statement := `WITH put AS (` + inColumns(insertEventRow, rows[0]) + ` RETURNING id) SELECT MIN(id), MAX(id) FROM put`
-		err = w.tx.QueryRowContext(w.ctx, statement, columnsOf(rows)...).Scan(&first, &last)
-		return first, last, err
-	}
-	if _, err := w.store.execRows(w.ctx, w.tx, insertEventRow, rows); err != nil {
-		return 0, 0, err
-	}
-	err = w.tx.QueryRowContext(w.ctx, `SELECT last_insert_rowid()`).Scan(&last)
-	return last - int64(len(rows)) + 1, last, err
 }
 
 func (w *writing) note(block int64, key string) {
@@ -116,8 +122,7 @@ func (w *writing) noteBlocks() error {
 			rows = append(rows, []any{key, block})
 		}
 	}
-	_, err := w.store.execRows(w.ctx, w.tx, insertBlock, rows)
-	return err
+	return w.put(insertBlock, rows, nil)
 }
 
 // learn remembers what is stored of blocks now.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/jackc/pgx/v5"
+
 	"plumb/inventory"
 )
 
@@ -24,6 +26,8 @@ type transaction struct {
 	known map[string]*sql.Stmt // prepared before it began
 	own   map[string]*sql.Stmt // the same, bound to it
 	asked map[string]bool
+	// conn is the connection to PostgreSQL that it uses.
+	conn *pgx.Conn
 	// touched are the hosts whose rows it wrote, each with the row that it leaves where that is known.
 	touched map[inventory.HostID]*Host
 	// committed tells that all of it counts.

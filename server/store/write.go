@@ -43,7 +43,15 @@ func isFull(err error) bool {
 // alone uses a transaction of its own.
 func (s *Store) alone(ctx context.Context, do work) error {
 	ctx = s.begin(ctx)
-	tx, err := s.w.BeginTx(ctx, nil)
+	conn, err := s.w.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	tx, err := conn.BeginTx(ctx, nil)
+	if err == nil && s.postgres {
+		transactionOf(ctx).conn, err = native(conn)
+	}
 	if err != nil {
 		return err
 	}
