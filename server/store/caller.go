@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"sync"
 
 	"plumb/inventory"
@@ -43,19 +42,6 @@ func (s *Store) Caller(ctx context.Context, id inventory.HostID) (Host, error) {
 
 func (s *Store) row(ctx context.Context, id inventory.HostID) (Host, error) {
 	return s.readHost(ctx, `WHERE id = $1`, string(id))
-}
-
-// rowAndNewest reads with the row which release is the newest, which another server may have made: that is one question
-// in place of two for each call.
-func (s *Store) rowAndNewest(ctx context.Context, id inventory.HostID) (Host, error) {
-	row := s.r.QueryRowContext(ctx, `SELECT `+hostColumns+`, (SELECT COALESCE(MAX(number), 0) FROM releases) FROM `+hostRows+` WHERE id = $1`, string(id))
-	var newest uint64
-	h, err := scanHost(func(columns ...any) error { return row.Scan(append(columns, &newest)...) })
-	if err != nil {
-		return Host{}, fmt.Errorf("cannot read a host: %w", found(err))
-	}
-	h.Newest = newest
-	return h, nil
 }
 
 // look returns what is known of a host, or a place for what the caller is about to read.

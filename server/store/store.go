@@ -29,6 +29,7 @@ type Store struct {
 	readers    readers
 	blockKeys  blockKeys
 	callers    callers
+	looks      looks
 	beats      beats
 	deliveries deliveries
 	newest     newest
