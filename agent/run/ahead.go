@@ -112,6 +112,11 @@ func (p *pass) lookAhead(ctx context.Context) {
 		return
 	}
 	defer p.System.KeepFolders()()
+	if p.Limit > 0 { // one for all: what is not done by then is checked in its turn, with a time of its own
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.Limit)
+		defer cancel()
+	}
 	spread(n, func(i int) { p.fine[p.at+i] = p.inOrder(ctx, p.at+i) })
 }
 

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"plumb/modules"
 	"plumb/modules/system"
@@ -124,4 +126,32 @@ func TestManyChangesAreNotCheckedOverAndOver(t *testing.T) {
 	if got := checks.Load(); got > 4*300 {
 		t.Errorf("300 resources were checked %d times", got)
 	}
+}
+
+// TestGuardTakesTheNearerEnd: a time for many checks replaces that of each, but never a shorter one.
+func TestGuardTakesTheNearerEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		tests := map[string]struct {
+			ctx     context.Context
+			timeout int // seconds
+			want    time.Duration
+		}{
+			"in its turn": {t.Context(), 0, time.Hour}, "in its turn, with its own": {t.Context(), 5, 5 * time.Second},
+			"with others": {all, 0, time.Hour}, "with others, with its own": {all, 5, 5 * time.Second}, "a longer one": {all, 7200, time.Hour},
+		}
+		for name, tt := range tests {
+			w := &work{pass: &pass{Runner: &Runner{Limit: time.Hour}}, res: policies.Resource{Timeout: tt.timeout}}
+			err := w.guard(tt.ctx, func(ctx context.Context) error {
+				if end, ok := ctx.Deadline(); !ok || time.Until(end) != tt.want {
+					t.Errorf("%s: it ends in %s, want %s", name, time.Until(end), tt.want)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }

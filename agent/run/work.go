@@ -230,7 +230,7 @@ func (w *work) guard(ctx context.Context, call func(context.Context) error) (err
 	if w.res.Kind == patchKind && w.res.Timeout == 0 {
 		limit *= patchShare
 	}
-	if limit > 0 {
+	if end, bound := ctx.Deadline(); limit > 0 && !(bound && time.Until(end) <= limit) {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
