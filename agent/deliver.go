@@ -56,6 +56,10 @@ func (r *round) checkIn(ctx context.Context) (protocol.Answer, error) {
 			in.Objects = r.results(reports)
 		}
 		answer, err := r.client.CheckIn(ctx, in)
+		if broke(err) && heavy(in) {
+			in.Objects = nil // they come one by one then, in pieces
+			answer, err = r.client.CheckIn(ctx, in)
+		}
 		if err != nil {
 			return answer, err
 		}
@@ -69,6 +73,21 @@ func (r *round) checkIn(ctx context.Context) (protocol.Answer, error) {
 			return answer, err
 		}
 	}
+}
+
+// broke tells whether a call did not come through.
+func broke(err error) bool {
+	var refused *transport.Refused
+	return err != nil && !errors.As(err, &refused)
+}
+
+// heavy tells whether a check-in carries so much that a bad line may be to blame for its fate.
+func heavy(in protocol.CheckIn) bool {
+	size := 0
+	for _, packed := range in.Objects {
+		size += len(packed)
+	}
+	return size > 16<<10
 }
 
 func (r *round) words(reports []policies.Report) protocol.CheckIn {

@@ -135,3 +135,33 @@ func TestResultsInACheckInAreBounded(t *testing.T) {
 		t.Errorf("%d reports arrived, want all 10", n)
 	}
 }
+
+// F20: a check-in that is too heavy for its line gets lighter, and what it carried comes by itself.
+func TestHeavyCheckInsGetLighter(t *testing.T) {
+	r := newRig(t)
+	r.publish(1, 0, r.tree("one"))
+	r.enroll("")
+	r.round()
+	sp, err := r.agent.openSpool()
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := make([]byte, 100<<10)
+	_, _ = rand.Read(result)
+	report := r.Reports()[0]
+	report.Result = inventory.Digest(result)
+	if _, err := sp.Add(report, map[string][]byte{report.Result: result}); err != nil {
+		t.Fatal(err)
+	}
+	broken := 0
+	r.listen(func(in *protocol.CheckIn) {
+		if len(in.Objects) > 0 {
+			broken++
+			panic(http.ErrAbortHandler)
+		}
+	})
+	r.round()
+	if n := len(r.Reports()); broken == 0 || n < 2 {
+		t.Errorf("%d heavy check-ins broke off and %d reports arrived, want one or more and 2", broken, n)
+	}
+}

@@ -68,6 +68,12 @@ type Answer struct {
 	Interval int `json:"interval"`
 }
 
+// Received answers to a piece of an object.
+type Received struct {
+	// Have is how many bytes of it are there, from the beginning; the next piece begins with those that follow.
+	Have int `json:"have"`
+}
+
 // Enrollment asks for an identity.
 type Enrollment struct {
 	// Secret is the token's.

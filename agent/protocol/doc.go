@@ -15,11 +15,15 @@ const (
 	PathEnroll  = "/v1/enroll"   // POST Enrollment → Enrolled
 	PathCheckIn = "/v1/checkin"  // POST CheckIn → Answer
 	PathObjects = "/v1/objects/" // PUT + digest: one JSON object that the server wants
+	PathPieces  = "/v1/pieces/"  // PUT + digest: a part of such an object, packed, with its Content-Range → Received
 	PathTags    = "/v1/tags/"    // GET + digest: a signed release tag, as Git stores it
 	PathBundles = "/v1/bundles/" // GET + digest: the policy tree of a release
 	PathSets    = "/v1/sets/"    // GET + digest: the JSON of a patch set
 	PathRenew   = "/v1/renew"    // POST Renewal → Enrolled
 )
+
+// RangeForm is a Content-Range: where a piece begins, its last byte and how long the whole is.
+const RangeForm = "bytes %d-%d/%d"
 
 // SSH names of the same service: which user a client logs in as, and the one channel type that is served.
 const (

@@ -24,6 +24,8 @@ type Client struct {
 	http  *http.Client
 	base  string
 	close func()
+	// again makes a client with a connection of its own; nil where calls at the same time have their own anyway.
+	again func() *Client
 }
 
 // Refused is a server's answer that is not a success.
@@ -68,6 +70,15 @@ func (c *Client) Close() {
 	}
 }
 
+// another returns a client to use at the same time, and what ends it.
+func (c *Client) another() (*Client, func()) {
+	if c.again == nil {
+		return c, func() {}
+	}
+	one := c.again()
+	return one, one.Close
+}
+
 // CheckIn reports to the server and returns its answer.
 func (c *Client) CheckIn(ctx context.Context, in protocol.CheckIn) (out protocol.Answer, err error) {
 	return out, c.post(ctx, protocol.PathCheckIn, in, &out)
@@ -83,22 +94,6 @@ func (c *Client) Renew(ctx context.Context, in protocol.Renewal) (out protocol.E
 	return out, c.post(ctx, protocol.PathRenew, in, &out)
 }
 
-// Put sends an object that the server wants, gzipped.
-func (c *Client) Put(ctx context.Context, digest string, raw []byte) error {
-	packed, err := protocol.Pack(raw)
-	if err != nil {
-		return err
-	}
-	req, err := c.request(ctx, http.MethodPut, protocol.PathObjects+digest, bytes.NewReader(packed))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Content-Encoding", "gzip")
-	_, err = c.do(req, protocol.MaxAnswer)
-	return err
-}
-
 func (c *Client) post(ctx context.Context, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -109,6 +104,11 @@ func (c *Client) post(ctx context.Context, path string, in, out any) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	return c.exchange(req, out)
+}
+
+// exchange sends a request and reads the JSON of the answer.
+func (c *Client) exchange(req *http.Request, out any) error {
 	raw, err := c.do(req, protocol.MaxAnswer)
 	if err != nil {
 		return err

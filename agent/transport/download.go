@@ -29,6 +29,9 @@ var ErrWrong = errors.New("the server sent something else")
 // ErrUnfinished means that a part of a download came, and the next call goes on from there.
 var ErrUnfinished = errors.New("only a part of it came so far")
 
+// errSilent means that a stream said nothing for too long.
+var errSilent = errors.New("nothing came for a while")
+
 // download is one under way. Nothing of it is believed before the digest of the whole is right.
 type download struct {
 	client       *Client
@@ -37,6 +40,9 @@ type download struct {
 	part         *os.File // where lies what came so far, or nil
 	got          []byte
 	old          bool // some of it came in an earlier call, and may have rotted since
+	// Of a piece, from and to are where it begins and ends in the whole; 0 of the whole.
+	from, to int64
+	size     int64 // of the whole as the server says it, 0 before it does
 }
 
 func (c *Client) download(ctx context.Context, path, digest string, limit int64, part *os.File) ([]byte, error) {
@@ -60,9 +66,10 @@ func (d *download) run(ctx context.Context) error {
 	if d.old && d.whole() == nil {
 		return nil
 	}
+	step := d.try
 	for idle := 0; ; {
 		before := len(d.got)
-		err := d.try(ctx)
+		err := step(ctx)
 		if err == nil {
 			return nil
 		}
@@ -78,6 +85,9 @@ func (d *download) run(ctx context.Context) error {
 		}
 		if idle == idleTries || final(err) || ctx.Err() != nil {
 			return err
+		}
+		if step = d.try; errors.Is(err, errSilent) && d.inPieces() {
+			step = d.together
 		}
 		d.client.Close() // over SSH a new channel would stand behind what the old one left on the way
 	}
@@ -96,36 +106,58 @@ func final(err error) bool {
 
 // try asks for what is missing, and keeps what comes before an error.
 func (d *download) try(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	err := d.ask(ctx, time.AfterFunc(d.patience(), func() { cancel(errSilent) }))
+	if err == nil {
+		err = d.whole()
+	}
+	if err != nil && errors.Is(context.Cause(ctx), errSilent) {
+		err = fmt.Errorf("%w: %w", errSilent, err)
+	}
+	return err
+}
+
+// patience is how long the first byte of an answer may take. A piece is asked for over a line that is known to be bad.
+func (d *download) patience() time.Duration {
+	if d.to > 0 {
+		return 3 * stallTimeout
+	}
+	return dialTimeout + shakeTimeout + headerTimeout
+}
+
+func (d *download) ask(ctx context.Context, stall *time.Timer) error {
+	defer stall.Stop()
 	req, err := d.client.request(ctx, http.MethodGet, d.path, nil)
 	if err != nil {
 		return err
 	}
-	from := int64(len(d.got))
-	if from > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
+	have := int64(len(d.got))
+	if d.to > 0 {
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", d.from+have, d.to-1))
+	} else if have > 0 {
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", have))
 	}
 	resp, err := d.client.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("cannot reach the server: %w", err)
 	}
 	defer resp.Body.Close()
-	body := &steady{resp.Body, time.AfterFunc(stallTimeout, cancel)}
-	defer body.stall.Stop()
+	stall.Reset(stallTimeout)
+	body := &steady{resp.Body, stall}
 	switch {
-	case resp.StatusCode == http.StatusPartialContent && from > 0:
-	case resp.StatusCode == http.StatusOK:
-		if _, err := io.CopyN(io.Discard, body, from); err != nil { // it does not know ranges
+	case resp.StatusCode == http.StatusPartialContent && d.from+have+d.to > 0:
+	case resp.StatusCode == http.StatusOK && d.to == 0:
+		if _, err := io.CopyN(io.Discard, body, have); err != nil { // it does not know ranges
 			return fmt.Errorf("cannot read the answer: %w", err)
 		}
 	default:
 		return refusal(resp)
 	}
-	if err := d.drain(body); err != nil {
-		return err
+	if d.size = resp.ContentLength; resp.StatusCode == http.StatusPartialContent {
+		d.size += have
 	}
-	return d.whole()
+	return d.drain(body)
 }
 
 // drain keeps what a stream brings, as it comes: this program may be killed meanwhile.
@@ -146,7 +178,14 @@ func (d *download) drain(r io.Reader) error {
 	}
 }
 
+// whole tells whether all came: of a piece all its bytes, and of the whole the right ones.
 func (d *download) whole() error {
+	if d.to > 0 && int64(len(d.got)) != d.to-d.from {
+		return fmt.Errorf("%w: %d bytes from %d on", ErrWrong, len(d.got), d.from)
+	}
+	if d.to > 0 {
+		return nil
+	}
 	if have := inventory.Digest(d.got); have != d.digest {
 		return fmt.Errorf("%w: %d bytes with the digest %.12s", ErrWrong, len(d.got), have)
 	}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -20,6 +22,7 @@ import (
 
 	"plumb/agent/protocol"
 	"plumb/agent/testserver"
+	"plumb/inventory"
 )
 
 // pipes is a listener inside of this program, for tests with a clock of their own.
@@ -87,6 +90,66 @@ func TestSilentStreamsAreGivenUp(t *testing.T) {
 				web.Close()
 			})
 		})
+	}
+}
+
+// F20: once a stream fell silent, the rest comes in pieces over several connections, and nothing twice. A piece whose stream
+// falls silent, too, goes on from where it was.
+func TestSilentLinesAreSharedBySeveral(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		line := &pipes{next: make(chan net.Conn), done: make(chan struct{})}
+		whole := bytes.Repeat([]byte("0123456789abcdef"), 20<<10) // 320 KiB
+		var mu sync.Mutex
+		var wanted []string
+		sent, open, most := 0, 0, 0
+		web := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			n := len(wanted)
+			wanted = append(wanted, r.Header.Get("Range"))
+			open++
+			most = max(most, open)
+			mu.Unlock()
+			defer func() { mu.Lock(); open--; mu.Unlock() }()
+			rec := httptest.NewRecorder()
+			http.ServeContent(rec, r, "", time.Time{}, bytes.NewReader(whole))
+			maps.Copy(w.Header(), rec.Header())
+			w.WriteHeader(rec.Code)
+			body := rec.Body.Bytes()
+			if n == 0 || n == 2 { // the first one, and a piece
+				body = body[:10<<10]
+			}
+			mu.Lock()
+			sent += len(body)
+			mu.Unlock()
+			_, _ = w.Write(body)
+			w.(http.Flusher).Flush()
+			time.Sleep(time.Second) // so that several are open at the same time
+			if n == 0 || n == 2 {
+				<-r.Context().Done()
+			}
+		})}
+		go web.Serve(line)
+		client := newClient("http://x", &http.Transport{DialContext: line.dial}, nil)
+		got, err := client.Bundle(t.Context(), inventory.Digest(whole), int64(len(whole)), nil)
+		if err != nil || !bytes.Equal(got, whole) {
+			t.Errorf("Bundle = %d bytes, %v; want %d", len(got), err, len(whole))
+		}
+		if most != streams || sent != len(whole) {
+			t.Errorf("%d streams at once and %d bytes, want %d and %d: %v", most, sent, streams, len(whole), wanted)
+		}
+		client.Close()
+		time.Sleep(2 * time.Second) // until nobody answers any more
+		web.Close()
+	})
+}
+
+// Each stream over SSH has a connection of its own: they would all wait for the one.
+func TestStreamsOverSSHShareNoConnection(t *testing.T) {
+	c := overSSH("127.0.0.1:1", anyHost())
+	one, end := c.another()
+	defer end()
+	if one == c || one.http.Transport == c.http.Transport {
+		t.Error("two streams over SSH share a connection")
 	}
 }
 

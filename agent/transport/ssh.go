@@ -21,13 +21,19 @@ func SSH(address, hostKey, user string, key ssh.Signer) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the pinned SSH host key is damaged: %w", err)
 	}
-	l := &sshLink{address: address, turn: make(chan struct{}, 1), config: &ssh.ClientConfig{
+	return overSSH(address, &ssh.ClientConfig{
 		User: user, Auth: []ssh.AuthMethod{ssh.PublicKeys(key)},
 		HostKeyCallback: ssh.FixedHostKey(pinned), HostKeyAlgorithms: []string{pinned.Type()},
 		ClientVersion: "SSH-2.0-plumb-agent", Timeout: dialTimeout,
-	}}
+	}), nil
+}
+
+func overSSH(address string, config *ssh.ClientConfig) *Client {
+	l := &sshLink{address: address, turn: make(chan struct{}, 1), config: config}
 	t := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return l.open(ctx) }}
-	return newClient("http://"+protocol.ServerName, t, l.drop), nil
+	c := newClient("http://"+protocol.ServerName, t, l.drop)
+	c.again = func() *Client { return overSSH(address, config) }
+	return c
 }
 
 // sshLink is one SSH connection, made when it is needed and made again when it broke.

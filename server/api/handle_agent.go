@@ -6,6 +6,8 @@ import (
 	"net/http"
 
 	"plumb/agent/protocol"
+	"plumb/inventory"
+	"plumb/server/fleet"
 	"plumb/server/store"
 )
 
@@ -42,6 +44,47 @@ func (a *API) putObject(c *Call) (any, error) {
 	return nil, a.Fleet.PutPacked(c.Request.Context(), c.Caller.Host, c.Param("digest"), raw, gzipped, c.Now)
 }
 
+// putPiece takes a part of an object, for lines over which the whole does not come at once.
+func (a *API) putPiece(c *Call) (any, error) {
+	piece, err := c.piece()
+	if err != nil {
+		return nil, err
+	}
+	digest := c.Param("digest")
+	have, whole, err := a.Fleet.PutPiece(c.Caller.Host, digest, piece, c.Now)
+	if err != nil || whole == nil {
+		return protocol.Received{Have: have}, err
+	}
+	raw, err := protocol.Unpack(whole, protocol.MaxObject)
+	if errors.Is(err, protocol.ErrLarge) {
+		return nil, tooLarge(protocol.MaxObject)
+	}
+	if err != nil || inventory.Digest(raw) != digest {
+		return nil, &Error{Code: http.StatusConflict, Text: "the pieces do not make up the object", Hint: "send it again from the beginning"}
+	}
+	return protocol.Received{Have: have}, a.Fleet.PutPacked(c.Request.Context(), c.Caller.Host, digest, raw, whole, c.Now)
+}
+
+// piece reads which part of an object a request brings.
+func (c *Call) piece() (p fleet.Piece, err error) {
+	var to int
+	said := c.Request.Header.Get("Content-Range")
+	if n, err := fmt.Sscanf(said, protocol.RangeForm, &p.From, &to, &p.Total); err != nil || n != 3 || p.From < 0 || to < p.From || p.Total <= to {
+		return p, badRequest(fmt.Sprintf("%.100q is no range of an object", said), "")
+	}
+	if p.Total > protocol.MaxObject {
+		return p, tooLarge(protocol.MaxObject)
+	}
+	if p.Body, err = c.body(); err != nil || len(p.Body) != to-p.From+1 {
+		return p, badRequest("the body is not as long as its range", "")
+	}
+	return p, nil
+}
+
+func tooLarge(most int) error {
+	return &Error{Code: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf("an object may have %d bytes at most", most)}
+}
+
 // inflated reads a body, and returns also how it came when it was compressed. The cap is on what
 // comes out as well.
 func (c *Call) inflated(most int) (raw, gzipped []byte, err error) {
@@ -52,7 +95,7 @@ func (c *Call) inflated(most int) (raw, gzipped []byte, err error) {
 	}
 	var large *http.MaxBytesError
 	if errors.As(err, &large) || errors.Is(err, protocol.ErrLarge) || len(raw) > most {
-		return nil, nil, &Error{Code: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf("an object may have %d bytes at most", most)}
+		return nil, nil, tooLarge(most)
 	}
 	if err != nil {
 		return nil, nil, badRequest("cannot read the body: "+err.Error(), "")

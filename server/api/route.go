@@ -51,6 +51,7 @@ func (a *API) agentRoutes() []Route {
 		{"POST", protocol.PathCheckIn, Host, a.timed(a.checkIn), protocol.MaxBody, nil},
 		{"POST", protocol.PathRenew, Host, a.renew, small, nil},
 		{"PUT", protocol.PathObjects + ":digest", Host, a.putObject, large, nil},
+		{"PUT", protocol.PathPieces + ":digest", Host, a.putPiece, small, nil},
 		{"GET", protocol.PathTags + ":digest", Host, a.tag, 0, nil},
 		{"GET", protocol.PathBundles + ":digest", Host, a.bundle, 0, nil},
 		{"GET", protocol.PathSets + ":digest", Host, a.patchSetBytes, 0, nil},

@@ -23,6 +23,10 @@ type inbox struct {
 type want struct {
 	kind string
 	at   time.Time
+	// came is what came of it so far when it comes in pieces, of how many bytes; done is when that was all.
+	came []byte
+	of   int
+	done bool
 }
 
 // parcel is a result that waits for its report.
@@ -51,7 +55,9 @@ func (b *inbox) ask(id inventory.HostID, refs []store.Ref, now time.Time) {
 		b.asked[id] = map[string]want{}
 	}
 	for _, ref := range refs {
-		b.asked[id][ref.Digest] = want{ref.Kind, now}
+		w := b.asked[id][ref.Digest]
+		w.kind, w.at, w.done = ref.Kind, now, false
+		b.asked[id][ref.Digest] = w
 	}
 }
 
@@ -66,7 +72,17 @@ func (b *inbox) wanted(id inventory.HostID, digest string) string {
 func (b *inbox) done(id inventory.HostID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.asked, id)
+	for digest := range b.asked[id] {
+		b.unask(id, digest)
+	}
+}
+
+// unask forgets that a host was asked for an object, with what came of it.
+func (b *inbox) unask(id inventory.HostID, digest string) {
+	b.bytes -= len(b.asked[id][digest].came)
+	if delete(b.asked[id], digest); len(b.asked[id]) == 0 {
+		delete(b.asked, id)
+	}
 }
 
 // put keeps a result; it tells whether there was room for it.
@@ -121,11 +137,8 @@ func (b *inbox) sweep(now time.Time) {
 	for id, of := range b.asked {
 		for digest, w := range of {
 			if now.Sub(w.at) > wantLife {
-				delete(of, digest)
+				b.unask(id, digest)
 			}
-		}
-		if len(of) == 0 {
-			delete(b.asked, id)
 		}
 	}
 }

@@ -1,0 +1,84 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"plumb/agent/protocol"
+)
+
+// An object that is larger than one piece is sent in pieces, so that a line that breaks off, or falls silent,
+// costs one of them and not all.
+const uploadPiece = 16 << 10
+
+// Put sends an object that the server wants, gzipped.
+func (c *Client) Put(ctx context.Context, digest string, raw []byte) error {
+	packed, err := protocol.Pack(raw)
+	if err != nil {
+		return err
+	}
+	if len(packed) > uploadPiece {
+		if err := c.putPieces(ctx, digest, packed); !unknownPath(err) {
+			return err
+		}
+	}
+	req, err := c.request(ctx, http.MethodPut, protocol.PathObjects+digest, bytes.NewReader(packed))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Encoding", "gzip")
+	_, err = c.do(req, protocol.MaxAnswer)
+	return err
+}
+
+// unknownPath tells whether a server is older than what it was asked for.
+func unknownPath(err error) bool {
+	var refused *Refused
+	return errors.As(err, &refused) && refused.Code == http.StatusNotFound
+}
+
+// putPieces sends an object from where the server has it, until it is all there or several tries in a row were in vain.
+func (c *Client) putPieces(ctx context.Context, digest string, packed []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, downloadTime)
+	defer cancel()
+	for have, idle := 0, 0; have < len(packed); {
+		next, err := c.putPiece(ctx, digest, packed, have)
+		var refused *Refused
+		if errors.As(err, &refused) {
+			return err
+		}
+		if idle++; err == nil && next > have {
+			idle = 0
+		}
+		if err == nil {
+			have = next
+		}
+		if idle == idleTries || ctx.Err() != nil {
+			return fmt.Errorf("cannot send the object %.12s: %d of %d bytes arrived: %w", digest, have, len(packed), errors.Join(err, ctx.Err()))
+		}
+		if err != nil {
+			c.Close() // what waits on the old connection would be in the way
+		}
+	}
+	return nil
+}
+
+// putPiece sends the bytes from there on, and returns how many the server has then.
+func (c *Client) putPiece(ctx context.Context, digest string, packed []byte, from int) (have int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*stallTimeout)
+	defer cancel()
+	to := min(from+uploadPiece, len(packed))
+	req, err := c.request(ctx, http.MethodPut, protocol.PathPieces+digest, bytes.NewReader(packed[from:to]))
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Content-Type", "application/octet-stream")
+	req.Header.Set("Content-Range", fmt.Sprintf(protocol.RangeForm, from, to-1, len(packed)))
+	var got protocol.Received
+	err = c.exchange(req, &got)
+	return got.Have, err
+}
