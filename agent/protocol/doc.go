@@ -22,9 +22,6 @@ const (
 	PathRenew   = "/v1/renew"    // POST Renewal → Enrolled
 )
 
-// RangeForm is a Content-Range: where a piece begins, its last byte and how long the whole is.
-const RangeForm = "bytes %d-%d/%d"
-
 // SSH names of the same service: which user a client logs in as, and the one channel type that is served.
 const (
 	SSHAgent   = "agent"  // an enrolled host, by its key

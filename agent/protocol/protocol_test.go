@@ -353,3 +353,15 @@ func FuzzUnpack(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseRange(f *testing.F) {
+	for _, text := range []string{"bytes 0-9/10", "bytes 5-5/9", "bytes 9-0/20", "bytes -1-2/3", "bytes 0-9/*", "bytes 0-9223372036854775807/9223372036854775807"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := ParseRange(text)
+		if err == nil && (r.From < 0 || r.From >= r.To || r.To > r.Total || r.String() != text) {
+			t.Errorf("ParseRange(%q) = %+v", text, r)
+		}
+	})
+}

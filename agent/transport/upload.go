@@ -77,7 +77,7 @@ func (c *Client) putPiece(ctx context.Context, digest string, packed []byte, fro
 		return 0, err
 	}
 	req.Header.Set("Content-Type", "application/octet-stream")
-	req.Header.Set("Content-Range", fmt.Sprintf(protocol.RangeForm, from, to-1, len(packed)))
+	req.Header.Set("Content-Range", protocol.Range{From: from, To: to, Total: len(packed)}.String())
 	var got protocol.Received
 	err = c.exchange(req, &got)
 	return got.Have, err

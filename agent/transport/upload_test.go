@@ -3,7 +3,6 @@ package transport_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -36,9 +35,8 @@ func (k *taker) answer(w http.ResponseWriter, r *http.Request) bool {
 	if fate == "lost" {
 		panic(http.ErrAbortHandler)
 	}
-	var from, to, total int
-	_, _ = fmt.Sscanf(r.Header.Get("Content-Range"), protocol.RangeForm, &from, &to, &total)
-	if from <= len(k.got) && len(k.got) < from+len(body) {
+	part, err := protocol.ParseRange(r.Header.Get("Content-Range"))
+	if from := part.From; err == nil && from <= len(k.got) && len(k.got) < from+len(body) {
 		k.got = append(k.got, body[len(k.got)-from:]...)
 	}
 	if fate == "unheard" {

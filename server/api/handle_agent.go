@@ -67,18 +67,18 @@ func (a *API) putPiece(c *Call) (any, error) {
 
 // piece reads which part of an object a request brings.
 func (c *Call) piece() (p fleet.Piece, err error) {
-	var to int
-	said := c.Request.Header.Get("Content-Range")
-	if n, err := fmt.Sscanf(said, protocol.RangeForm, &p.From, &to, &p.Total); err != nil || n != 3 || p.From < 0 || to < p.From || p.Total <= to {
-		return p, badRequest(fmt.Sprintf("%.100q is no range of an object", said), "")
+	r, err := protocol.ParseRange(c.Request.Header.Get("Content-Range"))
+	if err != nil {
+		return p, badRequest(err.Error(), "")
 	}
-	if p.Total > protocol.MaxObject {
+	if r.Total > protocol.MaxObject {
 		return p, tooLarge(protocol.MaxObject)
 	}
-	if p.Body, err = c.body(); err != nil || len(p.Body) != to-p.From+1 {
+	body, err := c.body()
+	if err != nil || len(body) != r.To-r.From {
 		return p, badRequest("the body is not as long as its range", "")
 	}
-	return p, nil
+	return fleet.Piece{From: r.From, Total: r.Total, Body: body}, nil
 }
 
 func tooLarge(most int) error {
