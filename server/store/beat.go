@@ -143,6 +143,7 @@ func beatRow(id inventory.HostID, one beat) []any {
 }
 
 func (s *Store) putBeats(ctx context.Context, tx *sql.Tx, ids []inventory.HostID, all map[inventory.HostID]beat) error {
+	noteCalls(ctx, ids)
 	rows := make([][]any, len(ids))
 	for i, id := range ids {
 		rows[i] = beatRow(id, all[id]) // what Caller keeps holds on: it may be of the past in these

@@ -101,6 +101,7 @@ func insertHost(ctx context.Context, tx *sql.Tx, h Host, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	touch(ctx, h.ID)
 	if _, err := tx.ExecContext(ctx, `INSERT INTO beats (host, last_seen) VALUES ($1, $2)`, string(h.ID), ms(now)); err != nil {
 		return err
 	}

@@ -25,6 +25,9 @@ func (s *Store) PastHosts(ctx context.Context) ([]PastHost, error) {
 	if err := s.freshBeats(ctx); err != nil {
 		return nil, err
 	}
+	if !s.postgres {
+		return s.rosteredPast(ctx)
+	}
 	all := []PastHost{}
 	same := sharing{texts: map[string]string{}}
 	const line = `id || ' ' || CAST(enrolled AS TEXT) || ' ' || CAST(revoked AS TEXT) || ' ' || CAST(last_seen AS TEXT) || ' ' || terms || ' ' || name`
@@ -39,6 +42,19 @@ func (s *Store) PastHosts(ctx context.Context) ([]PastHost, error) {
 	}, `SELECT `+line+` FROM `+hostRows)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list hosts: %w", err)
+	}
+	slices.SortFunc(all, func(a, b PastHost) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	return all, nil
+}
+
+func (s *Store) rosteredPast(ctx context.Context) ([]PastHost, error) {
+	rows, err := s.rostered(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list hosts: %w", err)
+	}
+	all := make([]PastHost, len(rows))
+	for i, h := range rows {
+		all[i] = PastHost{ID: h.ID, Name: h.Name, Enrolled: h.enrolled, Revoked: h.Revoked, LastSeen: h.LastSeen, Terms: h.Terms}
 	}
 	slices.SortFunc(all, func(a, b PastHost) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	return all, nil

@@ -45,14 +45,15 @@ type Entry struct {
 const rollColumns = `h.id, h.name, h.labels, h.status, h.since, h.release, c.last_seen, h.revoked, h.mismatch, h.audit,
 	c.paused, h.stale, h.problem, COALESCE(b.os, ''), COALESCE(b.words, ''), h.terms, CASE WHEN b.facts IS NULL AND h.facts <> '' THEN 1 ELSE 0 END`
 
+const rollRows = `hosts h LEFT JOIN beats c ON c.host = h.id LEFT JOIN briefs b ON b.facts = h.facts`
+
 // Roll calls each with all hosts, revoked ones too, by name. As with EachHost none is kept, and each must not ask the store.
 func (s *Store) Roll(ctx context.Context, each func(Entry)) error {
 	flapping, err := s.flapping(ctx)
 	if err != nil {
 		return err
 	}
-	rows, err := s.r.QueryContext(ctx, `SELECT `+rollColumns+` FROM hosts h LEFT JOIN beats c ON c.host = h.id LEFT JOIN briefs b ON b.facts = h.facts ORDER BY h.name, h.id`)
-	err = eachEntry(rows, err, func(e Entry) {
+	err = s.eachOfRoll(ctx, func(e Entry) {
 		e.Flapping = flapping[e.ID]
 		each(e)
 	})
@@ -62,16 +63,39 @@ func (s *Store) Roll(ctx context.Context, each func(Entry)) error {
 	return nil
 }
 
+func (s *Store) eachOfRoll(ctx context.Context, each func(Entry)) error {
+	if s.postgres {
+		return s.readRoll(ctx, each)
+	}
+	all, err := s.rostered(ctx)
+	for _, row := range all {
+		each(row.Entry)
+	}
+	return err
+}
+
+// readRoll reads all rows.
+func (s *Store) readRoll(ctx context.Context, each func(Entry)) error {
+	rows, err := s.r.QueryContext(ctx, `SELECT `+rollColumns+` FROM `+rollRows+` ORDER BY h.name, h.id`)
+	return eachEntry(rows, err, each)
+}
+
 func eachEntry(rows *sql.Rows, err error, each func(Entry)) error {
 	same := sharing{texts: map[string]string{}}
 	return walk(rows, err, func(scan func(...any) error) error {
 		e, err := scanEntry(scan)
-		e.Labels, e.Status, e.Problem = same.text(e.Labels), policies.Status(same.text(string(e.Status))), same.text(e.Problem)
-		if e.OS, e.Terms = same.text(e.OS), same.text(e.Terms); err == nil {
-			each(e)
+		if err == nil {
+			each(same.entry(e))
 		}
 		return err
 	})
+}
+
+// entry shares what hosts often have alike.
+func (s sharing) entry(e Entry) Entry {
+	e.Labels, e.Status, e.Problem = s.text(e.Labels), policies.Status(s.text(string(e.Status))), s.text(e.Problem)
+	e.OS, e.Terms = s.text(e.OS), s.text(e.Terms)
+	return e
 }
 
 func scanEntry(scan func(...any) error) (Entry, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +31,8 @@ type transaction struct {
 	conn *pgx.Conn
 	// touched are the hosts whose rows it wrote, each with the row that it leaves where that is known.
 	touched map[inventory.HostID]*Host
+	// called are those whose heartbeats it wrote.
+	called []inventory.HostID
 	// committed tells that all of it counts.
 	committed bool
 }
@@ -77,6 +80,7 @@ func (s *Store) end(ctx context.Context) {
 		t.undo()
 	}
 	s.callers.settle(t.touched)
+	s.roster.note(append(t.called, slices.Collect(maps.Keys(t.touched))...))
 	if s.postgres || len(t.asked) == 0 {
 		return
 	}
@@ -134,6 +138,13 @@ func touch(ctx context.Context, id inventory.HostID) {
 func leave(ctx context.Context, h Host) {
 	if t := transactionOf(ctx); t != nil {
 		t.touched[h.ID] = &h
+	}
+}
+
+// noteCalls says that a transaction writes heartbeats, which Caller need not know.
+func noteCalls(ctx context.Context, ids []inventory.HostID) {
+	if t := transactionOf(ctx); t != nil {
+		t.called = append(t.called, ids...)
 	}
 }
 

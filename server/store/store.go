@@ -29,6 +29,7 @@ type Store struct {
 	readers    readers
 	blockKeys  blockKeys
 	callers    callers
+	roster     roster
 	looks      looks
 	beats      beats
 	deliveries deliveries
@@ -149,6 +150,7 @@ func sqliteDSN(path string, watch *pagesum.Watch, pragmas ...string) string {
 // Close ends all use of the database.
 func (s *Store) Close() error {
 	_ = s.settleBeats(context.Background()) // hosts say again what is lost
+	s.roster.end()
 	err := s.w.Close()
 	if s.r == s.w {
 		return err
