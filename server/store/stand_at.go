@@ -8,17 +8,23 @@ import (
 	"plumb/policies"
 )
 
-// stoodAt joins to the hosts h that were enrolled at $1 the interval i that lasted then, and the one f in which
-// their catalog and result stand: a run that found nothing leaves what was found before as it is.
-const stoodAt = ` FROM hosts h LEFT JOIN intervals i ON i.host = h.id AND ` + lasts + ` LEFT JOIN intervals f ON f.id =
-			CASE WHEN i.catalog <> '' THEN i.id ELSE (SELECT b.id FROM intervals b WHERE b.host = i.host AND b.catalog <> '' AND b.since <= i.since AND b.id <= i.id
-				ORDER BY b.since DESC, b.id DESC LIMIT 1) END
-		WHERE h.enrolled <= $1 AND (h.revoked = 0 OR h.revoked > $1)`
+const (
+	// foundIn joins to an interval i the one f in which its catalog and result stand: a run that found nothing leaves
+	// what was found before as it is.
+	foundIn = ` LEFT JOIN intervals f ON f.id = CASE WHEN i.catalog <> '' THEN i.id ELSE (SELECT b.id FROM intervals b WHERE b.host = i.host AND b.catalog <> '' AND b.since <= i.since AND b.id <= i.id
+				ORDER BY b.since DESC, b.id DESC LIMIT 1) END`
+	// enrolledAt selects the hosts h that were enrolled at $1.
+	enrolledAt = `h.enrolled <= $1 AND (h.revoked = 0 OR h.revoked > $1)`
+	// stoodAt joins to them how they stood.
+	stoodAt = ` FROM hosts h LEFT JOIN intervals i ON i.host = h.id AND ` + lasts + foundIn + ` WHERE ` + enrolledAt
+)
 
 // StandsAt returns how hosts stood at an instant, by name, from after a name on; at most max of them.
 func (s *Store) StandsAt(ctx context.Context, t time.Time, after string, max int) ([]Stand, error) {
-	rows, err := s.r.QueryContext(ctx, `SELECT h.id, h.name, COALESCE(f.catalog, ''), COALESCE(f.result, ''), COALESCE(i.status, '')`+stoodAt+
-		` AND h.name > $2 ORDER BY h.name, h.id`+limit(max, standardPage), ms(t), after)
+	// The hosts of the page are picked before anything is looked up for them.
+	page := `(SELECT h.id, h.name FROM hosts h WHERE ` + enrolledAt + ` AND h.name > $2 ORDER BY h.name, h.id` + limit(max, standardPage) + `)`
+	rows, err := s.r.QueryContext(ctx, `SELECT p.id, p.name, COALESCE(f.catalog, ''), COALESCE(f.result, ''), COALESCE(i.status, '') FROM `+page+` p
+		LEFT JOIN intervals i ON i.host = p.id AND `+lasts+foundIn+` ORDER BY p.name, p.id`, ms(t), after)
 	all, err := list(rows, err, func(scan func(...any) error) (one Stand, err error) {
 		err = scan(&one.ID, &one.Name, &one.Catalog, &one.Result, &one.Status)
 		return one, err
@@ -41,16 +47,20 @@ type Stood struct {
 // stands with what was found before.
 func (s *Store) StoodOver(ctx context.Context, first, last time.Time, each func(Stood)) error {
 	const day = `86400000`
-	rows, err := s.r.QueryContext(ctx, `SELECT i.since, i.until, COALESCE(f.catalog, ''), COALESCE(f.result, ''), i.status FROM intervals i LEFT JOIN intervals f ON f.id =
-			CASE WHEN i.catalog <> '' THEN i.id ELSE (SELECT b.id FROM intervals b WHERE b.host = i.host AND b.catalog <> '' AND b.since <= i.since AND b.id <= i.id
-				ORDER BY b.since DESC, b.id DESC LIMIT 1) END
+	rows, err := s.r.QueryContext(ctx, `SELECT i.since, i.until, i.catalog, i.result, COALESCE(f.catalog, ''), COALESCE(f.result, ''), i.status FROM intervals i
+			LEFT JOIN intervals f ON i.catalog = '' AND f.id = (SELECT b.id FROM intervals b WHERE b.host = i.host AND b.catalog <> '' AND b.since <= i.since AND b.id <= i.id
+				ORDER BY b.since DESC, b.id DESC LIMIT 1)
 		WHERE i.since <= $1 AND (i.until = 0 OR i.until > $2 AND (i.since + `+day+` - 1) / `+day+` < (i.until + `+day+` - 1) / `+day+`)`, ms(last), ms(first))
 	err = walk(rows, err, func(scan func(...any) error) error {
 		var one Stood
 		var since, until int64
 		var status policies.Status
-		if err := scan(&since, &until, &one.Catalog, &one.Result, &status); err != nil {
+		var catalog, result string
+		if err := scan(&since, &until, &one.Catalog, &one.Result, &catalog, &result, &status); err != nil {
 			return err
+		}
+		if one.Catalog == "" {
+			one.Catalog, one.Result = catalog, result
 		}
 		one.Since, one.Until, one.Silent = at(since), at(until), status == policies.Stale
 		each(one)

@@ -193,15 +193,27 @@ func ticks(from, to time.Time, most int) []tick {
 		}
 		list = append(list, tick{at: x, X: short(x), Anchor: anchor(x), Words: at.Format(form)})
 	}
+	return roomy(list)
+}
+
+// roomy leaves out a tick at an edge, whose words lie beside it, where the next one is near.
+func roomy(list []tick) []tick {
+	const apart = 18 // per cent
+	if len(list) > 1 && list[0].Anchor == "start" && list[1].at-list[0].at < apart {
+		list = list[1:]
+	}
+	if n := len(list); n > 1 && list[n-1].Anchor == "end" && list[n-1].at-list[n-2].at < apart {
+		list = list[:n-1]
+	}
 	return list
 }
 
 // anchor keeps words inside the drawing.
 func anchor(x float64) string {
 	switch {
-	case x < 4:
+	case x < 2.5:
 		return "start"
-	case x > 96:
+	case x > 97.5:
 		return "end"
 	}
 	return "middle"

@@ -9,16 +9,22 @@ import (
 	"plumb/server/views"
 )
 
-// daysDrawn is how many days the trend of a policy or a control goes back.
-const daysDrawn = 30
+const (
+	// daysDrawn is how many days the trend of a policy or a control goes back.
+	daysDrawn = 30
+	// daysPatience is how long a page waits for them at the most: with 10,000 hosts they take a fifth of it.
+	daysPatience = time.Second
+)
 
-// lastDays are how hosts stood when the last days began, counted lately.
+// lastDays are how hosts stood when the last days began, counted lately. The first who looks at a very large fleet sees none.
 func (s *site) lastDays(c *api.Call, then past) ([]views.Day, error) {
-	read, now, name := s.Read(), c.Now, ""
-	if then.Is() {
-		now, name = then.At, then.At.Format(time.DateOnly)
+	read, now := s.Read(), instant(c, then)
+	find := func(ctx context.Context) ([]views.Day, error) { return read.Days(ctx, daysDrawn, now) }
+	if !then.Is() {
+		list, _ := s.lately.soon(c.Request.Context(), now, find)
+		return list, nil
 	}
-	list, _, err := s.days.named(name).of(c.Request.Context(), c.Now, func(ctx context.Context) ([]views.Day, error) { return read.Days(ctx, daysDrawn, now) })
+	list, _, err := s.days.named(now.Format(time.DateOnly)).of(c.Request.Context(), c.Now, find)
 	return list, err
 }
 

@@ -95,18 +95,20 @@ type site struct {
 	records memo[[]views.ChangeRecord]
 	ones    memos[changed]
 	cycles  memos[cycleRecord]
-	// standings, trends, days, figures and month are how the fleet stands, stood and fared.
+	// standings, thens, trends, days, figures, month and lately are how the fleet stands, stood and fared.
 	standings memo[views.Compliance]
 	summary   memo[summary]
 	trends    memos[views.Trend]
 	figures   memos[views.KPIs]
 	days      memos[[]views.Day]
+	thens     memos[stoodThen]
 	month     slow[views.KPIs]
+	lately    slow[[]views.Day]
 }
 
 func newSite(p Pages) *site {
 	f := readFiles()
-	return &site{Pages: p, files: f, pages: parsePages()}
+	return &site{Pages: p, files: f, pages: parsePages(), lately: slow[[]views.Day]{patience: daysPatience}}
 }
 
 // troublePage tells of an error.

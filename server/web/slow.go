@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -12,14 +13,15 @@ type slow[T any] struct {
 	known bool
 	at    time.Time
 	value T
+	// patience is how long the first who asks waits for it; zero for slowPatience.
+	patience time.Duration
 	// looking is closed once somebody has found it out anew; nil while nobody tries.
 	looking chan struct{}
 }
 
 const (
 	// slowFresh is for how long a value is kept as it is.
-	slowFresh = time.Minute
-	// slowPatience is how long the first who asks waits for it.
+	slowFresh    = time.Minute
 	slowPatience = 250 * time.Millisecond
 )
 
@@ -40,7 +42,7 @@ func (m *slow[T]) soon(ctx context.Context, now time.Time, find func(context.Con
 	select {
 	case <-looking:
 	case <-ctx.Done():
-	case <-time.After(slowPatience):
+	case <-time.After(cmp.Or(m.patience, slowPatience)):
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

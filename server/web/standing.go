@@ -124,6 +124,12 @@ func (p *standingPage) name(f views.StandingFilter) {
 	}
 }
 
+// stoodThen is how the fleet stood, and what is not known of that.
+type stoodThen struct {
+	all     views.Compliance
+	unknown string
+}
+
 // compliance is how the fleet stands with its policies, looked at lately.
 func (s *site) compliance(c *api.Call) (views.Compliance, error) {
 	read := s.Read()
@@ -145,8 +151,12 @@ func (s *site) complianceOf(c *api.Call, then past) (all views.Compliance, _ pas
 		all, err = s.compliance(c)
 		return all, then, err
 	}
-	all, then.Unknown, err = s.Read().ComplianceAt(c.Request.Context(), then.At)
-	return all, then, err
+	known, _, err := s.thens.named(then.Text()).of(c.Request.Context(), c.Now, func(ctx context.Context) (stoodThen, error) {
+		all, unknown, err := s.Read().ComplianceAt(ctx, then.At)
+		return stoodThen{all, unknown}, err
+	})
+	then.Unknown = known.unknown
+	return known.all, then, err
 }
 
 // standingLink lists the hosts that stand so with one thing: policy, address or control.
