@@ -11,8 +11,11 @@ import (
 )
 
 // An object that is larger than one piece is sent in pieces, so that a line that breaks off, or falls silent,
-// costs one of them and not all.
-const uploadPiece = 16 << 10
+// costs one of them and not all. After one that did not get through they are smaller, and larger again, little by little, after those that did.
+const (
+	uploadPiece   = 16 << 10
+	smallestPiece = 2 << 10
+)
 
 // Put sends an object that the server wants, gzipped.
 func (c *Client) Put(ctx context.Context, digest string, raw []byte) error {
@@ -45,8 +48,9 @@ func unknownPath(err error) bool {
 func (c *Client) putPieces(ctx context.Context, digest string, packed []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, downloadTime)
 	defer cancel()
+	size := uploadPiece
 	for have, idle := 0, 0; have < len(packed); {
-		next, err := c.putPiece(ctx, digest, packed, have)
+		next, err := c.putPiece(ctx, digest, packed, have, min(have+size, len(packed)))
 		var refused *Refused
 		if errors.As(err, &refused) {
 			return err
@@ -55,7 +59,9 @@ func (c *Client) putPieces(ctx context.Context, digest string, packed []byte) er
 			idle = 0
 		}
 		if err == nil {
-			have = next
+			have, size = next, min(size+smallestPiece, uploadPiece)
+		} else {
+			size = max(size/2, smallestPiece)
 		}
 		if idle == idleTries || ctx.Err() != nil {
 			return fmt.Errorf("cannot send the object %.12s: %d of %d bytes arrived: %w", digest, have, len(packed), errors.Join(err, ctx.Err()))
@@ -67,11 +73,10 @@ func (c *Client) putPieces(ctx context.Context, digest string, packed []byte) er
 	return nil
 }
 
-// putPiece sends the bytes from there on, and returns how many the server has then.
-func (c *Client) putPiece(ctx context.Context, digest string, packed []byte, from int) (have int, err error) {
+// putPiece sends some of the bytes, and returns how many the server has then.
+func (c *Client) putPiece(ctx context.Context, digest string, packed []byte, from, to int) (have int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*stallTimeout)
 	defer cancel()
-	to := min(from+uploadPiece, len(packed))
 	req, err := c.request(ctx, http.MethodPut, protocol.PathPieces+digest, bytes.NewReader(packed[from:to]))
 	if err != nil {
 		return 0, err
@@ -79,6 +84,11 @@ func (c *Client) putPiece(ctx context.Context, digest string, packed []byte, fro
 	req.Header.Set("Content-Type", "application/octet-stream")
 	req.Header.Set("Content-Range", protocol.Range{From: from, To: to, Total: len(packed)}.String())
 	var got protocol.Received
-	err = c.exchange(req, &got)
-	return got.Have, err
+	if err := c.exchange(req, &got); err != nil {
+		return 0, err
+	}
+	if got.Have < 0 || got.Have > len(packed) {
+		return 0, fmt.Errorf("the server says that it has %d of %d bytes", got.Have, len(packed))
+	}
+	return got.Have, nil
 }

@@ -77,6 +77,24 @@ func TestUploadsGoOn(t *testing.T) {
 	})
 }
 
+// F20: over a line that takes no large pieces small ones are sent, and nothing is given up.
+func TestUploadsGetSmaller(t *testing.T) {
+	overBoth(t, func(t *testing.T, c *transport.Client, s *testserver.Server) {
+		raw := noise()
+		k := &taker{breaks: func(int) string { return "" }}
+		s.Before(func(w http.ResponseWriter, r *http.Request) bool {
+			if strings.HasPrefix(r.URL.Path, protocol.PathPieces) && r.ContentLength > 5000 {
+				panic(http.ErrAbortHandler)
+			}
+			return k.answer(w, r)
+		})
+		err := c.Put(t.Context(), inventory.Digest(raw), raw)
+		if got, unpacked := protocol.Unpack(k.got, protocol.MaxObject); err != nil || unpacked != nil || !bytes.Equal(got, raw) {
+			t.Errorf("%d bytes came, %v, %v", len(got), err, unpacked)
+		}
+	})
+}
+
 // A line over which nothing comes ends the call, and a server that knows no pieces gets the whole.
 func TestUploadsEnd(t *testing.T) {
 	overBoth(t, func(t *testing.T, c *transport.Client, s *testserver.Server) {
@@ -85,6 +103,15 @@ func TestUploadsEnd(t *testing.T) {
 		s.Before(k.answer)
 		if err := c.Put(t.Context(), inventory.Digest(raw), raw); err == nil || k.requests < 5 || k.requests > 10 {
 			t.Errorf("Put = %v after %d requests, want an error after five, each perhaps twice", err, k.requests)
+		}
+		for _, mad := range []int{-1, 1 << 40} {
+			s.Before(func(w http.ResponseWriter, _ *http.Request) bool {
+				_ = json.NewEncoder(w).Encode(protocol.Received{Have: mad})
+				return true
+			})
+			if err := c.Put(t.Context(), inventory.Digest(raw), raw); err == nil || !strings.Contains(err.Error(), "says that it has") {
+				t.Errorf("a server that has %d bytes: %v", mad, err)
+			}
 		}
 		whole := false
 		s.Before(func(_ http.ResponseWriter, r *http.Request) bool {
