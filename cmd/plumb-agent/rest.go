@@ -35,15 +35,16 @@ func untouched(smaps []byte) []mapping {
 	var fixed bool
 	for lines := bufio.NewScanner(bytes.NewReader(smaps)); lines.Scan(); {
 		line := lines.Text()
-		var perms, offset, device, inode string
-		var next mapping
-		if n, _ := fmt.Sscanf(line, "%x-%x %s %s %s %s", &next.from, &next.to, &perms, &offset, &device, &inode); n == 6 {
-			at, fixed = next, strings.HasPrefix(perms, "r-") && strings.HasSuffix(perms, "p") && inode != "0"
-			continue
-		}
-		if fixed && strings.Join(strings.Fields(line), " ") == "Anonymous: 0 kB" {
+		key, value, _ := strings.Cut(line, " ")
+		if fixed && key == "Anonymous:" && strings.TrimSpace(value) == "0 kB" {
 			list = append(list, at)
 		}
+		if strings.HasSuffix(key, ":") {
+			continue
+		}
+		var perms, offset, device, inode string
+		n, _ := fmt.Sscanf(line, "%x-%x %s %s %s %s", &at.from, &at.to, &perms, &offset, &device, &inode)
+		fixed = n == 6 && strings.HasPrefix(perms, "r-") && strings.HasSuffix(perms, "p") && inode != "0"
 	}
 	return list
 }
