@@ -31,6 +31,7 @@ var steps = []string{
 	"0014_findings.sql",
 	"0015_together.sql",
 	"0016_beats.sql",
+	"0017_reports.sql",
 }
 
 // migrationLock makes servers that start at once on one PostgreSQL wait for each other.

@@ -20,7 +20,7 @@ type Standing struct {
 
 const groupStandings = `SELECT catalog, result, status, COUNT(*), MIN(id) FROM hosts WHERE revoked = 0 GROUP BY catalog, result, status`
 
-// Standings groups the hosts that stand alike, revoked ones left out. The index hosts_standing has them
+// Standings groups the hosts that stand alike, revoked ones left out. In SQLite the index hosts_standing has them
 // in this order.
 func (s *Store) Standings(ctx context.Context) ([]Standing, error) {
 	rows, err := s.r.QueryContext(ctx, groupStandings)
