@@ -140,3 +140,22 @@ func TestAuditThatTheDiskLost(t *testing.T) {
 		}
 	}
 }
+
+// A catalog that an older agent kept has one digest for all that follows.
+func TestCatalogOfAnOlderAgent(t *testing.T) {
+	a := newRig(t).agent
+	catalog := `{"resources":[]}`
+	rest := `{"key":"k","bundle":"b","compiled":{"raw":null,"digest":"` + inventory.Digest([]byte(catalog)) + `","reads":[]}}` + "\n" + catalog
+	for name, tt := range map[string]struct {
+		text string
+		want bool
+	}{"whole": {rest, true}, "damaged": {rest + " ", false}} {
+		file := inventory.Digest([]byte(rest)) + "\n" + tt.text
+		if err := os.WriteFile(filepath.Join(a.Dir.Path, name), []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if c, ok := a.loadCatalog(name); ok != tt.want || ok && string(c.Compiled.Raw) != catalog {
+			t.Errorf("%s: loadCatalog = %+v, %t, want %t", name, c, ok, tt.want)
+		}
+	}
+}
