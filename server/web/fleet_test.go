@@ -40,6 +40,8 @@ type fleet struct {
 	planless error
 	// work is what hosts are at right now.
 	work []views.PatchProgress
+	// later is by how much the server's clock is on.
+	later time.Duration
 }
 
 func newFleet(t testing.TB) *fleet {

@@ -30,7 +30,7 @@ func (p policyStub) Webhook(context.Context, http.Header, []byte) error { return
 
 // serve serves the pages as the server does, with its own routing, access and headers.
 func (f *fleet) serve() http.Handler {
-	a := &api.API{Store: f.store, Policy: policyStub{f}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return start }}
+	a := &api.API{Store: f.store, Policy: policyStub{f}, Log: slog.New(slog.DiscardHandler), Now: f.clock}
 	read := func() views.Reader {
 		r := a.Views()
 		r.Live = func(time.Time) []views.PatchProgress { return slices.Clone(f.work) }
@@ -54,11 +54,13 @@ func someNexts(context.Context, time.Time) ([]views.PatchNext, error) {
 		{Rollout: "later", Phase: "none", Sentence: "no cycle yet: nothing is approved"}}, nil
 }
 
+func (f *fleet) clock() time.Time { return start.Add(f.later) }
+
 // session signs a viewer in and returns the cookie.
 func (f *fleet) session() *http.Cookie {
 	f.t.Helper()
 	secret := people.Secret()
-	must(f.t, f.store.CreateSession(f.t.Context(), store.Session{Hash: api.HashSecret(secret), Name: "grace", Role: cmp.Or(f.role, "viewer"), Expires: start.Add(time.Hour)}))
+	must(f.t, f.store.CreateSession(f.t.Context(), store.Session{Hash: api.HashSecret(secret), Name: "grace", Role: cmp.Or(f.role, "viewer"), Expires: f.clock().Add(time.Hour)}))
 	return &http.Cookie{Name: api.SessionCookie, Value: secret}
 }
 
