@@ -33,7 +33,7 @@ func browser(t *testing.T) context.Context {
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-background-networking", true))
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
-	ctx, end := context.WithTimeout(ctx, time.Duration(times(5, 120))*time.Minute)
+	ctx, end := context.WithTimeout(ctx, time.Duration(times(15, 120))*time.Minute)
 	t.Cleanup(end)
 	ctx, shut := chromedp.NewContext(ctx)
 	t.Cleanup(shut)
