@@ -25,13 +25,17 @@ func (s *Store) PastHosts(ctx context.Context) ([]PastHost, error) {
 	if err := s.freshBeats(ctx); err != nil {
 		return nil, err
 	}
-	if !s.postgres {
-		return s.rosteredPast(ctx)
+	rows, has, err := s.rostered(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list hosts: %w", err)
+	}
+	if has {
+		return pastOf(rows), nil
 	}
 	all := []PastHost{}
 	same := sharing{texts: map[string]string{}}
 	const line = `id || ' ' || CAST(enrolled AS TEXT) || ' ' || CAST(revoked AS TEXT) || ' ' || CAST(last_seen AS TEXT) || ' ' || terms || ' ' || name`
-	err := s.lines(ctx, func(l string) error {
+	err = s.lines(ctx, func(l string) error {
 		f := strings.SplitN(l, " ", 6)
 		n, err := numbers(f, 6, 1, 2, 3)
 		if err != nil {
@@ -47,17 +51,14 @@ func (s *Store) PastHosts(ctx context.Context) ([]PastHost, error) {
 	return all, nil
 }
 
-func (s *Store) rosteredPast(ctx context.Context) ([]PastHost, error) {
-	rows, err := s.rostered(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("cannot list hosts: %w", err)
-	}
+// pastOf is what figures need of hosts, in order of their IDs.
+func pastOf(rows []*rosterRow) []PastHost {
 	all := make([]PastHost, len(rows))
 	for i, h := range rows {
 		all[i] = PastHost{ID: h.ID, Name: h.Name, Enrolled: h.enrolled, Revoked: h.Revoked, LastSeen: h.LastSeen, Terms: h.Terms}
 	}
 	slices.SortFunc(all, func(a, b PastHost) int { return strings.Compare(string(a.ID), string(b.ID)) })
-	return all, nil
+	return all
 }
 
 // Past is what figures need of the host.

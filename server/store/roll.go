@@ -64,10 +64,10 @@ func (s *Store) Roll(ctx context.Context, each func(Entry)) error {
 }
 
 func (s *Store) eachOfRoll(ctx context.Context, each func(Entry)) error {
-	if s.postgres {
+	all, has, err := s.rostered(ctx)
+	if err == nil && !has {
 		return s.readRoll(ctx, each)
 	}
-	all, err := s.rostered(ctx)
 	for _, row := range all {
 		each(row.Entry)
 	}

@@ -81,10 +81,19 @@ func (r *roster) drop() {
 }
 
 // rostered returns all hosts by name, with what was read before of those that did not change. Nobody may write them.
-func (s *Store) rostered(ctx context.Context) ([]*rosterRow, error) {
+// Large fleets have no roster, nor has PostgreSQL.
+func (s *Store) rostered(ctx context.Context) (all []*rosterRow, has bool, err error) {
+	if s.postgres {
+		return nil, false, nil
+	}
 	r := &s.roster
 	r.reading.Lock()
 	defer r.reading.Unlock()
+	if r.rows == nil {
+		if large, err := s.tooMany(ctx); large || err != nil {
+			return nil, false, err
+		}
+	}
 	changed := r.take() // who changes from here on is read the next time, even if it is seen now
 	for id, row := range r.rows {
 		if row.Unbriefed {
@@ -93,17 +102,24 @@ func (s *Store) rostered(ctx context.Context) ([]*rosterRow, error) {
 	}
 	if err := s.readRoster(ctx, changed); err != nil {
 		r.drop()
-		return nil, err
+		return nil, false, err
 	}
-	all := r.byName
-	if len(all) > mostRostered {
+	all = r.byName
+	if len(all) > mostRostered { // it grew
 		r.drop()
 	} else if r.aged == nil {
 		r.aged = time.AfterFunc(rosterKept, r.forget)
 	} else {
 		r.aged.Reset(rosterKept)
 	}
-	return all, nil
+	return all, true, nil
+}
+
+// tooMany tells whether there are more hosts than are kept.
+func (s *Store) tooMany(ctx context.Context) (bool, error) {
+	n := 0
+	err := s.r.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM hosts`+limit(mostRostered+1, 0)+`) few`).Scan(&n)
+	return n > mostRostered, err
 }
 
 // readRoster reads those that changed, or all where they are many.

@@ -55,6 +55,34 @@ func TestRosterReadsWhatChanged(t *testing.T) {
 	same(t, "problems of a host that changed in secret, and one that called", problems(), []string{"", "unsaid"})
 }
 
+// TestLargeFleetHasNoRoster holds that memory is bounded, before and after a fleet has grown.
+func TestLargeFleetHasNoRoster(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "plumb.db"))
+	fleet := newRosterFleet(t, s, 1)
+	call := func(want int) {
+		t.Helper()
+		hosts := 0
+		must(t, s.Roll(t.Context(), func(Entry) { hosts++ }))
+		past, err := s.PastHosts(t.Context())
+		must(t, err)
+		same(t, "hosts", []int{hosts, len(past)}, []int{want, want})
+	}
+	call(1)
+	same(t, "hosts that are kept", len(s.roster.rows), 1)
+	for _, statement := range []string{
+		fmt.Sprintf(`WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < %d) INSERT INTO hosts (id, name, labels, key, enrolled, since, status, found)
+			SELECT 'many' || n, 'many' || n, '{}', 'many' || n, 1, 1, 'unknown', 'unknown' FROM n`, mostRostered),
+		`INSERT INTO beats (host, last_seen) SELECT id, 1 FROM hosts WHERE id LIKE 'many%'`,
+	} {
+		_, err := s.w.ExecContext(t.Context(), statement)
+		must(t, err)
+	}
+	fleet.enrol() // one that says so: more than a quarter changed, and all are read
+	call(mostRostered + 2)
+	same(t, "hosts that are kept of a large fleet", len(s.roster.rows), 0)
+	call(mostRostered + 2)
+}
+
 // rosterFleet is a fleet in which things happen.
 type rosterFleet struct {
 	*testing.T
