@@ -17,7 +17,7 @@ func TestRosterIsWhatIsStored(t *testing.T) {
 	fleet := newRosterFleet(t, s, 12)
 	acts := []func(*rosterFleet, inventory.HostID, int){(*rosterFleet).report, (*rosterFleet).call, (*rosterFleet).seen, (*rosterFleet).verify, (*rosterFleet).silence,
 		(*rosterFleet).brief, (*rosterFleet).revoke, func(f *rosterFleet, _ inventory.HostID, _ int) { f.enrol() }}
-	for n := range 300 {
+	for n := range 200 {
 		for range dice.IntN(3) {
 			which := dice.IntN(len(acts))
 			acts[which](fleet, fleet.ids[dice.IntN(len(fleet.ids))], n)
@@ -30,6 +30,9 @@ func TestRosterIsWhatIsStored(t *testing.T) {
 		must(t, s.readRoll(ctx, func(e Entry) { want = append(want, e) }))
 		must(t, s.eachOfRoll(ctx, func(e Entry) { got = append(got, e) }))
 		same(t, fmt.Sprintf("roll after round %d", n), got, want)
+		if n%10 > 0 {
+			continue
+		}
 		past, err := s.PastHosts(ctx)
 		must(t, err)
 		for _, h := range past {
