@@ -29,7 +29,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 		return compiler.Child(in, out)
 	}
 	if len(args) > 1 && args[0] == "_hook" {
-		return repo.HookMain(args[1], in, out, errs)
+		return repo.HookMain(args[1], in, screen.Writer(out), screen.Writer(errs)) // an author reads it on a terminal
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -86,7 +86,7 @@ func (s *site) push(next func() string) {
 	s.must(s.git(next, "add", "--all"))
 	s.must(s.git(next, "commit", "-q", "-m", "x"+line(next())+"\n\n"+line(next())))
 	s.must(s.git(next, "push", "-q", "ssh://git@"+s.ssh+"/policy", "main"))
-	s.write("policy/main.hcl", policy(next, next()))
+	s.write("policy/main.hcl", policy(next, "\u202e"+next())) // the line is shown as it was written
 	s.must(s.git(next, "commit", "-q", "-a", "-m", "x"+line(next())))
 	refusal, err := s.git(next, "push", "-q", "ssh://git@"+s.ssh+"/policy", "main").CombinedOutput()
 	if found := hostile.Steers(string(refusal)); err == nil || found != "" || !strings.Contains(string(refusal), "severity") {
