@@ -3,6 +3,7 @@ package fleet
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -182,7 +183,24 @@ func (c *killCheck) kill(t *testing.T) {
 	}
 }
 
+// settle waits until PostgreSQL is through with what the killed server had sent: a commit on its way counts, and must
+// not come between two looks.
+func (c *killCheck) settle(t *testing.T) {
+	if !strings.HasPrefix(c.dsn, "postgres://") {
+		return
+	}
+	db, err := sql.Open("pgx", c.dsn)
+	must(t, err)
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	for left := 1; left > 0; {
+		must(t, db.QueryRow(`SELECT COUNT(*), COALESCE(MAX(pg_sleep(0.002)::text), '') FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`).Scan(&left, new(string)))
+	}
+}
+
 func (c *killCheck) check(t *testing.T) {
+	c.settle(t)
 	s, err := store.Open(t.Context(), c.dsn)
 	must(t, err)
 	defer s.Close()
