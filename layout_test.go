@@ -48,6 +48,7 @@ var layers = map[string][]string{
 	"cmd/plumb-agent":   {"inventory", "policies", "modules", "agent"},
 	"testenv":           {"inventory", "policies", "agent/protocol"},
 	"testenv/ports":     {},
+	"testenv/browser":   {},
 }
 
 // owners says which of our folders may import a library. Whatever has an owner here is

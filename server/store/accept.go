@@ -4,14 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"sync"
 	"time"
 
 	"plumb/inventory"
 	"plumb/policies"
 )
 
-// delivery is what some reports of one host did.
+// delivery is what some reports of one host did. Those that come while a commit is on its way to the disk share the next one,
+// and the statements in it.
 type delivery struct {
 	id    inventory.HostID
 	epoch string
@@ -20,14 +20,6 @@ type delivery struct {
 	now   time.Time
 	err   error
 	done  chan struct{}
-}
-
-// deliveries is where those meet that come while a commit is on its way to the disk: they share the
-// next one, and the statements in it.
-type deliveries struct {
-	mu      sync.Mutex
-	waiting []*delivery
-	busy    bool
 }
 
 // Accept stores what reports of a host did, all in one transaction, if its newest report is
@@ -52,23 +44,10 @@ func (s *Store) Accept(ctx context.Context, id inventory.HostID, epoch string, a
 	return nil
 }
 
-// add tells whether somebody has to begin to take deliveries.
-func (q *deliveries) add(d *delivery) (begin bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.waiting = append(q.waiting, d)
-	begin = !q.busy
-	q.busy = true
-	return begin
-}
-
-// next returns those that go together, none twice for the same host; nobody is busy when there are none.
-func (q *deliveries) next() []*delivery {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	var batch, left []*delivery
+// apart chooses those that go together, none twice for the same host.
+func apart(waiting []*delivery) (batch, left []*delivery) {
 	hosts := map[inventory.HostID]bool{}
-	for _, d := range q.waiting {
+	for _, d := range waiting {
 		if hosts[d.id] || len(batch) == mostTogether {
 			left = append(left, d)
 			continue
@@ -76,13 +55,12 @@ func (q *deliveries) next() []*delivery {
 		hosts[d.id] = true
 		batch = append(batch, d)
 	}
-	q.waiting, q.busy = left, len(batch) > 0
-	return batch
+	return batch, left
 }
 
 // takeDeliveries stores what waits and ends when nothing does.
 func (s *Store) takeDeliveries() {
-	for batch := s.deliveries.next(); len(batch) > 0; batch = s.deliveries.next() {
+	for batch := s.deliveries.next(apart); len(batch) > 0; batch = s.deliveries.next(apart) {
 		s.acceptBatch(batch)
 	}
 }

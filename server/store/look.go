@@ -3,21 +3,13 @@ package store
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"plumb/inventory"
 )
 
-// looks is where those meet who need the row of a host from PostgreSQL while such a question is on its way: they share the
-// next one. A question begins after all who share it have asked, so that none is told what was true before.
-type looks struct {
-	mu      sync.Mutex
-	waiting []*look
-	busy    bool
-}
-
-// look is one who waits for the row of a host.
+// look is one who waits for the row of a host from PostgreSQL. Those who come while such a question is on its way share the
+// next one, so that none is told what was true before it asked.
 type look struct {
 	id   inventory.HostID
 	host Host
@@ -45,28 +37,12 @@ func (s *Store) rowAndNewest(ctx context.Context, id inventory.HostID) (Host, er
 	return one.host, nil
 }
 
-// add tells whether somebody has to begin to ask.
-func (q *looks) add(one *look) (begin bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.waiting = append(q.waiting, one)
-	begin = !q.busy
-	q.busy = true
-	return begin
-}
-
-// next returns all who wait; nobody is busy when there are none.
-func (q *looks) next() []*look {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	all := q.waiting
-	q.waiting, q.busy = nil, len(all) > 0
-	return all
-}
+// everyone goes together.
+func everyone[T any](waiting []T) (batch, left []T) { return waiting, nil }
 
 // takeLooks asks for those who wait and ends when nobody does.
 func (s *Store) takeLooks() {
-	for all := s.looks.next(); len(all) > 0; all = s.looks.next() {
+	for all := s.looks.next(everyone); len(all) > 0; all = s.looks.next(everyone) {
 		ctx, cancel := context.WithTimeout(context.Background(), lookTime)
 		err := s.lookAll(ctx, all)
 		cancel()

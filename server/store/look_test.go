@@ -49,7 +49,7 @@ func TestCallerSharesNoOlderQuestion(t *testing.T) {
 	if !s.looks.add(before) {
 		t.Fatal("nobody has to begin, though nobody is busy")
 	}
-	flying := s.looks.next()
+	flying := s.looks.next(everyone)
 	must(t, s.lookAll(t.Context(), flying))
 	must(t, s.Revoke(t.Context(), id, "alice", start))
 	after := &look{id: id, err: ErrNotFound, done: make(chan struct{})}

@@ -30,9 +30,9 @@ type Store struct {
 	blockKeys  blockKeys
 	callers    callers
 	roster     roster
-	looks      looks
+	looks      meeting[*look]
 	beats      beats
-	deliveries deliveries
+	deliveries meeting[*delivery]
 	newest     newest
 
 	watch  *pagesum.Watch

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,27 +18,14 @@ import (
 	"plumb/server/api"
 	"plumb/server/people"
 	"plumb/server/store"
+	"plumb/testenv/browser"
 )
 
 var screenshots = flag.String("screenshots", "", "take pictures of every page into this folder")
 
-// browser starts a headless Chromium; its profile goes with the test.
-func browser(t *testing.T) context.Context {
+func startBrowser(t *testing.T) context.Context {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Skip("needs chromium: pages are looked at in a real browser")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("ignore-certificate-errors", true), chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-background-networking", true))
-	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	ctx, end := context.WithTimeout(ctx, time.Duration(times(5, 60))*time.Minute)
-	t.Cleanup(end)
-	ctx, shut := chromedp.NewContext(ctx)
-	t.Cleanup(shut)
-	return ctx
+	return browser.Start(t, time.Duration(times(5, 60))*time.Minute)
 }
 
 // open serves the fleet over TLS and signs the browser in by a one-time link.
@@ -54,7 +40,7 @@ func (f *fleet) open(ctx context.Context) (address string) {
 }
 
 func TestBrowser(t *testing.T) {
-	ctx := browser(t)
+	ctx := startBrowser(t)
 	f := newFleet(t)
 	f.show()
 	f.showPatching()
@@ -125,7 +111,7 @@ func TestNoPageScrollsSideways(t *testing.T) {
 	}
 	for kind, c := range cases {
 		t.Run(kind, func(t *testing.T) {
-			ctx := browser(t)
+			ctx := startBrowser(t)
 			f := newFleet(t)
 			c.fill(f)
 			address := f.open(ctx)
@@ -155,7 +141,7 @@ func TestScreenshots(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("needs -screenshots DIR: pictures are for people to look at")
 	}
-	ctx := browser(t)
+	ctx := startBrowser(t)
 	f := newFleet(t)
 	f.show()
 	f.showPatching()

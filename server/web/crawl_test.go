@@ -3,9 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +15,8 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"plumb/testenv/browser"
 )
 
 // crawled bounds how many pages one crawl opens. The first of each shape is opened: a page with the
@@ -27,7 +27,7 @@ const crawled = 130
 // everybody can rely on: it answers, it breaks no rule of its own security policy, its text can be
 // read in light and dark, what it draws and asks for has a name, and it fits a narrow window.
 func TestCrawl(t *testing.T) {
-	ctx := browser(t)
+	ctx := startBrowser(t)
 	f := newFleet(t)
 	f.show()
 	f.showPatching()
@@ -43,7 +43,7 @@ func TestCrawl(t *testing.T) {
 			if link == "/rings" { // which comes anew every few seconds, also while it is looked at
 				link += "?still=1"
 			}
-			if shape := shapeOf(link); !shapes[shape] {
+			if shape := browser.Shape(link); !shapes[shape] {
 				shapes[shape] = true
 				queue = append(queue, link)
 			}
@@ -100,26 +100,6 @@ func (f *fleet) linksOf(ctx context.Context) []string {
 	return links
 }
 
-var ids = regexp.MustCompile(`^(/(?:hosts|policies|changes|advisories|static|signin|welcome)/)[^/]+`)
-
-// shapeOf is an address without what differs between rows of one list. What stands behind the
-// first part of an address names a row, and so does each value of a filter.
-func shapeOf(link string) string {
-	u, err := url.Parse(link)
-	if err != nil {
-		return link
-	}
-	var names []string
-	for name := range u.Query() {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	if len(names) > 1 && u.Path == "/hosts" {
-		names = names[:1] // facets lead to all combinations
-	}
-	return ids.ReplaceAllString(u.EscapedPath(), "$1*") + "?" + strings.Join(names, "&")
-}
-
 // faults are what the browser complains of: broken loads, and breaches of the security policy.
 type faults struct {
 	mu   sync.Mutex
@@ -149,7 +129,7 @@ func (f *faults) take() []string {
 
 // TestAuditFinds breaks a good page in each way that the crawl looks for, and wants it found.
 func TestAuditFinds(t *testing.T) {
-	ctx := browser(t)
+	ctx := startBrowser(t)
 	f := newFleet(t)
 	f.show()
 	address := f.open(ctx)
@@ -189,7 +169,7 @@ func TestAuditFinds(t *testing.T) {
 // TestKeyboard walks through a page by Tab alone: the skip link is first, then menu, search and
 // rows, and where one is can be seen.
 func TestKeyboard(t *testing.T) {
-	ctx := browser(t)
+	ctx := startBrowser(t)
 	f := newFleet(t)
 	f.show()
 	address := f.open(ctx)
@@ -247,7 +227,7 @@ func becomes(ctx context.Context, t *testing.T, script string) {
 
 // TestWithoutScripts opens pages in a browser that runs none.
 func TestWithoutScripts(t *testing.T) {
-	ctx := browser(t)
+	ctx := startBrowser(t)
 	f := newFleet(t)
 	f.show()
 	f.showPatching()

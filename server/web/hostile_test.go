@@ -32,7 +32,7 @@ func times(short, long int) int {
 // by escaping alone. Then it opens them under the policy, which must have nothing to complain of.
 func TestHostileTexts(t *testing.T) {
 	texts, rows := hostile.Texts(1, times(400, 5000)), times(8, 40)
-	ctx := browser(t)
+	ctx := startBrowser(t)
 	drawn := 0
 	draw := func() string { drawn++; return texts[drawn%len(texts)] }
 	breakOut := func() string {
@@ -136,7 +136,7 @@ func watched(t *testing.T, ctx context.Context) *faults {
 // TestHostileTextsBite shows the same texts without any escaping. Those that run something then do, and the content
 // security policy alone stops each of them.
 func TestHostileTextsBite(t *testing.T) {
-	ctx := browser(t)
+	ctx := startBrowser(t)
 	texts := hostile.Texts(1, times(150, 1000))
 	raw := newRawPages(t, texts, newFleet(t).visit("/").Header.Get("Content-Security-Policy"))
 	watch := watched(t, ctx)

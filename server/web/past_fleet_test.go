@@ -196,17 +196,17 @@ func TestPastScreenshots(t *testing.T) {
 		f.show()
 		f.showPatching()
 		f.plans = somePlans()
-		f.shoot(browser(t), "past-", pastPages)
+		f.shoot(startBrowser(t), "past-", pastPages)
 	})
 	t.Run("calm", func(t *testing.T) {
 		f := newFleet(t)
 		f.plans = somePlans()
 		f.role = "auditor"
 		f.showPast(40)
-		f.shoot(browser(t), "calm-", pastPages)
+		f.shoot(startBrowser(t), "calm-", pastPages)
 	})
 	t.Run("new", func(t *testing.T) {
-		newFleet(t).shoot(browser(t), "new-", map[string]string{"overview": "/", "policies": "/policies", "controls": "/controls", "kpis": "/kpis", "alerts": "/alerts"})
+		newFleet(t).shoot(startBrowser(t), "new-", map[string]string{"overview": "/", "policies": "/policies", "controls": "/controls", "kpis": "/kpis", "alerts": "/alerts"})
 	})
 }
 

@@ -5,13 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
@@ -19,26 +16,9 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"plumb/testenv/browser"
 	"plumb/testenv/hostile"
 )
-
-func browser(t *testing.T) context.Context {
-	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Skip("needs chromium: pages are looked at in a real browser")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("ignore-certificate-errors", true), chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-background-networking", true))
-	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	ctx, end := context.WithTimeout(ctx, time.Duration(times(15, 120))*time.Minute)
-	t.Cleanup(end)
-	ctx, shut := chromedp.NewContext(ctx)
-	t.Cleanup(shut)
-	return ctx
-}
 
 // complaints are what the browser says by itself: that a script ran or was stopped, or that something was not there.
 type complaints struct {
@@ -122,7 +102,7 @@ func (s *site) crawl(ctx context.Context, base string, next func() string, heard
 	shapes := map[string]bool{}
 	for n := 0; n < len(queue) && n < crawled; n++ {
 		for _, link := range s.visit(ctx, base, queue[n], heard, sum) {
-			if shape := shapeOf(link); !shapes[shape] && !slices.Contains(queue, link) {
+			if shape := browser.Shape(link); !shapes[shape] && !slices.Contains(queue, link) {
 				shapes[shape] = true
 				queue = append(queue, link)
 			}
@@ -146,22 +126,6 @@ func (s *site) visit(ctx context.Context, base, page string, heard *complaints, 
 		}
 	}
 	return got.Links
-}
-
-var rows = regexp.MustCompile(`^(/(?:hosts|policies|changes|advisories|static|signin|welcome)/)[^/]+`)
-
-// shapeOf is an address without what differs between the rows of one list.
-func shapeOf(link string) string {
-	u, err := url.Parse(link)
-	if err != nil {
-		return link
-	}
-	var names []string
-	for name := range u.Query() {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return rows.ReplaceAllString(u.EscapedPath(), "$1*") + "?" + strings.Join(names, "&")
 }
 
 // commands are those that show something, with the words that they are about.
