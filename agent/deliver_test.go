@@ -100,25 +100,31 @@ func TestResultsThatAreNotTakenAreSentByThemselves(t *testing.T) {
 	}
 }
 
+// spoolNoise has n reports wait, each with a result of 100 KiB that cannot be packed.
+func (r *rig) spoolNoise(n int) {
+	r.t.Helper()
+	sp, err := r.agent.openSpool()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for range n {
+		result := make([]byte, 100<<10)
+		_, _ = rand.Read(result)
+		report := r.Reports()[0]
+		report.Result = inventory.Digest(result)
+		if _, err := sp.Add(report, map[string][]byte{report.Result: result}); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
 // However much waits, a check-in has no more of it than the server reads.
 func TestResultsInACheckInAreBounded(t *testing.T) {
 	r := newRig(t)
 	r.publish(1, 0, r.tree("one"))
 	r.enroll("")
 	r.round()
-	sp, err := r.agent.openSpool()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 9 {
-		result := make([]byte, 100<<10) // noise cannot be packed
-		_, _ = rand.Read(result)
-		report := r.Reports()[0]
-		report.Result = inventory.Digest(result)
-		if _, err := sp.Add(report, map[string][]byte{report.Result: result}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	r.spoolNoise(9)
 	var most int
 	r.listen(func(in *protocol.CheckIn) {
 		sum := 0
@@ -142,17 +148,7 @@ func TestHeavyCheckInsGetLighter(t *testing.T) {
 	r.publish(1, 0, r.tree("one"))
 	r.enroll("")
 	r.round()
-	sp, err := r.agent.openSpool()
-	if err != nil {
-		t.Fatal(err)
-	}
-	result := make([]byte, 100<<10)
-	_, _ = rand.Read(result)
-	report := r.Reports()[0]
-	report.Result = inventory.Digest(result)
-	if _, err := sp.Add(report, map[string][]byte{report.Result: result}); err != nil {
-		t.Fatal(err)
-	}
+	r.spoolNoise(1)
 	broken := 0
 	r.listen(func(in *protocol.CheckIn) {
 		if len(in.Objects) > 0 {
