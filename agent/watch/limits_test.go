@@ -2,7 +2,6 @@ package watch
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -83,8 +82,8 @@ func again(t *testing.T, namespaces *syscall.SysProcAttr) {
 }
 
 // TestIdle asks that watching 10,000 files wakes nobody while nothing happens. It counts how often threads of
-// this process went to sleep, for that is the same however busy the machine is, and has mounts of its own, for
-// the watcher wakes up for those of others.
+// this process went to sleep, for that is the same however busy the machine is, and has mounts and a folder for
+// temporary files of its own, for the watcher wakes up for what others mount, and make beside what it watches.
 func TestIdle(t *testing.T) {
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		t.Skip("the race detector has a thread that wakes up by itself")
@@ -93,6 +92,7 @@ func TestIdle(t *testing.T) {
 		again(t, privateMounts())
 		return
 	}
+	ownTemporary(t)
 	ways(t, func(t *testing.T, opt Options) {
 		w := open(t, opt)
 		w.Watch(many(t, 10_000))
@@ -120,6 +120,14 @@ func privateMounts() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, UidMappings: own(os.Geteuid()), GidMappings: own(os.Getegid())}
 }
 
+// ownTemporary puts an empty folder over that in which everybody has temporary files.
+func ownTemporary(t *testing.T) {
+	t.Helper()
+	folder := os.TempDir()
+	must(t, unix.Mount(t.TempDir(), folder, "", unix.MS_BIND, ""))
+	t.Cleanup(func() { must(t, unix.Unmount(folder, unix.MNT_DETACH)) })
+}
+
 // sleeps counts how often the threads of this process went to sleep within a time in which the test itself
 // waits in the kernel, without a timer of the runtime.
 func sleeps(t *testing.T, d time.Duration) (n int) {
@@ -135,17 +143,18 @@ func sleeps(t *testing.T, d time.Duration) (n int) {
 }
 
 // voluntary tells how often each thread slept, but for the second one, with which the runtime watches over
-// the others: it sleeps the more often the longer those wait for a processor.
+// the others: it sleeps the more often the longer those wait for a processor. The kernel lists threads in the order
+// of their birth; their numbers start anew at some time.
 func voluntary(t *testing.T) map[string]int {
 	t.Helper()
-	list, err := os.ReadDir("/proc/self/task")
+	folder, err := os.Open("/proc/self/task")
 	must(t, err)
-	slices.SortFunc(list, func(a, b os.DirEntry) int {
-		return cmp.Or(len(a.Name())-len(b.Name()), strings.Compare(a.Name(), b.Name()))
-	})
+	defer folder.Close()
+	list, err := folder.Readdirnames(-1)
+	must(t, err)
 	count := map[string]int{}
 	for _, one := range slices.Delete(list, 1, 2) {
-		raw, err := os.ReadFile("/proc/self/task/" + one.Name() + "/status")
+		raw, err := os.ReadFile("/proc/self/task/" + one + "/status")
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 			continue // it has ended
 		}
@@ -153,7 +162,7 @@ func voluntary(t *testing.T) map[string]int {
 		_, rest, _ := strings.Cut(string(raw), "\nvoluntary_ctxt_switches:")
 		n, err := strconv.Atoi(strings.Fields(rest)[0])
 		must(t, err)
-		count[one.Name()] = n
+		count[one] = n
 	}
 	return count
 }
