@@ -96,26 +96,40 @@ func hits(set map[*target]bool, folder, name string, all, moved bool) []hit {
 	return list
 }
 
-// below finds the targets whose way leads through one of the paths.
+// below finds the targets whose way leads through one of the paths. There may be ten thousand names, and
+// many paths.
 func (ix *index) below(paths []string) map[*target]string {
 	found := map[*target]string{}
-	for folder, p := range ix.places {
-		for name, set := range p.names {
-			at := filepath.Join(folder, name)
-			if name == everything || name == starters {
-				at = folder
+	for _, path := range paths {
+		folder, name := filepath.Dir(path), filepath.Base(path)
+		if p := ix.places[folder]; p != nil {
+			note(found, p.names[name], path)
+		}
+		inside := strings.TrimSuffix(path, "/") + "/"
+		for folder, p := range ix.places {
+			if folder != path && !strings.HasPrefix(folder, inside) {
+				continue
 			}
-			for _, path := range paths {
-				if at != path && !strings.HasPrefix(at, strings.TrimSuffix(path, "/")+"/") {
-					continue
-				}
-				for t := range set {
-					found[t] = at
-				}
+			for name, set := range p.names {
+				note(found, set, where(folder, name))
 			}
 		}
 	}
 	return found
+}
+
+// where is the path that a name in a folder stands for.
+func where(folder, name string) string {
+	if name == everything || name == starters {
+		return folder
+	}
+	return filepath.Join(folder, name)
+}
+
+func note(found map[*target]string, set map[*target]bool, path string) {
+	for t := range set {
+		found[t] = path
+	}
 }
 
 // pass is one round of resolving. A folder is asked for once in it.

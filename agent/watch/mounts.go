@@ -4,6 +4,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,7 +14,13 @@ import (
 type mounts struct {
 	table int // -1 when there is none
 	last  map[string]string
+	again time.Time // not looked at before
+	looks int
 }
+
+// mountPause is the time between two looks at the table. Where containers come and go others mount hundreds
+// of times a minute: the first time is looked at at once, and what follows all in one when the pause is over.
+const mountPause = time.Second
 
 const mountTable = "/proc/self/mountinfo"
 
@@ -35,8 +42,18 @@ func (m *mounts) close() {
 	}
 }
 
+// poll is what to wait for, and how long at most, in milliseconds. What happens in the pause the kernel
+// tells after it.
+func (m *mounts) poll(now time.Time) (unix.PollFd, int) {
+	if left := m.again.Sub(now); left > 0 {
+		return unix.PollFd{Fd: -1}, int(left/time.Millisecond) + 1
+	}
+	return unix.PollFd{Fd: int32(m.table), Events: unix.POLLPRI}, -1
+}
+
 // changed returns the mount points that have come, gone or changed since it was last asked.
 func (m *mounts) changed() []string {
+	m.looks++
 	raw, err := os.ReadFile(mountTable)
 	if err != nil {
 		return nil

@@ -173,13 +173,15 @@ func (w *Watcher) Short() bool {
 // listen reads what the kernel says until Close.
 func (w *Watcher) listen() {
 	defer w.done.Done()
-	fds := []unix.PollFd{{Fd: int32(w.stop), Events: unix.POLLIN}, {Fd: int32(w.mounts.table), Events: unix.POLLPRI}}
+	fds := []unix.PollFd{{Fd: int32(w.stop), Events: unix.POLLIN}, {}}
 	for _, s := range w.index.sources {
 		fds = append(fds, unix.PollFd{Fd: int32(s.fd()), Events: unix.POLLIN})
 	}
 	buf := make([]byte, 1<<16)
 	for {
-		if _, err := unix.Poll(fds, -1); err != nil && !errors.Is(err, unix.EINTR) {
+		var wait int
+		fds[1], wait = w.mounts.poll(time.Now())
+		if _, err := unix.Poll(fds, wait); err != nil && !errors.Is(err, unix.EINTR) {
 			w.opt.Log.Error("watching has ended, so drift is found by periodic runs only", "error", err)
 			return
 		}
@@ -262,6 +264,7 @@ func (w *Watcher) overflow(now time.Time) {
 func (w *Watcher) remounted(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.mounts.again = now.Add(mountPause)
 	changed := w.mounts.changed()
 	if len(changed) == 0 {
 		return
