@@ -64,7 +64,7 @@ type pair struct{ offers, terms string }
 func (l *Looker) Look(ctx context.Context) (*Sight, error) {
 	s := &Sight{}
 	pairs := map[pair]*Alike{}
-	if err := l.Store.EachHost(ctx, func(h store.Host) { s.add(h, pairs) }); err != nil {
+	if err := l.Store.EachOffered(ctx, func(h store.Host) { s.add(h, pairs) }); err != nil {
 		return nil, err
 	}
 	return s, l.read(ctx, s, pairs)

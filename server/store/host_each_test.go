@@ -28,6 +28,14 @@ func TestEachHostIsWhatHostsSays(t *testing.T) {
 		}
 		must(t, s.EachHost(t.Context(), func(h Host) { got = append(got, h) }))
 		same(t, "hosts", got, want)
+		for i, h := range want {
+			want[i] = Host{Host: inventory.Host{ID: h.ID, Name: h.Name}, Seq: h.Seq, Release: h.Release, Offers: h.Offers, Terms: h.Terms}
+		}
+		for name, read := range map[string]func(context.Context, func(Host)) error{"what is on offer": s.EachOffered, "what is on offer, read anew": s.readOffered} {
+			got = nil
+			must(t, read(t.Context(), func(h Host) { got = append(got, h) }))
+			same(t, name, got, want)
+		}
 		names, err := s.HostNames(t.Context())
 		must(t, err)
 		for _, h := range whole {

@@ -29,6 +29,8 @@ type roster struct {
 type rosterRow struct {
 	Entry
 	enrolled time.Time
+	seq      uint64
+	offers   string
 }
 
 const (
@@ -141,12 +143,12 @@ func (s *Store) readRoster(ctx context.Context, changed map[inventory.HostID]boo
 	}
 	var read []*rosterRow
 	same := sharing{texts: map[string]string{}}
-	rows, err := s.r.QueryContext(ctx, `SELECT `+rollColumns+`, h.enrolled FROM `+rollRows+which, args...)
+	rows, err := s.r.QueryContext(ctx, `SELECT `+rollColumns+`, h.enrolled, h.seq, h.offers FROM `+rollRows+which, args...)
 	err = walk(rows, err, func(scan func(...any) error) error {
 		var row rosterRow
 		var enrolled int64
-		e, err := scanEntry(func(columns ...any) error { return scan(append(columns, &enrolled)...) })
-		row.Entry, row.enrolled = same.entry(e), at(enrolled)
+		e, err := scanEntry(func(columns ...any) error { return scan(append(columns, &enrolled, &row.seq, &row.offers)...) })
+		row.Entry, row.enrolled, row.offers = same.entry(e), at(enrolled), same.text(row.offers)
 		read = append(read, &row)
 		return err
 	})

@@ -33,6 +33,8 @@ type transaction struct {
 	touched map[inventory.HostID]*Host
 	// called are those whose heartbeats it wrote.
 	called []inventory.HostID
+	// advised tells that it wrote advisories.
+	advised bool
 	// committed tells that all of it counts.
 	committed bool
 }
@@ -81,6 +83,9 @@ func (s *Store) end(ctx context.Context) {
 	}
 	s.callers.settle(t.touched)
 	s.roster.note(append(t.called, slices.Collect(maps.Keys(t.touched))...))
+	if t.advised {
+		s.library.change()
+	}
 	if s.postgres || len(t.asked) == 0 {
 		return
 	}

@@ -30,6 +30,7 @@ type Store struct {
 	blockKeys  blockKeys
 	callers    callers
 	roster     roster
+	library    library
 	looks      meeting[*look]
 	beats      beats
 	deliveries meeting[*delivery]
@@ -151,6 +152,7 @@ func sqliteDSN(path string, watch *pagesum.Watch, pragmas ...string) string {
 func (s *Store) Close() error {
 	_ = s.settleBeats(context.Background()) // hosts say again what is lost
 	s.roster.end()
+	s.library.end()
 	err := s.w.Close()
 	if s.r == s.w {
 		return err
