@@ -10,7 +10,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Start starts a headless Chromium for a test, which may use it for so long; its profile goes with the test.
+// Start starts a headless Chromium for a test, which may use it for so long. Its profile goes with the test: chromedp makes
+// and removes it, for it knows which of Chromium's processes outlive the first one and still write there.
 func Start(t *testing.T, most time.Duration) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
@@ -18,7 +19,7 @@ func Start(t *testing.T, most time.Duration) context.Context {
 		t.Skip("needs chromium: pages are looked at in a real browser")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("ignore-certificate-errors", true), chromedp.Flag("disable-quic", true),
+		chromedp.Flag("ignore-certificate-errors", true), chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-background-networking", true))
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)

@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"testing"
 	"time"
@@ -51,12 +52,17 @@ func (s *site) enrol(name string) *host {
 	return &host{t: s.t, name: name, call: client}
 }
 
-// patient repeats what the server has no time for; everything else is the caller's.
+// patient repeats what the server has no time for, or did not answer in time; everything else is the caller's.
 func patient(ctx context.Context, try func() error) error {
 	for {
 		err := try()
 		var refused *transport.Refused
-		if !errors.As(err, &refused) || refused.RetryAfter == 0 {
+		var slow net.Error
+		switch {
+		case errors.As(err, &refused) && refused.RetryAfter > 0:
+		case errors.As(err, &slow) && slow.Timeout() && ctx.Err() == nil:
+			continue
+		default:
 			return err
 		}
 		select {

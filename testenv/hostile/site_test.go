@@ -1,6 +1,7 @@
 package hostile_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,8 +20,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"plumb/testenv/ports"
 )
 
 func must(t *testing.T, err error) {
@@ -47,33 +47,47 @@ type site struct {
 	program, dir        string
 	people, agents, ssh string
 	told                *receivers
+	stop                func()
 }
 
 func newSite(t *testing.T, program, format string) *site {
-	free, err := ports.Free(3)
-	must(t, err)
-	s := &site{t: t, program: program, dir: t.TempDir(), people: free[0], agents: free[1], ssh: free[2], told: receive(t)}
+	s := &site{t: t, program: program, dir: t.TempDir(), told: receive(t)}
 	s.write("server.json", encoded(map[string]any{"name": "127.0.0.1", "alerts": s.told.config(format)}))
 	log, err := os.Create(s.at("server.log"))
 	must(t, err)
 	defer log.Close()
-	cmd := exec.Command(program, "server", "--verbose", "--config", s.at("server.json"), "--data", s.at("data"), "--listen", s.people, "--agent-listen", s.agents, "--ssh-listen", s.ssh)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
+	const free = "127.0.0.1:0" // the server tells which it got
+	cmd := exec.Command(program, "server", "--verbose", "--config", s.at("server.json"), "--data", s.at("data"), "--listen", free, "--agent-listen", free, "--ssh-listen", free)
+	cmd.Dir, cmd.Stderr = s.dir, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	greeting, err := cmd.StdoutPipe()
+	must(t, err)
 	must(t, cmd.Start())
-	t.Cleanup(func() {
+	s.stop = sync.OnceFunc(func() {
 		_, _ = cmd.Process.Signal(syscall.SIGTERM), cmd.Wait()
 		if raw := s.log(); t.Failed() {
 			t.Logf("the server's log ends with\n%s", raw[max(0, len(raw)-4000):])
 		}
 	})
-	s.until("the server answers", func() error {
-		if _, code := s.plumb("status"); code == 1 {
-			return errors.New(s.log())
-		}
-		return nil
-	})
+	t.Cleanup(s.stop)
+	s.greeted(greeting)
 	return s
+}
+
+// greeted reads where the server's doors are, which it tells once they are open.
+func (s *site) greeted(by io.Reader) {
+	s.t.Helper()
+	doors := map[string]*string{"people": &s.people, "agents": &s.agents, "policy": &s.ssh}
+	for lines := bufio.NewScanner(by); len(doors) > 0; {
+		if !lines.Scan() {
+			s.t.Fatalf("the server ended before it was up: %s", s.log())
+		}
+		words := append(strings.Fields(lines.Text()), "", "")
+		if at, err := url.Parse(words[1]); err == nil && doors[words[0]] != nil {
+			*doors[words[0]] = at.Host
+			delete(doors, words[0])
+		}
+	}
 }
 
 func (s *site) at(name string) string { return filepath.Join(s.dir, name) }
@@ -84,16 +98,17 @@ func (s *site) write(name string, content []byte) {
 	must(s.t, os.WriteFile(s.at(name), content, 0o600))
 }
 
+// log is what the server wrote so far, but for a line that it is at.
 func (s *site) log() string {
 	raw, err := os.ReadFile(s.at("server.log"))
 	must(s.t, err)
-	return string(raw)
+	return string(raw[:bytes.LastIndexByte(raw, '\n')+1])
 }
 
-// until waits for what takes its time, and fails when it takes too long.
+// until waits for what takes its time. A server that has not done it after ten minutes never does.
 func (s *site) until(what string, try func() error) {
 	s.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		err := try()
 		if err == nil {
 			return
@@ -175,7 +190,10 @@ func receive(t *testing.T) *receivers {
 		}
 	}()
 	r.hook = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		body, _ := io.ReadAll(req.Body) // what broke off is no JSON
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			return // it broke off, and is told again
+		}
 		if !json.Valid(body) {
 			body = fmt.Appendf(nil, "no JSON: \x1b%s", body)
 		}
@@ -207,12 +225,12 @@ func kinds() []string {
 	return []string{"plain", "slack", "pagerduty", "servicenow", "jira", "zendesk"}
 }
 
-// missing are the receivers that were not told anything yet.
-func (r *receivers) missing() (names []string) {
+// missing are the receivers that were told fewer things than n.
+func (r *receivers) missing(n int) (names []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, name := range append(kinds(), "syslog") {
-		if r.by[name] == 0 {
+		if r.by[name] < n {
 			names = append(names, name)
 		}
 	}
