@@ -3,6 +3,7 @@ package compiler
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 
@@ -51,7 +52,8 @@ func dropRoot() error {
 		return err
 	}
 	_, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
-	if errno == syscall.ENOTSUP { // built with cgo: at least this thread
+	if errno == syscall.ENOTSUP { // built with cgo: at least this thread, which stays that of the compiler
+		runtime.LockOSThread()
 		return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 	}
 	if errno != 0 {
