@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"plumb/inventory"
@@ -39,48 +41,69 @@ func (s *Store) PastAt(ctx context.Context, t time.Time) (Past, error) {
 	if err != nil {
 		return p, fmt.Errorf("cannot count the hosts of %s: %w", t.Format(time.RFC3339), err)
 	}
-	type row struct {
-		status      policies.Status
-		n, problems int
-	}
-	rows, err := s.r.QueryContext(ctx, `SELECT i.status, COUNT(*), COUNT(CASE WHEN i.problem <> '' THEN 1 END) FROM intervals i WHERE `+lasts+` GROUP BY i.status`, ms(t))
-	counts, err := list(rows, err, func(scan func(...any) error) (r row, err error) { return r, scan(&r.status, &r.n, &r.problems) })
-	for _, r := range counts {
-		p.Status[r.status] = r.n
-		p.Problems += r.problems
-	}
-	if err == nil {
-		p.Alike, err = s.alikeAt(ctx, t)
-	}
+	counts := map[Alike]int{}
+	err = s.eachStood(ctx, t, func(one stoodRow) {
+		if one.status == "" {
+			return // nothing of it lasted
+		}
+		p.Status[one.status]++
+		p.Problems += one.problem
+		if one.catalog != "" {
+			counts[Alike{Catalog: one.catalog, Result: one.result}]++
+		}
+	})
 	if err != nil {
 		return p, fmt.Errorf("cannot tell how hosts stood at %s: %w", t.Format(time.RFC3339), err)
 	}
+	for alike, n := range counts {
+		alike.Hosts = n
+		p.Alike = append(p.Alike, alike)
+	}
+	slices.SortFunc(p.Alike, func(a, b Alike) int {
+		return cmp.Or(cmp.Compare(a.Catalog, b.Catalog), cmp.Compare(a.Result, b.Result))
+	})
 	return p, nil
-}
-
-// alikeAt groups hosts. A run that found nothing leaves what was wrong before as it is.
-func (s *Store) alikeAt(ctx context.Context, t time.Time) ([]Alike, error) {
-	rows, err := s.r.QueryContext(ctx, `SELECT f.catalog, f.result, COUNT(*) FROM intervals i JOIN intervals f ON f.id =
-			CASE WHEN i.catalog <> '' THEN i.id ELSE (SELECT b.id FROM intervals b WHERE b.host = i.host AND b.catalog <> '' AND b.since <= i.since AND b.id <= i.id
-				ORDER BY b.since DESC, b.id DESC LIMIT 1) END
-		WHERE `+lasts+` GROUP BY f.catalog, f.result ORDER BY f.catalog, f.result`, ms(t))
-	return list(rows, err, func(scan func(...any) error) (a Alike, err error) { return a, scan(&a.Catalog, &a.Result, &a.Hosts) })
 }
 
 // StandingsAt groups the hosts that were enrolled at an instant by how they stood, without a sample. Those that had
 // not reported yet stand without a catalog.
 func (s *Store) StandingsAt(ctx context.Context, t time.Time) ([]Standing, error) {
-	rows, err := s.r.QueryContext(ctx, `SELECT COALESCE(f.catalog, ''), COALESCE(f.result, ''), CASE WHEN i.status = 'stale' THEN 1 ELSE 0 END, COUNT(*)`+stoodAt+` GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`, ms(t))
-	all, err := list(rows, err, func(scan func(...any) error) (one Standing, err error) {
-		var silent int
-		err = scan(&one.Catalog, &one.Result, &silent, &one.Hosts)
-		one.Silent = silent != 0
-		return one, err
+	counts, all := map[Standing]int{}, []Standing{}
+	err := s.eachStood(ctx, t, func(one stoodRow) {
+		counts[Standing{Catalog: one.catalog, Result: one.result, Silent: one.status == policies.Stale}]++
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot group hosts by how they stood at %s: %w", t.Format(time.RFC3339), err)
 	}
+	for one, n := range counts {
+		one.Hosts = n
+		all = append(all, one)
+	}
+	slices.SortFunc(all, func(a, b Standing) int {
+		return cmp.Or(cmp.Compare(a.Catalog, b.Catalog), cmp.Compare(a.Result, b.Result), int(bit(a.Silent)-bit(b.Silent)))
+	})
 	return all, nil
+}
+
+// stoodRow is how one host stood at an instant; without a status nothing of it lasted.
+type stoodRow struct {
+	catalog, result string
+	status          policies.Status
+	problem         int
+}
+
+// eachStood calls each with how each host stood that was enrolled at an instant. To group them is not for the database,
+// which would sort all of them.
+func (s *Store) eachStood(ctx context.Context, t time.Time, each func(stoodRow)) error {
+	rows, err := s.r.QueryContext(ctx, `SELECT `+foundColumns+`, COALESCE(i.status, ''), CASE WHEN i.problem <> '' THEN 1 ELSE 0 END`+stoodAt, ms(t))
+	return walk(rows, err, func(scan func(...any) error) error {
+		var one stoodRow
+		err := scan(&one.catalog, &one.result, &one.status, &one.problem)
+		if err == nil {
+			each(one)
+		}
+		return err
+	})
 }
 
 // RollAt calls the hosts that were enrolled at an instant, by name. What no interval tells is left out.

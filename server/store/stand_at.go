@@ -9,10 +9,11 @@ import (
 )
 
 const (
-	// foundIn joins to an interval i the one f in which its catalog and result stand: a run that found nothing leaves
-	// what was found before as it is.
-	foundIn = ` LEFT JOIN intervals f ON f.id = CASE WHEN i.catalog <> '' THEN i.id ELSE (SELECT b.id FROM intervals b WHERE b.host = i.host AND b.catalog <> '' AND b.since <= i.since AND b.id <= i.id
+	// foundIn joins to an interval i whose run found nothing the one f before it: what was found there is left as it is.
+	foundIn = ` LEFT JOIN intervals f ON f.id = CASE WHEN i.catalog = '' THEN (SELECT b.id FROM intervals b WHERE b.host = i.host AND b.catalog <> '' AND b.since <= i.since AND b.id <= i.id
 				ORDER BY b.since DESC, b.id DESC LIMIT 1) END`
+	// foundColumns are the catalog and the result in which an interval stands.
+	foundColumns = `COALESCE(f.catalog, i.catalog, ''), COALESCE(f.result, i.result, '')`
 	// enrolledAt selects the hosts h that were enrolled at $1.
 	enrolledAt = `h.enrolled <= $1 AND (h.revoked = 0 OR h.revoked > $1)`
 	// stoodAt joins to them how they stood.
@@ -23,7 +24,7 @@ const (
 func (s *Store) StandsAt(ctx context.Context, t time.Time, after string, max int) ([]Stand, error) {
 	// The hosts of the page are picked before anything is looked up for them.
 	page := `(SELECT h.id, h.name FROM hosts h WHERE ` + enrolledAt + ` AND h.name > $2 ORDER BY h.name, h.id` + limit(max, standardPage) + `)`
-	rows, err := s.r.QueryContext(ctx, `SELECT p.id, p.name, COALESCE(f.catalog, ''), COALESCE(f.result, ''), COALESCE(i.status, '') FROM `+page+` p
+	rows, err := s.r.QueryContext(ctx, `SELECT p.id, p.name, `+foundColumns+`, COALESCE(i.status, '') FROM `+page+` p
 		LEFT JOIN intervals i ON i.host = p.id AND `+lasts+foundIn+` ORDER BY p.name, p.id`, ms(t), after)
 	all, err := list(rows, err, func(scan func(...any) error) (one Stand, err error) {
 		err = scan(&one.ID, &one.Name, &one.Catalog, &one.Result, &one.Status)
@@ -47,20 +48,14 @@ type Stood struct {
 // stands with what was found before.
 func (s *Store) StoodOver(ctx context.Context, first, last time.Time, each func(Stood)) error {
 	const day = `86400000`
-	rows, err := s.r.QueryContext(ctx, `SELECT i.since, i.until, i.catalog, i.result, COALESCE(f.catalog, ''), COALESCE(f.result, ''), i.status FROM intervals i
-			LEFT JOIN intervals f ON i.catalog = '' AND f.id = (SELECT b.id FROM intervals b WHERE b.host = i.host AND b.catalog <> '' AND b.since <= i.since AND b.id <= i.id
-				ORDER BY b.since DESC, b.id DESC LIMIT 1)
+	rows, err := s.r.QueryContext(ctx, `SELECT i.since, i.until, `+foundColumns+`, i.status FROM intervals i`+foundIn+`
 		WHERE i.since <= $1 AND (i.until = 0 OR i.until > $2 AND (i.since + `+day+` - 1) / `+day+` < (i.until + `+day+` - 1) / `+day+`)`, ms(last), ms(first))
 	err = walk(rows, err, func(scan func(...any) error) error {
 		var one Stood
 		var since, until int64
 		var status policies.Status
-		var catalog, result string
-		if err := scan(&since, &until, &one.Catalog, &one.Result, &catalog, &result, &status); err != nil {
+		if err := scan(&since, &until, &one.Catalog, &one.Result, &status); err != nil {
 			return err
-		}
-		if one.Catalog == "" {
-			one.Catalog, one.Result = catalog, result
 		}
 		one.Since, one.Until, one.Silent = at(since), at(until), status == policies.Stale
 		each(one)
