@@ -121,6 +121,9 @@ func (w *writing) round(round []*delivery, n int) error {
 			ends = append(ends, []any{string(d.id), ms(before.Since), ms(h.Since), ms(before.LastSeen)})
 			begins = append(begins, intervalRow(h.interval()))
 		}
+		if fresh || len(step.Events) > 0 {
+			tell(w.ctx, d.id)
+		}
 		if step.NewInterval {
 			findings[d.id] = step.Findings
 		}

@@ -166,6 +166,7 @@ func (f EventFilter) where() *where {
 }
 
 func insertEvent(ctx context.Context, tx *sql.Tx, e Event) error {
+	tell(ctx, e.Host)
 	_, err := execute(ctx, tx, insertEventRow, eventRow(e)...)
 	return err
 }

@@ -70,6 +70,7 @@ const insertIntervalRow = `INSERT INTO intervals (host, since, last_checkin, rel
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 
 func insertInterval(ctx context.Context, tx *sql.Tx, i Interval) error {
+	tell(ctx, i.Host)
 	_, err := execute(ctx, tx, insertIntervalRow, intervalRow(i)...)
 	return err
 }
@@ -80,6 +81,7 @@ func intervalRow(i Interval) []any {
 
 // closeInterval ends the open interval of a host.
 func closeInterval(ctx context.Context, tx *sql.Tx, h Host, until time.Time) error {
+	tell(ctx, h.ID)
 	_, err := execute(ctx, tx, endInterval, string(h.ID), ms(h.Since), ms(until), ms(h.LastSeen))
 	return err
 }

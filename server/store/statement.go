@@ -33,6 +33,8 @@ type transaction struct {
 	touched map[inventory.HostID]*Host
 	// called are those whose heartbeats it wrote.
 	called []inventory.HostID
+	// told are those of whose past it wrote an interval or an event.
+	told []inventory.HostID
 	// advised tells that it wrote advisories.
 	advised bool
 	// committed tells that all of it counts.
@@ -83,6 +85,7 @@ func (s *Store) end(ctx context.Context) {
 	}
 	s.callers.settle(t.touched)
 	s.roster.note(append(t.called, slices.Collect(maps.Keys(t.touched))...))
+	s.versions.raise(t.told)
 	if t.advised {
 		s.library.change()
 	}

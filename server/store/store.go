@@ -31,6 +31,7 @@ type Store struct {
 	callers    callers
 	roster     roster
 	library    library
+	versions   versions
 	looks      meeting[*look]
 	beats      beats
 	deliveries meeting[*delivery]

@@ -56,7 +56,7 @@ func (r Reader) KPIs(ctx context.Context, f KPIFilter) (KPIs, error) {
 // compute reads what the question needs, and all where it turns out that this does not suffice.
 func (r Reader) compute(ctx context.Context, f KPIFilter, changes []kpi.Change, hosts []store.PastHost, since time.Time) (kpi.Figures, error) {
 	q := f.Query
-	past := &past{store: r.Store, ctx: ctx, since: since, whole: f.Host == "" && f.Group == "", enough: kpi.Enough(q, since, changes), policy: newPolicyCounts(r.Store, q.Policy)}
+	past := &past{store: r.Store, ctx: ctx, since: since, whole: f.Host == "" && f.Group == "", kept: r.histories(len(hosts)), enough: kpi.Enough(q, since, changes), policy: newPolicyCounts(r.Store, q.Policy)}
 	figures, whole := kpi.ComputeSince(q, since, changes, past.hosts(hosts))
 	if past.err == nil && !whole {
 		return r.compute(ctx, f, changes, hosts, time.Time{})

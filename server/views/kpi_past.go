@@ -49,6 +49,8 @@ type past struct {
 	enough func(kpi.Host) bool
 	// whole is true where the hosts are all there are.
 	whole bool
+	// kept are the histories that are in memory, nil for none.
+	kept *histories
 	// policy is the one whose resources are counted apart, empty for none.
 	policy *policyCounts
 	err    error
@@ -94,7 +96,7 @@ type batch struct {
 func (p *past) read(ctx context.Context, list []store.PastHost) <-chan batch {
 	out := make(chan batch, 1)
 	go func() {
-		now := p.rows(ctx, list, p.since, p.whole)
+		now := p.recent(ctx, list)
 		if p.enough == nil || now.err != nil {
 			out <- now
 			return

@@ -28,6 +28,7 @@ type Memory struct {
 	turns map[store.Span]store.Turns
 	begun time.Time
 	days  days
+	hosts histories
 	// briefed is true once all facts have their briefs.
 	briefed atomic.Bool
 }

@@ -181,7 +181,7 @@ func (r Reader) verdict(ctx context.Context, record *ChangeRecord, now time.Time
 	if err != nil {
 		return nil, err
 	}
-	past := &past{store: r.Store, ctx: ctx, since: record.Made.Add(-slack), whole: true}
+	past := &past{store: r.Store, ctx: ctx, since: record.Made.Add(-slack), whole: true, kept: r.histories(len(hosts))}
 	all := past.hosts(hosts)
 	if record.Kind == kpi.Release {
 		all = noting(all, record.Number, &record.Reach)
