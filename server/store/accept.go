@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"plumb/inventory"
@@ -17,9 +18,39 @@ type delivery struct {
 	epoch string
 	after uint64
 	steps []Step
-	now   time.Time
-	err   error
-	done  chan struct{}
+	// events are those of each step in rows: whoever delivers makes them, so that the writer need not.
+	events []eventBatch
+	now    time.Time
+	err    error
+	done   chan struct{}
+}
+
+func newDelivery(id inventory.HostID, epoch string, after uint64, steps []Step, now time.Time) *delivery {
+	d := &delivery{id: id, epoch: epoch, after: after, steps: steps, events: make([]eventBatch, len(steps)), now: now, done: make(chan struct{})}
+	for i, step := range steps {
+		d.events[i].add(id, step.Events)
+	}
+	return d
+}
+
+// follows tells whether the host still stands where the reports go on, and whether they do go on: an epoch never goes back.
+func (d *delivery) follows(h Host) bool {
+	if h.Epoch != d.epoch || h.Seq != d.after {
+		return false
+	}
+	epoch, seq := h.Epoch, h.Seq
+	for _, step := range d.steps {
+		if step.Report.Epoch == epoch && step.Report.Seq <= seq {
+			return false
+		}
+		epoch, seq = step.Report.Epoch, step.Report.Seq
+	}
+	return true
+}
+
+// changesEpoch tells whether any of the reports is of another epoch than the one before it.
+func (d *delivery) changesEpoch() bool {
+	return slices.ContainsFunc(d.steps, func(step Step) bool { return step.Report.Epoch != d.epoch })
 }
 
 // Accept stores what reports of a host did, all in one transaction, if its newest report is
@@ -31,7 +62,7 @@ func (s *Store) Accept(ctx context.Context, id inventory.HostID, epoch string, a
 	}
 	err := ctx.Err()
 	if err == nil {
-		d := &delivery{id: id, epoch: epoch, after: afterSeq, steps: steps, now: now, done: make(chan struct{})}
+		d := newDelivery(id, epoch, afterSeq, steps, now)
 		if s.deliveries.add(d) {
 			go s.takeDeliveries()
 		}
@@ -106,10 +137,14 @@ func follow(before Host, step Step) (h Host, fresh bool) {
 	return h, true
 }
 
+// acceptedOf looks for the newest epoch in the row of the host, for the others where they were left.
+const acceptedOf = `SELECT COALESCE(MAX(seq), 0) FROM (SELECT seq FROM hosts WHERE id = $1 AND epoch = $2
+	UNION ALL SELECT seq FROM epochs WHERE host = $1 AND epoch = $2) AS known`
+
 // Accepted returns the newest stored Seq of an epoch of a host, 0 when there is none.
 func (s *Store) Accepted(ctx context.Context, id inventory.HostID, epoch string) (uint64, error) {
 	var seq uint64
-	err := s.one(ctx, `SELECT COALESCE(MAX(seq), 0) FROM epochs WHERE host = $1 AND epoch = $2`, string(id), epoch).Scan(&seq)
+	err := s.one(ctx, acceptedOf, string(id), epoch).Scan(&seq)
 	if err != nil {
 		return 0, fmt.Errorf("cannot read what is stored of an epoch: %w", err)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"maps"
@@ -31,8 +32,10 @@ type writing struct {
 	noted map[int64]map[string]bool
 }
 
-// accept stores deliveries; one that comes too late gets ErrConflict and harms nobody.
+// accept stores deliveries; one that comes too late gets ErrConflict and harms nobody. Other servers may be at it, too, so all
+// that locks rows goes in the same order everywhere: by host, then what hosts share, each kind in its own order.
 func (w *writing) accept(batch []*delivery) error {
+	batch = slices.SortedFunc(slices.Values(batch), func(a, b *delivery) int { return cmp.Compare(a.id, b.id) })
 	if err := w.read(batch); err != nil {
 		return err
 	}
@@ -40,12 +43,15 @@ func (w *writing) accept(batch []*delivery) error {
 	good := batch[:0:0]
 	for _, d := range batch {
 		h, there := w.hosts[d.id]
-		if d.err = nil; !there || h.Epoch != d.epoch || h.Seq != d.after {
+		if d.err = nil; !there || !d.follows(h) {
 			d.err = ErrConflict
 			continue
 		}
 		w.verified[d.id] = true
 		good = append(good, d)
+	}
+	if err := w.putShared(good); err != nil {
+		return err
 	}
 	for n := 0; ; n++ {
 		round := slices.DeleteFunc(slices.Clone(good), func(d *delivery) bool { return n >= len(d.steps) })
@@ -73,7 +79,11 @@ func (w *writing) accept(batch []*delivery) error {
 
 // read gets what is stored of the hosts.
 func (w *writing) read(batch []*delivery) error {
-	if err := w.lock(batch); err != nil {
+	ids := make([]string, len(batch))
+	for i, d := range batch {
+		ids[i] = string(d.id)
+	}
+	if err := w.lock(ids); err != nil {
 		return err
 	}
 	if err := w.readFindings(batch); err != nil {
@@ -82,16 +92,17 @@ func (w *writing) read(batch []*delivery) error {
 	return w.send()
 }
 
-// lock reads the hosts and keeps others from changing them; SQLite has one writer anyway.
-func (w *writing) lock(batch []*delivery) error {
-	ids := make([]string, len(batch))
-	for i, d := range batch {
-		ids[i] = string(d.id)
-	}
-	slices.Sort(ids)
+// byIndex keeps PostgreSQL from reading whole tables until the end of the transaction. It makes plans once and keeps them, often
+// while the tables are small, and goes on reading all of them when they no longer are.
+const byIndex = `SELECT set_config('enable_seqscan', 'off', true)`
+
+// lock reads the hosts by the end of the next send, and keeps others from changing them; SQLite has one writer anyway. The IDs come in
+// order, as with all who lock many hosts.
+func (w *writing) lock(ids []string) error {
 	condition, arg := w.store.among(`id`, ids)
 	statement := `SELECT ` + hostColumns + ` FROM ` + hostRows + ` WHERE ` + condition + ` AND revoked = 0 ORDER BY id`
 	if w.store.postgres {
+		w.waiting.Queue(byIndex)
 		statement += ` FOR UPDATE OF hosts`
 	}
 	w.hosts, w.silent = make(map[inventory.HostID]Host, len(ids)), map[inventory.HostID]bool{}
@@ -107,22 +118,18 @@ func (w *writing) lock(batch []*delivery) error {
 
 // round does the nth step of each of the deliveries.
 func (w *writing) round(round []*delivery, n int) error {
-	var objects, ends, begins [][]any
+	var ends, begins [][]any
 	var events eventBatch
 	findings := map[inventory.HostID][]Finding{}
 	for _, d := range round {
 		step, before := d.steps[n], w.hosts[d.id]
-		for _, o := range step.Objects {
-			objects = append(objects, []any{o.Kind, o.Digest, o.coding, o.content, ms(d.now)})
-		}
-		events.add(d.id, step.Events)
+		events.join(d.events[n])
 		h, fresh := follow(before, step)
 		if fresh {
 			ends = append(ends, []any{string(d.id), ms(before.Since), ms(h.Since), ms(before.LastSeen)})
 			begins = append(begins, intervalRow(h.interval()))
 		}
 		if fresh || len(step.Events) > 0 {
-			tell(w.ctx, d.id)
 		}
 		if step.NewInterval {
 			findings[d.id] = step.Findings
@@ -133,7 +140,7 @@ func (w *writing) round(round []*delivery, n int) error {
 	for _, some := range []struct {
 		query string
 		rows  [][]any
-	}{{insertObject, objects}, {endInterval, ends}, {insertIntervalRow, begins}} {
+	}{{endInterval, ends}, {insertIntervalRow, begins}} {
 		if err := w.put(some.query, some.rows, nil); err != nil {
 			return err
 		}
@@ -147,17 +154,11 @@ func (w *writing) round(round []*delivery, n int) error {
 	return w.patching(round, n)
 }
 
-// patching stores what reports say about updates.
+// patching stores how hosts stand with their patches.
 func (w *writing) patching(round []*delivery, n int) error {
 	var none []string
 	for _, d := range round {
 		step := d.steps[n]
-		if err := noteVersions(w.ctx, w.tx, step.Offered, d.now); err != nil {
-			return err
-		}
-		if err := noteAdvisories(w.ctx, w.tx, step.Notices, d.now); err != nil {
-			return err
-		}
 		if step.PatchHosts != nil && len(step.PatchHosts) == 0 {
 			none = append(none, string(d.id))
 		} else if step.PatchHosts != nil {
@@ -179,7 +180,7 @@ const (
 	// endSilence is for hosts that fell silent between their call and their report.
 	endSilence     = `UPDATE beats SET silent = 0 WHERE host = $1`
 	forgetVerified = `UPDATE hosts SET verified = 0, expected = '' WHERE id = $1`
-	// growEpoch lets an epoch only grow: that is checked once more here.
+	// growEpoch lets an epoch only grow.
 	growEpoch = `INSERT INTO epochs (host, epoch, seq) VALUES ($1, $2, $3)
 		ON CONFLICT (host, epoch) DO UPDATE SET seq = excluded.seq WHERE epochs.seq < excluded.seq`
 )
@@ -218,15 +219,25 @@ func (h Host) asRead() Host {
 	return h
 }
 
-// putEpochs stores how far each epoch has come.
+// putEpochs stores how far those epochs have come that hosts left or began. How far its newest one comes from then on
+// is told by the row of the host.
 func (w *writing) putEpochs(good []*delivery) error {
-	var rows [][]any
+	var left, rows [][]any
 	for _, d := range good {
+		if !d.changesEpoch() {
+			continue
+		}
+		if d.epoch != "" {
+			left = append(left, []any{string(d.id), d.epoch, int64(d.after)})
+		}
 		for i, step := range d.steps {
 			if r := step.Report; i+1 == len(d.steps) || d.steps[i+1].Report.Epoch != r.Epoch {
 				rows = append(rows, []any{string(d.id), r.Epoch, int64(r.Seq)})
 			}
 		}
+	}
+	if err := w.put(growEpoch, left, nil); err != nil {
+		return err
 	}
 	return w.put(growEpoch, rows, func(grown int64) error {
 		if grown != int64(len(rows)) {

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"sync"
@@ -81,6 +83,39 @@ func TestAcceptCountsOnce(t *testing.T) {
 			must(t, err)
 			same(t, "accepted of "+epoch, seq, want)
 		}
+	})
+}
+
+// TestEpochIsKnownWhenItIsLeft has a host report three times in an epoch, which only its own row counts, and then in another: the first
+// one goes on where it was left, also in a database in which each report was counted in both places.
+func TestEpochIsKnownWhenItIsLeft(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		id := enrol(t, s, "web1", start)
+		for seq := range uint64(3) {
+			epoch := map[bool]string{true: "", false: "e"}[seq == 0]
+			must(t, s.Accept(ctx, id, epoch, seq, []Step{step("e", seq+1, fmt.Sprint("r", seq), start)}, start))
+		}
+		accepted := func(epoch string, want uint64) {
+			t.Helper()
+			seq, err := s.Accepted(ctx, id, epoch)
+			must(t, err)
+			same(t, "accepted of "+epoch, seq, want)
+		}
+		accepted("e", 3)
+		wantErr(t, s.Accept(ctx, id, "e", 3, []Step{step("e", 3, "again", start)}, start), ErrConflict)
+		must(t, s.Accept(ctx, id, "e", 3, []Step{step("f", 1, "x", start)}, start))
+		accepted("e", 3)
+		wantErr(t, s.Accept(ctx, id, "f", 1, []Step{step("e", 3, "again", start)}, start), ErrConflict)
+		must(t, s.Accept(ctx, id, "f", 1, []Step{step("e", 4, "y", start), step("e", 5, "z", start)}, start))
+		accepted("e", 5)
+		accepted("f", 1)
+		must(t, s.write(ctx, "count as before", func(ctx context.Context, tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, `UPDATE epochs SET seq = 5 WHERE epoch = 'e'`)
+			return err
+		}))
+		must(t, s.Accept(ctx, id, "e", 5, []Step{step("f", 2, "x", start)}, start))
+		accepted("e", 5)
 	})
 }
 
@@ -240,17 +275,17 @@ func TestExpected(t *testing.T) {
 		due(0)
 		must(t, s.Accept(ctx, id, "", 0, []Step{step("e", 1, "r1", start)}, start))
 		h := due(1)
-		must(t, s.SetExpected(ctx, []Expectation{{h, "another"}}, start))
+		must(t, s.SetExpected(ctx, []Expectation{{Host: h, Catalog: "another"}}, start))
 		due(0)
 		must(t, s.Accept(ctx, id, "e", 1, []Step{step("e", 2, "r2", start)}, start))
 		due(0) // another result of the same catalog
 		next := step("e", 3, "r3", start)
 		next.Host.Catalog = "catalog2"
 		must(t, s.Accept(ctx, id, "e", 2, []Step{next}, start))
-		must(t, s.SetExpected(ctx, []Expectation{{h, "catalog"}}, start)) // it has moved on since
+		must(t, s.SetExpected(ctx, []Expectation{{Host: h, Catalog: "catalog"}}, start)) // it has moved on since
 		still := due(1)
 		same(t, "mismatch until it is verified", []any{still.Mismatch, still.Expected}, []any{true, ""})
-		must(t, s.SetExpected(ctx, []Expectation{{h, "catalog"}, {still, "catalog2"}}, start))
+		must(t, s.SetExpected(ctx, []Expectation{{Host: h, Catalog: "catalog"}, {Host: still, Catalog: "catalog2"}}, start))
 		now, err := s.Host(ctx, id)
 		must(t, err)
 		same(t, "mismatch", []any{now.Mismatch, now.Expected}, []any{false, "catalog2"})

@@ -79,15 +79,15 @@ func putAdvisory(ctx context.Context, tx *sql.Tx, a patch.Advisory, now time.Tim
 
 // noteAdvisories takes in what hosts tell of advisories. It only ever adds: what another host told
 // of the same one stays, and what a person imported is left alone.
-func noteAdvisories(ctx context.Context, tx *sql.Tx, all []patch.Advisory, now time.Time) error {
-	sorted := slices.SortedFunc(slices.Values(all), func(a, b patch.Advisory) int { return cmp.Compare(a.ID, b.ID) })
+func noteAdvisories(ctx context.Context, tx *sql.Tx, all []Advisory) error {
+	sorted := slices.SortedStableFunc(slices.Values(all), func(a, b Advisory) int { return cmp.Compare(a.ID, b.ID) })
 	for _, a := range sorted { // all writers go in the same order, so that no two wait for each other
 		var content string
 		err := tx.QueryRowContext(ctx, `SELECT content FROM advisories WHERE id = $1`, a.ID).Scan(&content)
 		if errors.Is(found(err), ErrNotFound) {
-			err = putAdvisory(ctx, tx, a, now)
+			err = putAdvisory(ctx, tx, a.Advisory, a.FirstSeen)
 		} else if err == nil {
-			err = widenAdvisory(ctx, tx, content, a, now)
+			err = widenAdvisory(ctx, tx, content, a.Advisory, a.FirstSeen)
 		}
 		if err != nil {
 			return err

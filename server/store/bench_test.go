@@ -50,7 +50,7 @@ func fillHosts(ctx context.Context, st *Store, tx *sql.Tx, from, to int) error {
 				one.Findings = append(one.Findings, finding(fmt.Sprintf("policy.p.file.f%d", j+i%7), policies.Noncompliant, start, fmt.Sprintf("cis:%d", j)))
 			}
 		}
-		all = append(all, &delivery{id: h.ID, steps: []Step{one}, now: start})
+		all = append(all, newDelivery(h.ID, "", 0, []Step{one}, start))
 	}
 	w := &writing{store: st, ctx: ctx, tx: tx}
 	return w.accept(all)

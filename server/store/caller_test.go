@@ -37,7 +37,7 @@ func TestCallerIsNeverOutOfDate(t *testing.T) {
 		if got := look().Status; got == policies.Stale {
 			t.Errorf("status after the host returned = %s", got)
 		}
-		must(t, s.SetExpected(ctx, []Expectation{{look(), look().Catalog}}, start))
+		must(t, s.SetExpected(ctx, []Expectation{{Host: look(), Catalog: look().Catalog}}, start))
 		same(t, "expected", look().Expected, look().Catalog)
 		must(t, s.Revoke(ctx, id, "alice", start.Add(3*time.Hour)))
 		if look().Revoked.IsZero() {
@@ -84,7 +84,7 @@ func TestAcceptedRowIsKept(t *testing.T) {
 		must(t, err)
 		same(t, "row in memory after report", []any{n, known, got}, []any{n, true, want})
 		must(t, s.SetTerms(ctx, want, "terms"))
-		must(t, s.SetExpected(ctx, []Expectation{{want, "another catalog"}}, at(n)))
+		must(t, s.SetExpected(ctx, []Expectation{{Host: want, Catalog: "another catalog"}}, at(n)))
 		if _, known := s.kept(id); known {
 			t.Error("a row is still in memory that was written otherwise")
 		}
@@ -102,7 +102,7 @@ func TestUndoneRowIsNotKept(t *testing.T) {
 			must(t, err)
 			spoil := func(ctx context.Context, tx *sql.Tx) error {
 				w := &writing{store: s, ctx: ctx, tx: tx}
-				must(t, w.accept([]*delivery{{id: id, steps: []Step{step("e", 1, "r", start)}}}))
+				must(t, w.accept([]*delivery{newDelivery(id, "", 0, []Step{step("e", 1, "r", start)}, start)}))
 				return wrong
 			}
 			batch := []*writer{{do: spoil, done: make(chan struct{})}}

@@ -42,6 +42,11 @@ func (b *eventBatch) add(host inventory.HostID, events []Event) {
 	}
 }
 
+// join puts the rows of another batch behind these.
+func (b *eventBatch) join(other eventBatch) {
+	b.rows, b.keys = append(b.rows, other.rows...), append(b.keys, other.keys...)
+}
+
 // together tells how many of the events, from the first on, go into one row.
 func together(events []Event) int {
 	n := 1

@@ -17,7 +17,7 @@ func TestReportTouchesNoIndexOfHosts(t *testing.T) {
 	must(t, s.Accept(t.Context(), id, "", 0, []Step{step("e", 1, "r1", start)}, start))
 	next := step("e", 2, "r2", start.Add(time.Minute))
 	next.Host.Counts, next.Host.BootID, next.Host.Offers = map[policies.Status]int{policies.Compliant: 5}, "another boot", "others"
-	d := &delivery{id: id, epoch: "e", after: 1, steps: []Step{next}, now: start.Add(time.Minute)}
+	d := newDelivery(id, "e", 1, []Step{next}, start.Add(time.Minute))
 	must(t, s.write(t.Context(), "report", func(ctx context.Context, tx *sql.Tx) error {
 		before := hostsWritten(t, tx)
 		must(t, (&writing{store: s, ctx: ctx, tx: tx}).accept([]*delivery{d}))

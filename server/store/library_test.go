@@ -28,7 +28,7 @@ func TestLibraryIsWhatIsStored(t *testing.T) {
 			must(t, s.PutAdvisories(ctx, []patch.Advisory{advisory(), advisory()}, start))
 		case 1: // as a report of a host does
 			must(t, s.write(ctx, "note", func(ctx context.Context, tx *sql.Tx) error {
-				return noteAdvisories(ctx, tx, []patch.Advisory{advisory()}, start)
+				return noteAdvisories(ctx, tx, []Advisory{{advisory(), start}})
 			}))
 		}
 		for name, f := range map[string]AdvisoryFilter{"all": {}, "two": {Limit: 2}, "high": {Severity: "high"}, "exploited": {Exploited: true}, "ids": {IDs: []string{"DSA-3", "DSA-4", "none"}},

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"plumb/inventory"
 )
 
@@ -75,11 +77,14 @@ func (s *Store) lookAll(ctx context.Context, all []*look) error {
 	if err != nil {
 		return err
 	}
-	rows, err := pg.Query(ctx, selectCallers, ids)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
+	batch := &pgx.Batch{}
+	batch.Queue(byIndex)
+	batch.Queue(selectCallers, ids).Query(func(rows pgx.Rows) error { return hand(rows, asked) })
+	return pg.SendBatch(ctx, batch).Close()
+}
+
+// hand gives the rows to those who asked for them.
+func hand(rows pgx.Rows, asked map[inventory.HostID][]*look) error {
 	for rows.Next() {
 		var newest uint64
 		h, err := scanHost(func(columns ...any) error { return rows.Scan(append(columns, &newest)...) })

@@ -32,6 +32,7 @@ var steps = []string{
 	"0015_together.sql",
 	"0016_beats.sql",
 	"0017_reports.sql",
+	"0018_epochs.sql",
 }
 
 // migrationLock makes servers that start at once on one PostgreSQL wait for each other.

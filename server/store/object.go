@@ -59,6 +59,10 @@ type Object struct {
 	content []byte
 }
 
+func objectRow(o Object, now time.Time) []any {
+	return []any{o.Kind, o.Digest, o.coding, o.content, ms(now)}
+}
+
 // Pack brings a result that a host sent into the form in which it is kept. The caller has verified
 // its digest. Gzipped is how it was sent, nil when it was not compressed. Nothing of raw is kept.
 func Pack(ref Ref, raw, gzipped []byte) (Object, error) {

@@ -70,6 +70,6 @@ func turnsQuery(spans []Span) string {
 	}
 	return `WITH b (span, past, until) AS (VALUES ` + strings.Join(bounds, ", ") + `), w (status) AS (VALUES ` + strings.Join(words, ", ") + `)
 		SELECT b.span, w.status, (SELECT COUNT(*) FROM intervals i WHERE i.status = w.status AND i.since > b.past AND i.since <= b.until)
-			- (SELECT COUNT(*) FROM intervals i WHERE i.status = w.status AND i.until > b.past AND i.until <= b.until) FROM b, w
+			- (SELECT COUNT(*) FROM intervals i WHERE i.status = w.status AND i.until > 0 AND i.until > b.past AND i.until <= b.until) FROM b, w
 		UNION ALL ` + now
 }

@@ -1,12 +1,10 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"plumb/inventory"
@@ -26,25 +24,17 @@ func VersionOf(o inventory.Offer) Version {
 	return Version{Manager: o.Manager, Repository: o.Repository(), Package: o.Package, Version: o.Candidate}
 }
 
-func (v Version) compare(other Version) int {
-	return cmp.Or(cmp.Compare(v.Manager, other.Manager), cmp.Compare(v.Repository, other.Repository),
-		cmp.Compare(v.Package, other.Package), cmp.Compare(v.Version, other.Version))
-}
+const insertVersion = `INSERT INTO versions (manager, repository, package, version, first_seen, security) VALUES ($1, $2, $3, $4, $5, $6)
+	ON CONFLICT (manager, repository, package, version) DO NOTHING`
 
-// noteVersions remembers when versions were first on offer. All writers go in the same order,
-// so that no two of them wait for each other.
-func noteVersions(ctx context.Context, tx *sql.Tx, offers []inventory.Offer, now time.Time) error {
-	sorted := slices.SortedFunc(slices.Values(offers), func(a, b inventory.Offer) int { return VersionOf(a).compare(VersionOf(b)) })
-	for _, o := range sorted {
+// versionRows are those that remember when the versions on offer were first seen.
+func versionRows(offers []inventory.Offer, now time.Time) [][]any {
+	rows := make([][]any, len(offers))
+	for i, o := range offers {
 		v := VersionOf(o)
-		_, err := tx.ExecContext(ctx, `INSERT INTO versions (manager, repository, package, version, first_seen, security)
-			VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (manager, repository, package, version) DO NOTHING`,
-			v.Manager, v.Repository, v.Package, v.Version, ms(now), bit(o.Security))
-		if err != nil {
-			return err
-		}
+		rows[i] = []any{v.Manager, v.Repository, v.Package, v.Version, ms(now), bit(o.Security)}
 	}
-	return nil
+	return rows
 }
 
 // FirstSeen returns when the versions were first on offer to any host, by the server's clock.
