@@ -130,6 +130,7 @@ func (w *writing) round(round []*delivery, n int) error {
 			begins = append(begins, intervalRow(h.interval()))
 		}
 		if fresh || len(step.Events) > 0 {
+			tell(w.ctx, d.id)
 		}
 		if step.NewInterval {
 			findings[d.id] = step.Findings
