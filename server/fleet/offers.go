@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"plumb/inventory"
 	"plumb/policies"
@@ -59,23 +58,4 @@ func (f *Fleet) offers(ctx context.Context, r policies.Report) (*inventory.Offer
 		return nil, nil
 	}
 	return load[*inventory.Offers](ctx, f, store.Ref{Kind: store.KindOffers, Digest: r.Offers})
-}
-
-// keepTerms stores what policy says about the patching of a host that was just verified, so
-// that nobody who asks for it has to compile.
-func (f *Fleet) keepTerms(ctx context.Context, h store.Host, raw []byte, now time.Time) error {
-	digest := inventory.Digest(raw)
-	if raw == nil || digest == h.Terms {
-		return nil
-	}
-	if err := f.Store.PutObject(ctx, store.Ref{Kind: store.KindTerms, Digest: digest}, raw, now); err != nil {
-		return err
-	}
-	if err := f.Store.SetTerms(ctx, h, digest); err != nil {
-		return err
-	}
-	if f.Reported != nil {
-		f.Reported()
-	}
-	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"plumb/inventory"
 	"plumb/server/store"
 )
 
@@ -118,10 +119,14 @@ func (f *Fleet) verify(ctx context.Context, hosts []store.Host, now time.Time) e
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			expected = append(expected, store.Expectation{Host: some[i], Catalog: f.expected(ctx, some[i], wanted, now)})
+			expected = append(expected, f.expected(some[i], wanted))
 		}
 	}
-	return f.Store.SetExpected(ctx, expected, now)
+	err := f.Store.SetExpected(ctx, expected, now)
+	if err == nil && f.Reported != nil && slices.ContainsFunc(expected, func(e store.Expectation) bool { return e.Terms != nil }) {
+		f.Reported()
+	}
+	return err
 }
 
 // wanted returns what a release makes of hosts.
@@ -133,19 +138,21 @@ func (f *Fleet) wanted(ctx context.Context, number uint64, hosts []store.Host) [
 	return f.Compiler.Catalogs(ctx, release.Bundle, hosts)
 }
 
-// expected is the digest of the catalog that a host should have compiled, and keeps what else came out.
-func (f *Fleet) expected(ctx context.Context, h store.Host, wanted Wanted, now time.Time) string {
+// expected is what a host should have compiled, with what policy says about its patching, so that nobody who asks for that has to
+// compile.
+func (f *Fleet) expected(h store.Host, wanted Wanted) store.Expectation {
 	if wanted.Err != nil {
 		// It does not compile here either, or its release is not ours: not known is stored as
 		// such, so that the next host gets its turn.
 		f.log().Warn("cannot compile the expected catalog", "host", h.Name, "release", h.Release, "error", wanted.Err)
-		return ""
+		return store.Expectation{Host: h}
 	}
-	if err := f.keepTerms(ctx, h, wanted.Terms, now); err != nil {
-		f.log().Warn("cannot keep what policy says about patching", "host", h.Name, "error", err)
+	e := store.Expectation{Host: h, Catalog: wanted.Catalog}
+	if wanted.Terms != nil && inventory.Digest(wanted.Terms) != h.Terms {
+		e.Terms = wanted.Terms
 	}
 	if wanted.Before == h.Catalog {
-		return wanted.Before // an agent that is older than we are
+		e.Catalog = wanted.Before // an agent that is older than we are
 	}
-	return wanted.Catalog
+	return e
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"plumb/inventory"
 	"plumb/policies"
 )
 
@@ -282,13 +283,21 @@ func TestExpected(t *testing.T) {
 		next := step("e", 3, "r3", start)
 		next.Host.Catalog = "catalog2"
 		must(t, s.Accept(ctx, id, "e", 2, []Step{next}, start))
-		must(t, s.SetExpected(ctx, []Expectation{{Host: h, Catalog: "catalog"}}, start)) // it has moved on since
+		must(t, s.SetExpected(ctx, []Expectation{{Host: h, Catalog: "catalog", Terms: []byte(`{"old":1}`)}}, start)) // it has moved on since
 		still := due(1)
 		same(t, "mismatch until it is verified", []any{still.Mismatch, still.Expected}, []any{true, ""})
-		must(t, s.SetExpected(ctx, []Expectation{{Host: h, Catalog: "catalog"}, {Host: still, Catalog: "catalog2"}}, start))
+		terms := []byte(`{"new":1}`)
+		must(t, s.SetExpected(ctx, []Expectation{{Host: h, Catalog: "catalog"}, {Host: still, Catalog: "catalog2", Terms: terms}}, start))
 		now, err := s.Host(ctx, id)
 		must(t, err)
-		same(t, "mismatch", []any{now.Mismatch, now.Expected}, []any{false, "catalog2"})
+		same(t, "mismatch and terms", []any{now.Mismatch, now.Expected, now.Terms}, []any{false, "catalog2", inventory.Digest(terms)})
+		kept, err := s.Object(ctx, Ref{KindTerms, now.Terms})
+		must(t, err)
+		same(t, "terms", string(kept), string(terms))
+		must(t, s.SetExpected(ctx, []Expectation{{Host: now, Catalog: "catalog2"}}, start))
+		now, err = s.Host(ctx, id)
+		must(t, err)
+		same(t, "terms when nothing is said of them", now.Terms, inventory.Digest(terms))
 		events, err := s.Events(ctx, EventFilter{Kinds: []string{EventMismatch}})
 		must(t, err)
 		same(t, "alarms", len(events), 1)
