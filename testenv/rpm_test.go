@@ -106,7 +106,7 @@ func TestRPMHosts(t *testing.T) {
 			h := host(t, world, i+1)
 			prepareRPMHost(t, h, r, flavour)
 			checkRPMFacts(t, h, flavour)
-			out, err := h.Exec(t.Context(), "env", "PLUMB_TEST_RPM_HOST="+string(flavour), "TMPDIR=/var/tmp",
+			out, err := h.Exec(t.Context(), "env", "PLUMB_TEST_RPM_HOST="+string(flavour), "PLUMB_SOAK="+os.Getenv("PLUMB_SOAK"), "TMPDIR=/var/tmp",
 				"/usr/local/bin/system.test", "-test.v", "-test.run", "^TestOnRPMHost$")
 			t.Log(out)
 			if err != nil || !strings.Contains(out, "--- PASS: TestOnRPMHost") {

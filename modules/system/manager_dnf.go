@@ -36,7 +36,7 @@ func (d dnfManager) Mend(ctx context.Context) error {
 	if err := d.Busy(ctx, lockWait); err != nil {
 		return err
 	}
-	return rpmDatabase(d).mend(ctx, d.reinstall, d.install)
+	return rpmDatabase(d).mend(ctx, d.installer())
 }
 
 // Update fetches the package lists.
@@ -120,7 +120,11 @@ func (d dnfManager) InstallPatch(ctx context.Context, wanted []Target, conffiles
 	if err := d.Busy(ctx, lockWait); err != nil {
 		return err
 	}
-	return rpmDatabase(d).installPatch(ctx, wanted, conffiles, rpmInstaller{d.simulate, d.install, d.locate, dnfFailure})
+	return rpmDatabase(d).installPatch(ctx, wanted, conffiles, d.installer())
+}
+
+func (d dnfManager) installer() rpmInstaller {
+	return rpmInstaller{d.simulate, d.install, d.reinstall, d.locate, func(code int) bool { return code == 0 }, dnfFailure}
 }
 
 // install goes to exactly these versions, up or down.

@@ -3,6 +3,8 @@ package system
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"slices"
@@ -44,7 +46,7 @@ func TestOnRPMHost(t *testing.T) {
 	}{
 		{"offers", rpmHost.offers}, {"origins", rpmHost.origins}, {"plan", rpmHost.plan}, {"plan of all", rpmHost.planAll}, {"unfetched", rpmHost.unfetched},
 		{"upgrade", rpmHost.upgrade}, {"downgrade", rpmHost.downgrade}, {"failing script", rpmHost.failingScript},
-		{"conffiles", rpmHost.conffiles}, {"way back", rpmHost.wayBack}, {"kill", rpmHost.kill}, {"torment", rpmHost.torment}, {"kernels", rpmHost.kernels}, {"aftermath", rpmHost.aftermath},
+		{"conffiles", rpmHost.conffiles}, {"way back", rpmHost.wayBack}, {"kill", rpmHost.kill}, {"torment", rpmHost.torment}, {"stumble", rpmHost.stumble}, {"half", rpmHost.half}, {"kernels", rpmHost.kernels}, {"aftermath", rpmHost.aftermath},
 		{"held on the host", rpmHost.locked},
 	}
 	for _, step := range steps {
@@ -315,46 +317,135 @@ func (h rpmHost) kill() {
 	h.whole()
 }
 
-// torment kills the package manager at some points of its work on three packages, two of which need
-// each other's exact version. What was begun comes to its end, and what was not is as before.
+// things are three packages, two of which need each other's exact version.
+func things(version string) []Target {
+	return noarch("gadget "+version, "libthing "+version, "thing "+version)
+}
+
+// torment kills the package manager at some points of its work on three packages. What was begun comes
+// to its end, and what was not is as before. PLUMB_SOAK makes 100 kills out of 3, at random points.
 func (h rpmHost) torment() {
-	versions := map[string][]Target{
-		"1.0 1.0 1.0": noarch("gadget 1.0-1", "libthing 1.0-1", "thing 1.0-1"),
-		"1.1 1.1 1.1": noarch("gadget 1.1-1", "libthing 1.1-1", "thing 1.1-1"),
-	}
-	h.must(h.manager.FetchPatch(h.Context(), versions["1.0 1.0 1.0"]))
+	h.must(h.manager.FetchPatch(h.Context(), things("1.0-1")))
 	began := time.Now()
-	h.must(h.manager.InstallPatch(h.Context(), versions["1.0 1.0 1.0"], "keep"))
+	h.must(h.manager.InstallPatch(h.Context(), things("1.0-1"), "keep"))
 	took := time.Since(began)
-	for _, percent := range []time.Duration{60, 90, 1000} { // and when the first file is replaced
-		before := h.version("gadget libthing thing")
-		wanted := versions["1.1 1.1 1.1"]
-		if before != "1.0 1.0 1.0" {
-			wanted = versions["1.0 1.0 1.0"]
+	h.killAt(took*60/100, false)
+	h.killAt(took*90/100, false)
+	h.killAt(0, true)
+	for range h.more(97) {
+		if rand.IntN(4) == 0 {
+			h.killAt(time.Duration(rand.Int64N(int64(took))), false)
+		} else {
+			h.killAt(time.Duration(rand.Int64N(int64(took)/10)), true)
 		}
-		h.must(h.manager.FetchPatch(h.Context(), wanted))
-		ctx, cancel := context.WithTimeout(h.Context(), took*percent/100)
-		go cancelAtFirstFile(ctx, cancel, percent > 100)
-		said := h.manager.InstallPatch(ctx, wanted, "keep")
-		cancel()
-		killed := h.version("gadget libthing thing")
-		broken, err := h.manager.Broken(h.Context())
-		h.must(err)
-		if len(broken) > 0 {
-			h.must(h.manager.Mend(h.Context()))
-		}
-		h.whole()
-		after := h.version("gadget libthing thing")
-		h.Logf("at %d%%: %v; %s, then %s, broken %q, and after Mend %s", percent, said, before, killed, broken, after)
-		if versions[after] == nil {
-			h.Errorf("versions are %q, want all old or all new", after)
-		}
-		h.shell("rpm -V gadget libthing thing | grep -v ' c ' && exit 1; true")
 	}
 }
 
-// cancelAtFirstFile waits for the moment at which a program of one of the packages is another file.
-func cancelAtFirstFile(ctx context.Context, cancel func(), wanted bool) {
+// more is how many kills a long run makes beyond those of a short one.
+func (h rpmHost) more(kills int) int {
+	if os.Getenv("PLUMB_SOAK") != "1" {
+		return 0
+	}
+	return kills
+}
+
+// killAt goes from one version of the three to the other, and kills that some time after its begin,
+// or after the moment in which the first file is another one.
+func (h rpmHost) killAt(after time.Duration, fromFirstFile bool) {
+	h.Helper()
+	wanted, before := things("1.1-1"), h.version("gadget libthing thing")
+	if before != "1.0 1.0 1.0" {
+		wanted = things("1.0-1")
+	}
+	h.must(h.manager.FetchPatch(h.Context(), wanted))
+	ctx, cancel := context.WithCancel(h.Context())
+	go cancelAt(ctx, cancel, after, fromFirstFile)
+	said := h.manager.InstallPatch(ctx, wanted, "keep")
+	cancel()
+	killed := h.version("gadget libthing thing")
+	broken, err := h.manager.Broken(h.Context())
+	h.must(err)
+	if len(broken) > 0 {
+		h.must(h.manager.Mend(h.Context()))
+		h.noTemporaries()
+	}
+	h.whole()
+	h.Logf("%v (first file: %t): %v; %s, then %s, broken %q, and after Mend %s", after, fromFirstFile, said, before, killed, broken, h.version("gadget libthing thing"))
+	h.allOldOrNew()
+}
+
+// allOldOrNew looks at versions, files and what the packages need.
+func (h rpmHost) allOldOrNew() {
+	h.Helper()
+	if got := h.version("gadget libthing thing"); got != "1.0 1.0 1.0" && got != "1.1 1.1 1.1" {
+		h.Errorf("versions are %q, want all old or all new", got)
+	}
+	h.shell("rpm -V gadget libthing thing | grep -v ' c ' && exit 1; true")
+}
+
+func (h rpmHost) noTemporaries() {
+	h.Helper()
+	if got := h.shell("ls /usr/bin /etc | grep ';' || true"); got != "" {
+		h.Errorf("rpm's temporary files stay: %s", got)
+	}
+}
+
+// stumble lets rpm meet what a killed transaction of the same second left: the file of one package is
+// not unpacked, and the others come in all the same.
+func (h rpmHost) stumble() {
+	h.must(h.put("keep", things("1.0-1")...))
+	h.must(h.manager.FetchPatch(h.Context(), things("1.1-1")))
+	for second := range int64(1000) {
+		h.must(os.WriteFile(fmt.Sprintf("/usr/bin/thing;%08x", time.Now().Unix()+second), nil, 0o200))
+	}
+	if err := h.manager.InstallPatch(h.Context(), things("1.1-1"), "keep"); err == nil || !strings.Contains(err.Error(), "cannot install thing 1.1-1") {
+		h.Errorf("InstallPatch that cannot unpack a file = %v, want an error that names thing", err)
+	}
+	h.halfDone()
+	h.must(h.manager.Mend(h.Context()))
+	h.noTemporaries()
+	h.whole()
+	if got := h.version("gadget libthing thing"); got != "1.1 1.1 1.1" {
+		h.Errorf("versions after Mend are %q, want all new", got)
+	}
+	h.allOldOrNew()
+}
+
+// half cannot be mended: a folder is in the place of a program. Mend says so, and says it again, until the
+// way back is taken.
+func (h rpmHost) half() {
+	h.must(h.put("keep", things("1.0-1")...))
+	h.must(h.manager.FetchPatch(h.Context(), slices.Concat(things("1.0-1"), things("1.1-1"))))
+	h.shell("mv /usr/bin/thing /root/; mkdir -p /usr/bin/thing/full")
+	if err := h.manager.InstallPatch(h.Context(), things("1.1-1"), "keep"); err == nil {
+		h.Error("InstallPatch is content with a file that cannot be put in its place")
+	}
+	for range 2 {
+		h.halfDone()
+		if err := h.manager.Mend(h.Context()); err == nil {
+			h.Error("Mend is content with half a patch")
+		}
+	}
+	h.shell("rm -r /usr/bin/thing; mv /root/thing /usr/bin/")
+	h.must(h.manager.InstallPatch(h.Context(), noarch("gadget 1.0-1", "libthing 1.0-1"), "keep"))
+	h.whole()
+	h.allOldOrNew()
+}
+
+// halfDone wants two of the three new, and all of them called broken.
+func (h rpmHost) halfDone() {
+	h.Helper()
+	if got := h.version("gadget libthing thing"); got != "1.1 1.1 1.0" {
+		h.Fatalf("versions are %q, want all new but thing", got)
+	}
+	if broken, err := h.manager.Broken(h.Context()); err != nil || !slices.Equal(broken, []string{"gadget", "libthing", "thing"}) {
+		h.Errorf("Broken() of half a patch = %q, %v, want the three", broken, err)
+	}
+}
+
+// cancelAt waits for a time, and before that for the moment at which a program of one of the packages is
+// another file.
+func cancelAt(ctx context.Context, cancel func(), after time.Duration, fromFirstFile bool) {
 	look := func() (list []os.FileInfo) {
 		for _, name := range []string{"gadget", "libthing", "thing"} {
 			info, _ := os.Stat("/usr/bin/" + name)
@@ -362,12 +453,15 @@ func cancelAtFirstFile(ctx context.Context, cancel func(), wanted bool) {
 		}
 		return list
 	}
-	for before := look(); wanted && ctx.Err() == nil; time.Sleep(time.Millisecond) {
-		for i, now := range look() {
-			if !os.SameFile(before[i], now) {
-				cancel()
-			}
+	for before := look(); fromFirstFile && ctx.Err() == nil; time.Sleep(time.Millisecond) {
+		if !slices.EqualFunc(before, look(), os.SameFile) {
+			break
 		}
+	}
+	select {
+	case <-time.After(after):
+		cancel()
+	case <-ctx.Done():
 	}
 }
 

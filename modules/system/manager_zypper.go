@@ -39,7 +39,7 @@ func (z zypperManager) Mend(ctx context.Context) error {
 	if err := z.Busy(ctx, lockWait); err != nil {
 		return err
 	}
-	return rpmDatabase(z).mend(ctx, z.reinstall, z.install)
+	return rpmDatabase(z).mend(ctx, z.installer())
 }
 
 // Update fetches the package lists.
@@ -117,7 +117,11 @@ func (z zypperManager) InstallPatch(ctx context.Context, wanted []Target, conffi
 	if err := z.fetched(ctx, wanted); err != nil {
 		return err
 	}
-	return rpmDatabase(z).installPatch(ctx, wanted, conffiles, rpmInstaller{z.simulate, z.install, z.locate, zypperFailure})
+	return rpmDatabase(z).installPatch(ctx, wanted, conffiles, z.installer())
+}
+
+func (z zypperManager) installer() rpmInstaller {
+	return rpmInstaller{z.simulate, z.install, z.reinstall, z.locate, zypperFine, zypperFailure}
 }
 
 // install goes to exactly these versions, up or down.

@@ -118,13 +118,13 @@ func verifyFails(out string) bool {
 }
 
 // mend removes older twins and installs anew what was being installed, so that its scripts run.
-// It works from rpm's database and the note alone. reinstall gets versions that are there, and
-// install those that are not.
-func (r rpmDatabase) mend(ctx context.Context, reinstall, install func(context.Context, []Target) (Output, error)) error {
+// It works from rpm's database and the note alone. The note stays until all of it is there.
+func (r rpmDatabase) mend(ctx context.Context, how rpmInstaller) error {
 	begun, err := r.begun()
 	if err != nil {
 		return err
 	}
+	r.sweep(ctx, begun.Wanted, how.locate)
 	if err := r.removeTwins(ctx); err != nil {
 		return err
 	}
@@ -136,20 +136,14 @@ func (r rpmDatabase) mend(ctx context.Context, reinstall, install func(context.C
 	if err != nil {
 		return err
 	}
-	there, absent := []Target{}, []Target{}
-	for _, t := range unsure {
-		if hasRPM(list, t) {
-			there = append(there, t)
-		} else {
-			absent = append(absent, t)
-		}
-	}
+	there := slices.DeleteFunc(slices.Clone(unsure), func(t Target) bool { return !hasRPM(list, t) })
+	absent := slices.DeleteFunc(unsure, func(t Target) bool { return hasRPM(list, t) })
 	// What is not there comes first: what is there may need it.
-	more, err := r.again(ctx, install, absent)
+	more, err := r.again(ctx, how, how.install, absent)
 	if err != nil {
 		return err
 	}
-	again, err := r.again(ctx, reinstall, there)
+	again, err := r.again(ctx, how, how.reinstall, there)
 	if err != nil {
 		return err
 	}
@@ -162,14 +156,25 @@ func (r rpmDatabase) mend(ctx context.Context, reinstall, install func(context.C
 	return r.stillBroken(ctx)
 }
 
-// again returns the versions of which a script failed once more.
-func (r rpmDatabase) again(ctx context.Context, do func(context.Context, []Target) (Output, error), list []Target) ([]Target, error) {
+// again returns the versions of which a script failed once more. All of the list is there then, and a
+// reinstallation, which the database does not show, came to its end.
+func (r rpmDatabase) again(ctx context.Context, how rpmInstaller, do func(context.Context, []Target) (Output, error), list []Target) ([]Target, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
 	out, err := do(ctx, list)
 	if err != nil {
 		return nil, err
+	}
+	missing, err := r.missing(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(missing) > 0:
+		return nil, how.lacks(missing, out)
+	case !how.fine(out.Code):
+		return nil, how.failure(out)
 	}
 	return failedScripts(out, list), nil
 }

@@ -2,6 +2,7 @@ package system
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"unicode/utf8"
 
@@ -37,6 +38,11 @@ func fuzzRPMText(t *testing.T, raw []byte) {
 	_ = parseDnfCheck(text)
 	_ = parseRPMDump(text)
 	_ = verifyFails(text)
+	for folder, names := range byFolder(text) {
+		if folder[0] != '/' || slices.Contains(names, "") {
+			t.Errorf("byFolder returns %q in %q", names, folder)
+		}
+	}
 	_ = parseRepoFile(text)
 	_ = updateinfoFile(raw)
 	_ = scriptWords(Output{Stdout: raw})

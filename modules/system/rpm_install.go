@@ -18,7 +18,8 @@ import (
 const rpmBegunFile = "/var/cache/plumb-agent/rpm-installing.json"
 
 type rpmBegun struct {
-	// Wanted are the versions that were being installed when the run was cut off.
+	// Wanted are the versions that were being installed when the run was cut off, or of which it
+	// brought only some.
 	Wanted []Target `json:"wanted,omitempty"`
 	// Failed are installed versions of which a script failed.
 	Failed []Target `json:"failed,omitempty"`
@@ -67,11 +68,25 @@ func (r rpmDatabase) note(b rpmBegun) error {
 // rpmInstaller is what dnf and zypper do differently in one installation.
 type rpmInstaller struct {
 	simulate func(ctx context.Context, wanted []Target) (rpmTransaction, error)
-	// install installs from what was fetched; locate finds the fetched file of a version.
-	install func(ctx context.Context, wanted []Target) (Output, error)
-	locate  func(t Target) (string, bool)
-	// failure is the error for an output.
+	// install installs from what was fetched, and reinstall unpacks versions that are there again;
+	// locate finds the fetched file of a version.
+	install, reinstall func(ctx context.Context, wanted []Target) (Output, error)
+	locate             func(t Target) (string, bool)
+	// fine tells exit codes with which the packages are in, and failure is the error for an output.
+	fine    func(code int) bool
 	failure func(Output) error
+}
+
+// lacks is the error for versions that an installation did not bring.
+func (how rpmInstaller) lacks(missing []Target, out Output) error {
+	var names []string
+	for _, t := range missing {
+		names = append(names, t.Name+" "+t.Version)
+	}
+	if how.fine(out.Code) {
+		return fmt.Errorf("cannot install %s: it says that all is well, and they are not there: %s", strings.Join(names, ", "), out.LastWords())
+	}
+	return fmt.Errorf("cannot install %s: %w", strings.Join(names, ", "), how.failure(out))
 }
 
 // installPatch installs exactly what is wanted, and tells from rpm's database whether it did.
@@ -83,11 +98,16 @@ func (r rpmDatabase) installPatch(ctx context.Context, wanted []Target, conffile
 	if err != nil {
 		return err
 	}
+	r.sweep(ctx, old.Wanted, how.locate)
 	configs, err := r.configs(ctx, wanted, how.locate)
 	if err != nil {
 		return err
 	}
-	begun := rpmBegun{Wanted: wanted, Failed: old.Failed, Conffiles: conffiles, Configs: configs}
+	fresh, err := r.missing(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	begun := rpmBegun{Wanted: fresh, Failed: old.Failed, Conffiles: conffiles, Configs: configs}
 	if err := r.note(begun); err != nil {
 		return err
 	}
@@ -98,7 +118,16 @@ func (r rpmDatabase) installPatch(ctx context.Context, wanted []Target, conffile
 	if err := r.settle(begun); err != nil {
 		return err
 	}
-	return r.reached(ctx, begun, out, how)
+	return r.reached(ctx, wanted, begun, out, how)
+}
+
+// missing returns those that are not installed.
+func (r rpmDatabase) missing(ctx context.Context, list []Target) ([]Target, error) {
+	there, err := r.installedVersions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(t Target) bool { return there[t] }), nil
 }
 
 // accept refuses what would remove a package or bring other versions than those wanted.
@@ -121,28 +150,26 @@ func (r rpmDatabase) accept(ctx context.Context, wanted []Target, how rpmInstall
 	return nil
 }
 
-// reached compares rpm's database with what was wanted, and notes scripts that failed.
-func (r rpmDatabase) reached(ctx context.Context, begun rpmBegun, out Output, how rpmInstaller) error {
+// reached compares rpm's database with what was wanted, and notes scripts that failed. When only some
+// came in, what was begun stays noted: the host has half a patch, and rpm itself sees nothing wrong with it.
+func (r rpmDatabase) reached(ctx context.Context, wanted []Target, begun rpmBegun, out Output, how rpmInstaller) error {
 	there, err := r.installedVersions(ctx)
 	if err != nil {
 		return err
 	}
-	var missing []string
-	for _, t := range begun.Wanted {
-		if !there[t] {
-			missing = append(missing, t.Name+" "+t.Version)
-		}
+	absent := func(t Target) bool { return !there[t] }
+	missing := slices.DeleteFunc(slices.Clone(wanted), func(t Target) bool { return there[t] })
+	scripts := failedScripts(out, wanted)
+	left := rpmBegun{Failed: slices.DeleteFunc(slices.Concat(begun.Failed, scripts), absent)}
+	if len(missing) > 0 && !slices.Equal(missing, begun.Wanted) {
+		left.Wanted, left.Conffiles, left.Configs = begun.Wanted, begun.Conffiles, begun.Configs
 	}
-	scripts := failedScripts(out, begun.Wanted)
-	keep := slices.DeleteFunc(slices.Concat(begun.Failed, scripts), func(t Target) bool { return !there[t] })
-	if err := r.note(rpmBegun{Failed: keep}); err != nil {
+	if err := r.note(left); err != nil {
 		return err
 	}
 	switch {
-	case len(missing) > 0 && out.Code != 0:
-		return fmt.Errorf("cannot install %s: %w", strings.Join(missing, ", "), how.failure(out))
 	case len(missing) > 0:
-		return fmt.Errorf("cannot install %s: it says that all is well, and they are not there: %s", strings.Join(missing, ", "), out.LastWords())
+		return how.lacks(missing, out)
 	case len(scripts) > 0:
 		return fmt.Errorf("a package script of %s failed: %s", scripts[0].Name, scriptWords(out))
 	}

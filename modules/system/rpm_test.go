@@ -117,6 +117,19 @@ func TestOlderTwins(t *testing.T) {
 	}
 }
 
+func TestTemporariesOfRPM(t *testing.T) {
+	cases := map[string]string{"thing;6b028877": "thing", "a;b;6b028877": "a;b", "thing": "", "thing;6b02887": "", "thing;6b0288771": "", "thing;6B028877": "", ";6b028877": "", "thing;rpmnew77": ""}
+	for name, want := range cases {
+		if of, ok := unpackedAs(name); of != want || ok != (want != "") {
+			t.Errorf("unpackedAs(%q) = %q, %t, want %q", name, of, ok, want)
+		}
+	}
+	want := map[string][]string{"/usr/bin/": {"thing", "a b"}, "/etc/": {"thing.conf"}}
+	if diff := cmp.Diff(want, byFolder("/usr/bin/thing\n/etc/thing.conf\n/usr/bin/a b\n(contains no files)\n")); diff != "" {
+		t.Errorf("byFolder (-want +got):\n%s", diff)
+	}
+}
+
 func TestParseRPMDump(t *testing.T) {
 	const digest = "d1abdb6fc389e40b297e49ab1e3473a1590e152324bfe01d9f9ea9e4462ccdf0"
 	got := parseRPMDump(string(recordedRPM(t, "rpm-dump.txt")) +
