@@ -6,7 +6,26 @@ import (
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
+
+// formatFunc is cty's format with a short way.
+func formatFunc() function.Function {
+	f := stdlib.FormatFunc
+	return function.New(&function.Spec{
+		Description: f.Description(),
+		Params:      f.Params(),
+		VarParam:    f.VarParam(),
+		Type:        f.ReturnTypeForValues,
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			if text, ok := formatPlain(args); ok {
+				return cty.StringVal(text), nil
+			}
+			return f.Call(args)
+		},
+	})
+}
 
 // formatPlain is format for what most policies ask of it, %s of text and %d or %05d of a whole number
 // that is not negative. Not ok leaves all else to the function of cty, with what it says about mistakes.

@@ -9,6 +9,14 @@ import (
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
 
+// library is what expressions may call. A host whose resources say the same on every host calls nothing.
+func (s *scope) library() map[string]function.Function {
+	if s.funcs == nil {
+		s.funcs = s.functions()
+	}
+	return s.funcs
+}
+
 // functions returns the library: cty's and Terraform's usual functions, without time,
 // randomness, network and environment. Each call is bounded, see guard.
 func (s *scope) functions() map[string]function.Function {
@@ -35,7 +43,7 @@ func numberFunctions() map[string]function.Function {
 
 func textFunctions() map[string]function.Function {
 	return map[string]function.Function{
-		"chomp": stdlib.ChompFunc, "format": stdlib.FormatFunc, "formatlist": stdlib.FormatListFunc, "indent": stdlib.IndentFunc,
+		"chomp": stdlib.ChompFunc, "format": formatFunc(), "formatlist": stdlib.FormatListFunc, "indent": stdlib.IndentFunc,
 		"join": stdlib.JoinFunc, "lower": stdlib.LowerFunc, "regex": stdlib.RegexFunc, "regexall": stdlib.RegexAllFunc,
 		"split": stdlib.SplitFunc, "strrev": stdlib.ReverseFunc, "substr": stdlib.SubstrFunc, "title": stdlib.TitleFunc,
 		"trim": stdlib.TrimFunc, "trimprefix": stdlib.TrimPrefixFunc, "trimsuffix": stdlib.TrimSuffixFunc,

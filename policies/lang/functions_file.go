@@ -238,7 +238,7 @@ func (s *scope) templateContext(vars cty.Value) (*hcl.EvalContext, error) {
 
 func (s *scope) templateFuncs() map[string]function.Function {
 	if s.inner == nil {
-		s.inner = maps.Clone(s.funcs)
+		s.inner = maps.Clone(s.library())
 		delete(s.inner, "templatefile")
 	}
 	return s.inner

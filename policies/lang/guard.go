@@ -32,12 +32,6 @@ func (s *scope) guard(name string, f function.Function) function.Function {
 		return t, discreet(err, args)
 	}
 	spec.Impl = func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-		if name == "format" {
-			if text, ok := formatPlain(args); ok {
-				v := cty.StringVal(text)
-				return v, measure(v)
-			}
-		}
 		v, err := f.Call(args)
 		if err != nil {
 			return v, discreet(err, args)

@@ -189,7 +189,7 @@ func TestFunctionsShareABudget(t *testing.T) {
 	s := newScope(loaded(t, site("")), debian(), false)
 	s.budget.work = 300
 	for i := range 3 {
-		_, err := s.funcs["upper"].Call([]cty.Value{cty.StringVal(strings.Repeat("x", 100))})
+		_, err := s.library()["upper"].Call([]cty.Value{cty.StringVal(strings.Repeat("x", 100))})
 		if (err != nil) != (i == 2) {
 			t.Errorf("call %d: error = %v, want one with the third call only", i, err)
 		}

@@ -26,7 +26,7 @@ type scope struct {
 	active    []string
 	reads     map[string]bool
 	budget    *budget
-	funcs     map[string]function.Function
+	funcs     map[string]function.Function // see library
 	inner     map[string]function.Function
 	templates map[string]hclsyntax.Expression
 	mentions  map[hclsyntax.Expression][]hcl.Traversal // what expressions name
@@ -47,7 +47,6 @@ func (n *names) has(root string) bool { return n != nil && n.root == root }
 func newScope(c *Config, in Input, static bool) *scope {
 	s := &scope{cfg: c, in: in, static: static, known: map[string]cty.Value{}, reads: map[string]bool{},
 		budget: newBudget(), templates: map[string]hclsyntax.Expression{}, mentions: map[hclsyntax.Expression][]hcl.Traversal{}}
-	s.funcs = s.functions()
 	if static {
 		s.host = unknownHost()
 		return s
@@ -148,7 +147,7 @@ func (s *scope) context(e hclsyntax.Expression, extra *names) (*hcl.EvalContext,
 	for root, values := range members {
 		vars[root] = cty.ObjectVal(values)
 	}
-	return &hcl.EvalContext{Variables: vars, Functions: s.funcs}, diags
+	return &hcl.EvalContext{Variables: vars, Functions: s.library()}, diags
 }
 
 // readsOnly tells whether the expression reads these names, and nothing else.
@@ -161,7 +160,7 @@ func (s *scope) readsOnly(e hclsyntax.Expression, extra *names) bool {
 func (s *scope) ownContext(own *names) *hcl.EvalContext {
 	if s.ownOf != own {
 		vars := map[string]cty.Value{budgetName: cty.CapsuleVal(budgetType, s.budget), own.root: own.value}
-		s.ownOf, s.own = own, &hcl.EvalContext{Variables: vars, Functions: s.funcs}
+		s.ownOf, s.own = own, &hcl.EvalContext{Variables: vars, Functions: s.library()}
 	}
 	return s.own
 }
