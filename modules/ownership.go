@@ -150,9 +150,11 @@ func pathMistakes(attribute, name string) []Mistake {
 
 // parentNeeds names the folders above a path; those that the catalog manages come first.
 func parentNeeds(name string) []string {
-	var list []string
-	for dir := path.Dir(name); dir != "/" && dir != "."; dir = path.Dir(dir) {
-		list = append(list, "path:"+dir)
+	const scheme = "path:"
+	dir := path.Dir(name)
+	whole, list := scheme+dir, []string(nil)
+	for ; dir != "/" && dir != "."; dir = path.Dir(dir) {
+		list = append(list, whole[:len(scheme)+len(dir)])
 	}
 	return list
 }

@@ -51,7 +51,7 @@ func (l *loader) resource(p *policy, block *hcl.Block) {
 		return
 	}
 	words := l.vocabulary(kind)
-	r.kind, r.own = kind, words.own
+	r.kind, r.own, r.block = kind, words.own, blockAddress(p.name, kind.Name, r.name, kind.Check)
 	content, diags := block.Body.Content(words.schema)
 	l.report(diags...)
 	r.broken = diags.HasErrors()

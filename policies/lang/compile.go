@@ -222,7 +222,7 @@ func (r *run) resource(one *resource, now standing) {
 	if r.diags[before:].HasErrors() {
 		r.diags, r.known = r.diags[:before], known
 		r.instances = r.instances[:made]
-		r.byBlock[one.block()] = nil
+		r.byBlock[one.block] = nil
 		r.add(r.bare(one, "", now))
 	}
 }
@@ -238,7 +238,7 @@ func cloneKnown(known map[string]cty.Value) map[string]cty.Value {
 // bare is the entry of an instance before any of its expressions is evaluated.
 func (r *run) bare(one *resource, key string, now standing) *instance {
 	return &instance{from: one, priority: now.priority, Resource: policies.Resource{
-		Address: one.block() + key, Kind: one.kind.Name, Check: one.kind.Check, Policy: one.policy.name, Mode: now.mode,
+		Address: one.block + key, Kind: one.kind.Name, Check: one.kind.Check, Policy: one.policy.name, Mode: now.mode,
 		Severity: now.severity, NotApplicable: !now.applicable, Attributes: json.RawMessage("{}"), Source: position(one.at),
 	}}
 }
@@ -252,7 +252,7 @@ func (r *run) add(i *instance) {
 		return
 	}
 	r.instances = append(r.instances, i)
-	block := i.from.block()
+	block := i.from.block
 	r.byBlock[block] = append(r.byBlock[block], i)
 }
 

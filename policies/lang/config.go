@@ -84,6 +84,7 @@ type resource struct {
 	kind    modules.Kind
 	own     map[string]modules.Attribute
 	name    string
+	block   string // the address that all of its instances begin with
 	policy  *policy
 	attrs   []*named
 	meta    map[string]hclsyntax.Expression

@@ -222,7 +222,7 @@ func (t *tracer) repeats(i *instance) []policies.Explained {
 		if e := i.from.meta[name]; e != nil {
 			t.fresh()
 			one := t.expression(name, "argument of the resource", e, nil)
-			_, key, _ := strings.Cut(i.Address, i.from.block())
+			_, key, _ := strings.Cut(i.Address, i.from.block)
 			one.Words = "this one is for " + key
 			if t.each[i.from] {
 				one = hide(one)

@@ -99,8 +99,10 @@ func (r *run) keep(one *resource, made, diags int) {
 
 // again adds the instances of such a resource. What a host may change in them is its own.
 func (r *run) again(one *resource, now standing) {
-	for _, made := range one.made {
-		i := *made
+	all := make([]instance, len(one.made))
+	for n, made := range one.made {
+		i := &all[n]
+		*i = *made
 		i.priority, i.NotApplicable = now.priority, !now.applicable
 		i.Mode = r.mode(one.meta["mode"], i.names, now.mode)
 		if i.Severity = r.severity(one.meta["severity"], i.names); i.Severity == "" {
@@ -110,7 +112,7 @@ func (r *run) again(one *resource, now standing) {
 		if !now.applicable {
 			i.Attributes, i.typed, i.Sensitive = json.RawMessage("{}"), nil, nil
 		}
-		r.add(&i)
+		r.add(i)
 	}
 }
 

@@ -12,21 +12,22 @@ import (
 
 // merge settles which declaration holds where several policies declare the same thing.
 func (r *run) merge() {
-	byThing := map[string][]*instance{}
-	var order []string
+	type thing struct{ kind, identity string }
+	first, all := make(map[thing]*instance, len(r.instances)), map[*instance][]*instance{}
 	for _, i := range r.instances {
 		if i.Check || i.typed == nil || i.typed.Identity() == "" {
 			continue
 		}
-		thing := i.Kind + "\x00" + i.typed.Identity()
-		if len(byThing[thing]) == 0 {
-			order = append(order, thing)
+		what := thing{i.Kind, i.typed.Identity()}
+		if one := first[what]; one != nil { // few things are declared twice
+			all[one] = append(all[one], i)
+		} else {
+			first[what] = i
 		}
-		byThing[thing] = append(byThing[thing], i)
 	}
-	for _, thing := range order {
-		if len(byThing[thing]) > 1 {
-			r.settle(byThing[thing])
+	for _, i := range r.instances {
+		if others := all[i]; others != nil {
+			r.settle(append([]*instance{i}, others...))
 		}
 	}
 }

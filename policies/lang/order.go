@@ -40,6 +40,7 @@ type graph struct {
 	after  []set
 	notify []set
 	edges  int
+	sorted []int // see order; nil after a change
 }
 
 // set is nil where there is nothing in it, as it is for most nodes.
@@ -91,12 +92,14 @@ func (g *graph) link(from, to int) {
 	}
 	g.before[to], g.after[from] = with(g.before[to], from), with(g.after[from], to)
 	g.edges++
+	g.sorted = nil
 }
 
 func (g *graph) unlink(from, to int) {
 	delete(g.before[to], from)
 	delete(g.after[from], to)
 	g.edges--
+	g.sorted = nil
 }
 
 // explicit adds what depends_on, before, notify and subscribe say.
@@ -132,13 +135,13 @@ func (r *run) targets(i *instance, ref reference) []*instance {
 	key := keyText(r.eval(ref.key, i.names))
 	var keys []string
 	for _, one := range all {
-		have := strings.TrimPrefix(one.Address, one.from.block())
+		have := strings.TrimPrefix(one.Address, one.from.block)
 		if have == key || have == "" {
 			return []*instance{one}
 		}
 		keys = append(keys, have)
 	}
-	r.report(failure(ref.at, "Unknown instance", fmt.Sprintf("%s has no instance %s on this host.%s", all[0].from.block(), key, suggest(key, keys))))
+	r.report(failure(ref.at, "Unknown instance", fmt.Sprintf("%s has no instance %s on this host.%s", all[0].from.block, key, suggest(key, keys))))
 	return nil
 }
 
@@ -237,7 +240,7 @@ func (g *graph) cycle() []*instance {
 	walk = func(n int) []int {
 		state[n] = 1
 		path = append(path, n)
-		for _, next := range slices.Sorted(maps.Keys(g.after[n])) {
+		for _, next := range numbers(g.after[n]) {
 			if state[next] == 1 {
 				return append(slices.Clone(path[slices.Index(path, next):]), next)
 			}
@@ -260,9 +263,17 @@ func (g *graph) cycle() []*instance {
 	return nil
 }
 
-func (g *graph) members(numbers []int) []*instance {
+// numbers are those of a set, sorted.
+func numbers(s set) []int {
+	if len(s) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(s))
+}
+
+func (g *graph) members(path []int) []*instance {
 	var list []*instance
-	for _, n := range numbers {
+	for _, n := range path {
 		list = append(list, g.nodes[n])
 	}
 	return list
@@ -277,9 +288,9 @@ func cycleWords(cycle []*instance) string {
 		". Take one of their depends_on, before, notify or subscribe out."
 }
 
-func (g *graph) addresses(numbers set) []string {
+func (g *graph) addresses(nodes set) []string {
 	var list []string
-	for n := range numbers {
+	for n := range nodes {
 		list = append(list, g.nodes[n].Address)
 	}
 	slices.Sort(list)
@@ -289,6 +300,13 @@ func (g *graph) addresses(numbers set) []string {
 // order returns the nodes so that each comes after those before it. Among those that are
 // free, the kind's rank decides, then the place of declaration. Nodes on a cycle are left out.
 func (g *graph) order() []int {
+	if g.sorted == nil {
+		g.sorted = g.inOrder()
+	}
+	return g.sorted
+}
+
+func (g *graph) inOrder() []int {
 	rank := g.ranks()
 	waits := make([]int, len(g.nodes))
 	free := &queue{rank: rank}

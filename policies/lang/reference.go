@@ -96,11 +96,6 @@ func fromTraversal(t hcl.Traversal, at hcl.Range) (reference, *hcl.Diagnostic) {
 	return ref, nil
 }
 
-// block is the address that all instances of the resource begin with.
-func (r *resource) block() string {
-	return blockAddress(r.policy.name, r.kind.Name, r.name, r.kind.Check)
-}
-
 func blockAddress(policy, kind, name string, check bool) string {
 	if check {
 		return fmt.Sprintf("policy.%s.check.%s.%s", policy, kind, name)
@@ -127,7 +122,7 @@ func (c *Config) resolve() hcl.Diagnostics {
 	all := map[string]*resource{}
 	for _, p := range c.policies {
 		for _, r := range p.resources {
-			all[r.block()] = r
+			all[r.block] = r
 		}
 	}
 	var diags hcl.Diagnostics
@@ -150,7 +145,7 @@ func (r *resource) resolve(all map[string]*resource) hcl.Diagnostics {
 			case target == r && ref.key == nil:
 				diags = append(diags, failure(ref.at, "Reference to itself", "A resource cannot stand before or after itself. Take the reference out."))
 			case ref.key != nil && target.meta["for_each"] == nil && target.meta["count"] == nil:
-				diags = append(diags, failure(ref.at, "Unknown instance", fmt.Sprintf("%s has neither for_each nor count, so it is one resource. Take the key out.", target.block())))
+				diags = append(diags, failure(ref.at, "Unknown instance", fmt.Sprintf("%s has neither for_each nor count, so it is one resource. Take the key out.", target.block)))
 			}
 		}
 	}

@@ -36,7 +36,7 @@ func (r *run) covers(w *waiver, i *instance) bool {
 		}
 	}
 	return slices.ContainsFunc(w.refs, func(ref reference) bool {
-		return ref.target(&policy{}) == i.from.block() && (ref.key == nil || i.Address == i.from.block()+keyText(r.eval(ref.key, nil)))
+		return ref.target(&policy{}) == i.from.block && (ref.key == nil || i.Address == i.from.block+keyText(r.eval(ref.key, nil)))
 	})
 }
 
@@ -79,7 +79,7 @@ func (c *Config) blocksByAddress() map[string]*resource {
 	all := map[string]*resource{}
 	for _, p := range c.policies {
 		for _, one := range p.resources {
-			all[one.block()] = one
+			all[one.block] = one
 		}
 	}
 	return all
@@ -91,7 +91,7 @@ func (r *run) allControls() (list []string, sure bool) {
 	for _, p := range r.cfg.policies {
 		for _, one := range p.resources {
 			found := false
-			for _, i := range r.byBlock[one.block()] {
+			for _, i := range r.byBlock[one.block] {
 				found = found || len(i.Controls) > 0
 				list = append(list, i.Controls...)
 			}
