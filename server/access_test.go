@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ import (
 	"plumb/server"
 	"plumb/server/api"
 	"plumb/server/authority"
+	"plumb/server/store"
 	"plumb/server/web"
 )
 
@@ -45,6 +47,8 @@ type running struct {
 	at    api.Addresses
 	keys  *authority.Authority
 	local *api.Client
+	// stop ends the server.
+	stop func()
 
 	callersMade int
 }
@@ -52,29 +56,53 @@ type running struct {
 func start(t *testing.T) *running {
 	t.Helper()
 	r := &running{data: t.TempDir()}
-	ctx, stop := context.WithCancel(context.Background())
-	conf := server.Config{Data: r.data, Name: "127.0.0.1", Listen: "127.0.0.1:0", AgentListen: "127.0.0.1:0", SSHListen: "127.0.0.1:0"}
-	ready, done := make(chan api.Addresses, 1), make(chan error, 1)
-	go func() {
-		done <- server.Run(ctx, conf, "test", slog.New(slog.DiscardHandler), func(at api.Addresses) { ready <- at })
-	}()
-	select {
-	case r.at = <-ready:
-	case err := <-done:
-		t.Fatalf("the server ended: %v", err)
-	}
-	t.Cleanup(func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Errorf("the server ended with %v", err)
-		}
-	})
+	r.run(t)
+	t.Cleanup(func() { r.stop() })
 	var err error
 	if r.keys, err = authority.Open(filepath.Join(r.data, "keys"), time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	r.local = api.LocalClient(r.data)
 	return r
+}
+
+// run starts a server on the data.
+func (r *running) run(t *testing.T) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	conf := server.Config{Data: r.data, Name: "127.0.0.1", Listen: "127.0.0.1:0", AgentListen: "127.0.0.1:0", SSHListen: "127.0.0.1:0"}
+	ready, done := make(chan api.Addresses, 1), make(chan error, 1)
+	go func() {
+		done <- server.Run(ctx, conf, "test", slog.New(slog.DiscardHandler), func(at api.Addresses) { ready <- at })
+	}()
+	r.stop = sync.OnceFunc(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("the server ended with %v", err)
+		}
+	})
+	select {
+	case r.at = <-ready:
+	case err := <-done:
+		done <- nil
+		t.Fatalf("the server ended: %v", err)
+	}
+}
+
+// meanwhile ends the server, has something written to its store, and starts it again, with other ports: what a server
+// keeps of its store in memory, it keeps up with by its own writes.
+func (r *running) meanwhile(t *testing.T, write func(*store.Store)) {
+	t.Helper()
+	r.stop()
+	s, err := store.Open(t.Context(), filepath.Join(r.data, "plumb.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.run(t)
 }
 
 func (r *running) ask(t *testing.T, method, path string, in, out any) {

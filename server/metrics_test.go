@@ -27,19 +27,20 @@ import (
 // busy puts into a server's store what each metric needs to have a value.
 func (r *running) busy(t *testing.T) {
 	t.Helper()
+	_, id, _, _ := r.enroll(t, "named-web1")
+	r.meanwhile(t, func(s *store.Store) { keepBusy(t, s, id) })
+}
+
+// keepBusy stores what a host, a patch_sla and a halted cycle leave behind.
+func keepBusy(t *testing.T, s *store.Store, id inventory.HostID) {
+	t.Helper()
 	ctx, now := t.Context(), time.Now()
-	s, err := store.Open(ctx, filepath.Join(r.data, "plumb.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, id, _, _ := r.enroll(t, "named-web1")
 	put := func(kind string, v any) string {
 		raw, err := json.Marshal(v)
 		must(err)
