@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +123,33 @@ func TestAptMendsAJournal(t *testing.T) {
 		h.must(h.apt.Mend(t.Context()))
 		h.must(h.patch("app=2"))
 	})
+}
+
+// Whichever of two that need each other's exact version dpkg is killed in, both are new in the end: what
+// needs the other is not whole to dpkg as long as that is not there.
+func TestAptMendsAllThatWasBegun(t *testing.T) {
+	for name, killed := range map[string]string{"needed": "libthing", "needing": "thing"} {
+		t.Run(name, func(t *testing.T) {
+			onAptHost(t, func(h *aptHost) {
+				old := map[string]testDeb{"libthing": deb("libthing 1", ""), "thing": deb("thing 1", "Depends: libthing (= 1)\n")}
+				killer := old[killed]
+				killer.run = map[string]string{"postrm": "if [ ! -e /opt/again ]; then touch /opt/again; kill -9 $PPID; fi"}
+				old[killed] = killer
+				h.have(old["libthing"], old["thing"])
+				h.publish(deb("libthing 2", ""), deb("thing 2", "Depends: libthing (= 2)\n"))
+				if err := h.patch("libthing=2 thing=2"); err == nil {
+					t.Fatal("dpkg was not killed")
+				}
+				if broken, err := h.apt.Broken(t.Context()); err != nil || !slices.Contains(broken, "thing") {
+					t.Errorf("Broken = %v, %v, want thing among them", broken, err)
+				}
+				h.must(h.apt.Mend(t.Context()))
+				if got := h.versions(); got != "libthing=2 thing=2" {
+					t.Errorf("versions = %q, want both new", got)
+				}
+			})
+		})
+	}
 }
 
 // A removal that was cut off is ended, and takes nothing else along.
