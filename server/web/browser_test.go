@@ -3,7 +3,9 @@ package web
 import (
 	"cmp"
 	"context"
+	"errors"
 	"flag"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -23,11 +25,6 @@ import (
 
 var screenshots = flag.String("screenshots", "", "take pictures of every page into this folder")
 
-func startBrowser(t *testing.T) context.Context {
-	t.Helper()
-	return browser.Start(t, time.Duration(times(5, 60))*time.Minute)
-}
-
 // open serves the fleet over TLS and signs the browser in by a one-time link.
 func (f *fleet) open(ctx context.Context) (address string) {
 	f.t.Helper()
@@ -40,7 +37,7 @@ func (f *fleet) open(ctx context.Context) (address string) {
 }
 
 func TestBrowser(t *testing.T) {
-	ctx := startBrowser(t)
+	ctx := browser.Start(t)
 	f := newFleet(t)
 	f.show()
 	f.showPatching()
@@ -61,7 +58,7 @@ func TestBrowser(t *testing.T) {
 	step("go to drift", "7 differences from policy", follow(`nav a[href="/drift"]`, "#findings"))
 	step("see what was mended", "PermitRootLogin no")
 	step("go to rings", "Halted: nothing goes on", follow(`nav a[href="/rings"]`, ".ringrow"))
-	step("hold the board still", "This page stays as it is.", chromedp.Navigate(address+"/rings?still=1")) // a click may meet its next refresh
+	step("hold the board still", "This page stays as it is.", steadily(address+"/rings?still=1")) // a click may meet its next refresh
 	step("see who failed", "db2.example.org", follow(`.legend a[href*="of=security"][href*="failed"]`, ".choices"))
 	step("open a host that failed", "openssl went back to", follow(`a[href="/hosts/db2.example.org"]`, "#patching"))
 	step("open its cycle", "New since the cycle before", follow(`#patching ~ ul a[href="/changes/security/4"]`, "#set"))
@@ -73,13 +70,29 @@ func TestBrowser(t *testing.T) {
 	step("be kept out", "Nobody is signed in", chromedp.Navigate(address+"/hosts"))
 }
 
-// textWith is what the page says once it says the wanted words, or after ten seconds without
+// patience is after how long a page that does not become what it should never does, also on a busy machine.
+const patience = 2 * time.Minute
+
+// steadily opens a page, also when the one before asks for itself at that moment, which breaks it off.
+func steadily(address string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) (err error) {
+		for range 10 {
+			var broken *chromedp.LoadError
+			if _, err = chromedp.Navigate(address)(ctx, target); !errors.As(err, &broken) {
+				return err
+			}
+		}
+		return err
+	})
+}
+
+// textWith is what the page says once it says the wanted words, or when it is out of patience for
 // them. A click returns before its page is there, and what a test waits for may be on the page
 // before as well: only the words tell that the new one has come.
 func textWith(ctx context.Context, t *testing.T, want string) (text string) {
 	t.Helper()
 	var err error
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end) && !strings.Contains(text, want); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end) && !strings.Contains(text, want); time.Sleep(20 * time.Millisecond) {
 		must(t, chromedp.Do(ctx, chromedp.WaitVisible(css("footer"))))
 		text, err = chromedp.Run(ctx, chromedp.Text(css("body"))) // fails when the page goes meanwhile
 	}
@@ -111,7 +124,7 @@ func TestNoPageScrollsSideways(t *testing.T) {
 	}
 	for kind, c := range cases {
 		t.Run(kind, func(t *testing.T) {
-			ctx := startBrowser(t)
+			ctx := browser.Start(t)
 			f := newFleet(t)
 			c.fill(f)
 			address := f.open(ctx)
@@ -130,10 +143,17 @@ func TestNoPageScrollsSideways(t *testing.T) {
 // widthOf tells how wide the page is that the browser shows in a window of the width.
 func (f *fleet) widthOf(ctx context.Context, window int64) int64 {
 	f.t.Helper()
-	must(f.t, chromedp.Do(ctx, chromedp.EmulateViewport(window, 900)))
+	resize(ctx, f.t, window, 900)
 	got, err := chromedp.Run(ctx, chromedp.Evaluate[int64]("document.documentElement.scrollWidth"))
 	must(f.t, err)
 	return got
+}
+
+// resize gives the browser's window a size, and waits until the page knows.
+func resize(ctx context.Context, t testing.TB, width, height int64) {
+	t.Helper()
+	must(t, chromedp.Do(ctx, chromedp.EmulateViewport(width, height)))
+	becomes(ctx, t, fmt.Sprint("innerWidth === ", width))
 }
 
 // TestScreenshots makes pictures for people to look at.
@@ -141,7 +161,7 @@ func TestScreenshots(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("needs -screenshots DIR: pictures are for people to look at")
 	}
-	ctx := startBrowser(t)
+	ctx := browser.Start(t)
 	f := newFleet(t)
 	f.show()
 	f.showPatching()

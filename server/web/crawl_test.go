@@ -27,7 +27,7 @@ const crawled = 130
 // everybody can rely on: it answers, it breaks no rule of its own security policy, its text can be
 // read in light and dark, what it draws and asks for has a name, and it fits a narrow window.
 func TestCrawl(t *testing.T) {
-	ctx := startBrowser(t)
+	ctx := browser.Start(t)
 	f := newFleet(t)
 	f.show()
 	f.showPatching()
@@ -73,7 +73,7 @@ func look(t *testing.T, ctx context.Context) []string {
 	for _, problem := range audit(t, ctx) {
 		problems = append(problems, "in dark: "+problem)
 	}
-	must(t, chromedp.Do(ctx, chromedp.EmulateViewport(390, 844)))
+	resize(ctx, t, 390, 844)
 	width, err := chromedp.Run(ctx, chromedp.Evaluate[int64]("document.documentElement.scrollWidth"))
 	must(t, err)
 	if width > 390 {
@@ -129,7 +129,7 @@ func (f *faults) take() []string {
 
 // TestAuditFinds breaks a good page in each way that the crawl looks for, and wants it found.
 func TestAuditFinds(t *testing.T) {
-	ctx := startBrowser(t)
+	ctx := browser.Start(t)
 	f := newFleet(t)
 	f.show()
 	address := f.open(ctx)
@@ -156,7 +156,7 @@ func TestAuditFinds(t *testing.T) {
 			_, err := chromedp.Run(ctx, chromedp.Evaluate[any](c.breakage))
 			must(t, err)
 			got := strings.Join(append(look(t, ctx), found.take()...), "\n")
-			for end := time.Now().Add(10 * time.Second); !strings.Contains(got, c.want) && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			for end := time.Now().Add(patience); !strings.Contains(got, c.want) && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 				got += strings.Join(found.take(), "\n") // what the browser tells of itself may come later
 			}
 			if c.want == "" && got != "" || !strings.Contains(got, c.want) {
@@ -169,7 +169,7 @@ func TestAuditFinds(t *testing.T) {
 // TestKeyboard walks through a page by Tab alone: the skip link is first, then menu, search and
 // rows, and where one is can be seen.
 func TestKeyboard(t *testing.T) {
-	ctx := startBrowser(t)
+	ctx := browser.Start(t)
 	f := newFleet(t)
 	f.show()
 	address := f.open(ctx)
@@ -212,9 +212,9 @@ func TestKeyboard(t *testing.T) {
 }
 
 // becomes waits until something is true of the page.
-func becomes(ctx context.Context, t *testing.T, script string) {
+func becomes(ctx context.Context, t testing.TB, script string) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script))
 		if err == nil && is {
 			return
@@ -227,7 +227,7 @@ func becomes(ctx context.Context, t *testing.T, script string) {
 
 // TestWithoutScripts opens pages in a browser that runs none.
 func TestWithoutScripts(t *testing.T) {
-	ctx := startBrowser(t)
+	ctx := browser.Start(t)
 	f := newFleet(t)
 	f.show()
 	f.showPatching()

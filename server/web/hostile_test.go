@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"plumb/testenv/browser"
 	"plumb/testenv/hostile"
 )
 
@@ -32,7 +33,7 @@ func times(short, long int) int {
 // by escaping alone. Then it opens them under the policy, which must have nothing to complain of.
 func TestHostileTexts(t *testing.T) {
 	texts, rows := hostile.Texts(1, times(400, 5000)), times(8, 40)
-	ctx := startBrowser(t)
+	ctx := browser.Start(t)
 	drawn := 0
 	draw := func() string { drawn++; return texts[drawn%len(texts)] }
 	breakOut := func() string {
@@ -136,7 +137,7 @@ func watched(t *testing.T, ctx context.Context) *faults {
 // TestHostileTextsBite shows the same texts without any escaping. Those that run something then do, and the content
 // security policy alone stops each of them.
 func TestHostileTextsBite(t *testing.T) {
-	ctx := startBrowser(t)
+	ctx := browser.Start(t)
 	texts := hostile.Texts(1, times(150, 1000))
 	raw := newRawPages(t, texts, newFleet(t).visit("/").Header.Get("Content-Security-Policy"))
 	watch := watched(t, ctx)
@@ -184,6 +185,7 @@ func newRawPages(t *testing.T, texts []string, policy string) *rawPages {
 // sings tells whether a script of the text ran, or loaded something under no policy.
 func (r *rawPages) sings(t *testing.T, ctx context.Context, watch *faults, n int, policy string) bool {
 	t.Helper()
+	must(t, chromedp.Do(ctx, chromedp.Navigate("about:blank"))) // what the text before still has to say comes to nothing
 	r.asked.Store(false)
 	watch.take()
 	if err := chromedp.Do(ctx, chromedp.Navigate(fmt.Sprintf("%s/raw/%d%s", r.URL, n, policy))); err != nil {

@@ -16,6 +16,7 @@ import (
 	"plumb/policies"
 	"plumb/policies/bundle"
 	"plumb/server/store"
+	"plumb/testenv/browser"
 )
 
 // story is the past of one host that is told report by report.
@@ -196,17 +197,17 @@ func TestPastScreenshots(t *testing.T) {
 		f.show()
 		f.showPatching()
 		f.plans = somePlans()
-		f.shoot(startBrowser(t), "past-", pastPages)
+		f.shoot(browser.Start(t), "past-", pastPages)
 	})
 	t.Run("calm", func(t *testing.T) {
 		f := newFleet(t)
 		f.plans = somePlans()
 		f.role = "auditor"
 		f.showPast(40)
-		f.shoot(startBrowser(t), "calm-", pastPages)
+		f.shoot(browser.Start(t), "calm-", pastPages)
 	})
 	t.Run("new", func(t *testing.T) {
-		newFleet(t).shoot(startBrowser(t), "new-", map[string]string{"overview": "/", "policies": "/policies", "controls": "/controls", "kpis": "/kpis", "alerts": "/alerts"})
+		newFleet(t).shoot(browser.Start(t), "new-", map[string]string{"overview": "/", "policies": "/policies", "controls": "/controls", "kpis": "/kpis", "alerts": "/alerts"})
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"plumb/server/api"
 	"plumb/server/store"
+	"plumb/testenv/browser"
 )
 
 // keyboard signs people in by keys alone.
@@ -59,7 +60,7 @@ func (k keyboard) write(id, text string) {
 func (k keyboard) enter() { k.t.Helper(); k.do(chromedp.KeyEvent(kb.Enter)) }
 
 func TestBrowserSignsInByKeyboard(t *testing.T) {
-	k := keyboard{t, startBrowser(t)}
+	k := keyboard{t, browser.Start(t)}
 	f := newFleet(t)
 	f.show()
 	f.account("ada", "operator", lamp)
@@ -95,7 +96,7 @@ func TestBrowserSignsInByKeyboard(t *testing.T) {
 // TestBrowserComesByProvider has a real browser follow every redirect, with the rules that it
 // has for cookies and forms.
 func TestBrowserComesByProvider(t *testing.T) {
-	k := keyboard{t, startBrowser(t)}
+	k := keyboard{t, browser.Start(t)}
 	f := newFleet(t)
 	f.show()
 	server := httptest.NewTLSServer(f.serve())
@@ -118,7 +119,7 @@ func TestSigninScreenshots(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("needs -screenshots DIR: pictures are for people to look at")
 	}
-	k := keyboard{t, startBrowser(t)}
+	k := keyboard{t, browser.Start(t)}
 	f := newFleet(t)
 	f.account("ada", "operator", lamp)
 	must(t, f.store.AddLink(t.Context(), "ada", api.HashSecret("code"), start.Add(time.Hour)))
