@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/Masterminds/semver/v3"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
@@ -44,7 +45,10 @@ func (s *scope) text(e hclsyntax.Expression, extra *names) string {
 // release checks the version of a policy: ours are strict, so that two of them always compare.
 func (s *scope) release(e hclsyntax.Expression) {
 	text := s.text(e, nil)
-	if text != "" && !isVersion(text) {
+	if text == "" {
+		return
+	}
+	if _, err := semver.StrictNewVersion(text); err != nil {
 		s.report(failure(e.Range(), "Unusable version", fmt.Sprintf("%q is not a version of three numbers, such as \"1.4.0\" or \"2.0.0-rc.1\".", text)))
 	}
 }
