@@ -95,13 +95,17 @@ func TestHostHoldsFewConnections(t *testing.T) {
 		if _, err := conn.Write([]byte("GET " + protocol.PathTags + "x HTTP/1.1\r\nHost: " + protocol.ServerName + "\r\n\r\n")); err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
 		if _, err := conn.Read(make([]byte, 4096)); err != nil {
 			t.Fatalf("connection %d: %v", len(conns), err)
 		}
 		conns = append(conns, conn)
 	}
-	if open := held(conns); open != 4 {
+	open := held(conns)
+	for tries := 0; open > 4 && tries < 50; tries++ {
+		open = held(conns) // a busy machine may look at one too late to see its end
+	}
+	if open != 4 {
 		t.Errorf("%d connections of one host are open, want 4", open)
 	}
 }

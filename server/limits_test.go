@@ -5,9 +5,12 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -125,14 +128,8 @@ func TestSlowHeadersAreCutOff(t *testing.T) {
 	}
 	defer conn.Close()
 	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\n")
-	began := time.Now()
-	_ = conn.SetReadDeadline(began.Add(40 * time.Second))
-	for {
-		if _, err := conn.Read(make([]byte, 1024)); err != nil {
-			break
-		}
-	}
-	if took := time.Since(began); took > 20*time.Second {
-		t.Errorf("half a header held the connection for %v", took)
+	_ = conn.SetReadDeadline(time.Now().Add(time.Minute)) // half of what a body may take
+	if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("half a header held the connection for a minute")
 	}
 }
