@@ -17,6 +17,12 @@ func diffLines(diff string) []diffLine {
 	return lines
 }
 
+// linesOpen is how many lines of a diff are shown at once.
+const linesOpen = 12
+
+// folded tells whether a diff is so long that it would hide what comes after it.
+func folded(lines []diffLine) bool { return len(lines) > linesOpen }
+
 func diffClass(line string) string {
 	switch {
 	case strings.HasPrefix(line, "+++"), strings.HasPrefix(line, "---"), strings.HasPrefix(line, "@@"):

@@ -16,7 +16,7 @@ import (
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"verdict": verdictOf, "took": took, "ago": ago, "words": views.Words, "mark": mark, "hosts": hosts, "dots": dots, "person": person, "number": views.Number, "short": views.Short, "fine": views.Fine,
-		"note": views.Host.Note, "place": views.Place, "nothing": views.OrNothing, "diff": diffLines, "segment": url.PathEscape,
+		"note": views.Host.Note, "place": views.Place, "nothing": views.OrNothing, "diff": diffLines, "folded": folded, "segment": url.PathEscape,
 		"modewords": views.Policy.Words, "manylines": manyLines, "explainedvalue": explainedValue, "spelled": spelled, "events": newEvents, "phasemark": phaseMark, "spaced": spaced, "outcomewords": outcomeWords,
 		"exactly": exactly, "severitymark": severityMark, "size": size, "days": days, "deref": deref, "recordlink": recordLink, "cycleoutcome": cycleOutcome, "repository": repository, "few": few, "sentence": sentence, "statuses": statuses,
 	}
