@@ -52,7 +52,9 @@ func keepBusy(t *testing.T, s *store.Store, id inventory.HostID) {
 	must(s.Accept(ctx, id, "", 0, []store.Step{{Report: policies.Report{Epoch: "e", Seq: 1}, Host: h, NewInterval: true}}, now))
 	stored, err := s.Host(ctx, id)
 	must(err)
-	must(s.SetTerms(ctx, stored, put(store.KindTerms, patch.Terms{SLAs: []patch.SLA{{Name: "fast"}}})))
+	terms, err := json.Marshal(patch.Terms{SLAs: []patch.SLA{{Name: "fast"}}})
+	must(err)
+	must(s.SetExpected(ctx, []store.Expectation{{Host: stored, Terms: terms}}, now))
 	plan := &policies.Rollout{Name: "os", Carries: "patch_baseline.os", Rings: []policies.Ring{{Name: "canary", Group: "all"}}}
 	state, err := json.Marshal(rollout.State{Rollout: "os", Release: 3, Made: now, Plan: plan,
 		Rings: []rollout.Ring{{Name: "canary", Phase: rollout.Halted, Since: now}}, History: []rollout.Entry{}})

@@ -152,7 +152,9 @@ func (b *bench) tell(name string, release uint64, t patch.Terms, offers *invento
 	b.must(b.store.Accept(ctx, h.ID, h.Epoch, h.Seq, []store.Step{step}, b.now))
 	h, err = b.store.HostByName(ctx, name)
 	b.must(err)
-	b.must(b.store.SetTerms(ctx, h, b.object(store.KindTerms, t)))
+	raw, err := json.Marshal(t)
+	b.must(err)
+	b.must(b.store.SetExpected(ctx, []store.Expectation{{Host: h, Terms: raw}}, b.now))
 }
 
 func (b *bench) step(later time.Duration) {

@@ -83,8 +83,7 @@ func TestAcceptedRowIsKept(t *testing.T) {
 		want, err := s.row(ctx, id)
 		must(t, err)
 		same(t, "row in memory after report", []any{n, known, got}, []any{n, true, want})
-		must(t, s.SetTerms(ctx, want, "terms"))
-		must(t, s.SetExpected(ctx, []Expectation{{Host: want, Catalog: "another catalog"}}, at(n)))
+		must(t, s.SetExpected(ctx, []Expectation{{Host: want, Catalog: "another catalog", Terms: []byte("terms")}}, at(n)))
 		if _, known := s.kept(id); known {
 			t.Error("a row is still in memory that was written otherwise")
 		}

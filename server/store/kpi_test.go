@@ -139,7 +139,7 @@ func TestPastHosts(t *testing.T) {
 		must(t, s.Seen(t.Context(), "id-web1", Heartbeat{}, start.Add(time.Minute)))
 		h, err := s.Host(t.Context(), "id-web1")
 		must(t, err)
-		must(t, s.SetTerms(t.Context(), h, "terms"))
+		must(t, s.SetExpected(t.Context(), []Expectation{{Host: h, Terms: []byte("terms")}}, start))
 		hosts, err := s.Hosts(t.Context(), HostFilter{Revoked: true})
 		must(t, err)
 		want := []PastHost{}

@@ -81,13 +81,16 @@ func TestTerms(t *testing.T) {
 		must(t, s.Accept(ctx, id, "", 0, []Step{step("e", 1, "r1", start)}, start))
 		h, err := s.Host(ctx, id)
 		must(t, err)
-		must(t, s.SetTerms(ctx, h, "terms"))
+		must(t, s.SetExpected(ctx, []Expectation{{Host: h, Terms: []byte("terms")}}, start))
 		must(t, s.Accept(ctx, id, "e", 1, []Step{step("e", 2, "r2", start)}, start))
 		got, err := s.Host(ctx, id)
 		must(t, err)
-		same(t, "terms after another report", got.Terms, "terms")
+		same(t, "terms after another report", got.Terms, inventory.Digest([]byte("terms")))
 		h.Release = 9
-		wantErr(t, s.SetTerms(ctx, h, "other"), ErrConflict)
+		must(t, s.SetExpected(ctx, []Expectation{{Host: h, Terms: []byte("of a release before")}}, start))
+		later, err := s.Host(ctx, id)
+		must(t, err)
+		same(t, "terms of a host that has moved on", later.Terms, got.Terms)
 	})
 }
 

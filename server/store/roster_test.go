@@ -136,8 +136,7 @@ func (f *rosterFleet) seen(id inventory.HostID, n int) {
 func (f *rosterFleet) verify(id inventory.HostID, n int) {
 	h, err := f.s.Host(f.Context(), id)
 	must(f, err)
-	must(f, f.s.SetExpected(f.Context(), []Expectation{{Host: h, Catalog: "another"}}, f.at(n)))
-	_ = f.s.SetTerms(f.Context(), h, fmt.Sprint("terms", n))
+	must(f, f.s.SetExpected(f.Context(), []Expectation{{Host: h, Catalog: "another", Terms: fmt.Append(nil, "terms", n)}}, f.at(n)))
 }
 
 func (f *rosterFleet) silence(_ inventory.HostID, n int) {

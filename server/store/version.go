@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -57,14 +56,4 @@ func (s *Store) FirstSeen(ctx context.Context, versions []Version) (map[Version]
 		known[v] = at(seen)
 	}
 	return known, nil
-}
-
-// SetTerms stores the digest of what policy says about the patching of the host as the caller
-// read it: ErrConflict when the host has moved on since.
-func (s *Store) SetTerms(ctx context.Context, h Host, terms string) error {
-	return s.write(ctx, "store the terms of patching", func(ctx context.Context, tx *sql.Tx) error {
-		touch(ctx, h.ID)
-		return exec1(ctx, tx, ErrConflict, `UPDATE hosts SET terms = $2 WHERE id = $1 AND release = $3 AND facts = $4 AND revoked = 0`,
-			string(h.ID), terms, int64(h.Release), h.Facts)
-	})
 }

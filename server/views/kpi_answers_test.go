@@ -69,11 +69,9 @@ func worked(t *testing.T) Reader {
 		kpiMust(t, s.Seen(t.Context(), id, store.Heartbeat{}, kpiMinute(100)))
 		terms, err := json.Marshal(patch.Terms{Groups: []string{name[:len(name)-1]}})
 		kpiMust(t, err)
-		ref := store.Ref{Kind: store.KindTerms, Digest: inventory.Digest(terms)}
-		kpiMust(t, s.PutObject(t.Context(), ref, terms, kpiStart))
 		h, err := s.Host(t.Context(), id)
 		kpiMust(t, err)
-		kpiMust(t, s.SetTerms(t.Context(), h, ref.Digest))
+		kpiMust(t, s.SetExpected(t.Context(), []store.Expectation{{Host: h, Terms: terms}}, kpiStart))
 	}
 	kpiMust(t, s.AddRelease(t.Context(), store.Release{Number: 1, Commit: "c1", Made: kpiMinute(5)}))
 	return Reader{Store: s}

@@ -64,7 +64,9 @@ func (b bench) host(name string, offers []inventory.Offer, terms *patch.Terms, s
 	if terms != nil {
 		stored, err := b.Store.Host(ctx, id)
 		b.must(err)
-		b.must(b.Store.SetTerms(ctx, stored, b.object(store.KindTerms, terms)))
+		raw, err := json.Marshal(terms)
+		b.must(err)
+		b.must(b.Store.SetExpected(ctx, []store.Expectation{{Host: stored, Terms: raw}}, noon))
 	}
 }
 

@@ -170,11 +170,9 @@ func (f *fleet) poisonOffers(id inventory.HostID, next words) {
 	step := store.Step{Report: policies.Report{Epoch: "e", Seq: 2}, Host: h}
 	step.Host.Offers, step.Offered = f.put(store.KindOffers, offers), offers.List
 	must(f.t, f.store.Accept(ctx, id, h.Epoch, h.Seq, []store.Step{step}, start))
-	h, err = f.store.Host(ctx, id)
-	must(f.t, err)
 	terms := patch.Terms{Groups: []string{next()}, Baselines: []patch.Baseline{{Name: next(), Sources: []patch.Source{{Origin: "Debian"}}, Rejects: []patch.Reject{{Packages: []string{"*"}, Action: "block", Reason: next()}}}},
 		SLAs: []patch.SLA{{Name: next(), Anchor: patch.Published, Within: map[string]int{"high": 1}}}}
-	must(f.t, f.store.SetTerms(ctx, h, f.put(store.KindTerms, terms)))
+	f.term(h.Name, &terms)
 }
 
 // poisonPatches stores advisories, patch sets, and changes in rings.

@@ -109,10 +109,18 @@ func (f *fleet) again(name string, offers *inventory.Offers, terms *patch.Terms,
 	}
 	must(f.t, f.store.Accept(ctx, h.ID, h.Epoch, h.Seq, []store.Step{step}, start.Add(-26*time.Hour)))
 	if terms != nil {
-		h, err = f.store.HostByName(ctx, name)
-		must(f.t, err)
-		must(f.t, f.store.SetTerms(ctx, h, f.put(store.KindTerms, terms)))
+		f.term(name, terms)
 	}
+}
+
+// term has policy say something about the patching of a host.
+func (f *fleet) term(name string, terms *patch.Terms) {
+	f.t.Helper()
+	h, err := f.store.HostByName(f.t.Context(), name)
+	must(f.t, err)
+	raw, err := json.Marshal(terms)
+	must(f.t, err)
+	must(f.t, f.store.SetExpected(f.t.Context(), []store.Expectation{{Host: h, Catalog: h.Expected, Terms: raw}}, start))
 }
 
 func offered(name, version string) inventory.Offer {
