@@ -42,7 +42,7 @@ func (s *site) controls(c *api.Call) (any, error) {
 	for _, f := range list {
 		f.then(then)
 	}
-	if err := s.controlSparks(c, then, list); err != nil {
+	if err := s.spark(c, then, controlSparks(list)); err != nil {
 		return nil, err
 	}
 	return s.show("controls", controlsPage{frame: then.moved(s.frame(c, "Controls", "/controls")), Past: then, Compliance: all, Frameworks: list})

@@ -89,38 +89,45 @@ func fineShare(p views.TrendPoint) float64 {
 	return 100 * float64(p.Fine()) / float64(p.Hosts())
 }
 
-func (s *site) policySparks(c *api.Call, then past, rows []policyRow) error {
+// wantsSpark is a row of a table whose trend is drawn.
+type wantsSpark struct {
+	now  views.Tally
+	then func(views.Day) views.Tally
+	to   *spark
+}
+
+// spark draws the trends of the rows of a table.
+func (s *site) spark(c *api.Call, then past, rows []wantsSpark) error {
 	list, err := s.lastDays(c, then)
 	if err != nil {
 		return err
 	}
-	at, trends := instant(c, then), [][]views.TrendPoint{}
-	for _, row := range rows {
-		trends = append(trends, dayPoints(list, row.Status, at, func(d views.Day) views.Tally { return d.Policies[row.Name] }))
+	trends := make([][]views.TrendPoint, len(rows))
+	for i, row := range rows {
+		trends[i] = dayPoints(list, row.now, instant(c, then), row.then)
 	}
 	for i, one := range sparks(trends) {
-		rows[i].Spark = one
+		*rows[i].to = one
 	}
 	return nil
 }
 
-func (s *site) controlSparks(c *api.Call, then past, all []framework) error {
-	list, err := s.lastDays(c, then)
-	if err != nil {
-		return err
+func policySparks(all []policyRow) (rows []wantsSpark) {
+	for i := range all {
+		row := &all[i]
+		rows = append(rows, wantsSpark{row.Status, func(d views.Day) views.Tally { return d.Policies[row.Name] }, &row.Spark})
 	}
-	at, trends, rows := instant(c, then), [][]views.TrendPoint{}, []*controlRow{}
+	return rows
+}
+
+func controlSparks(all []framework) (rows []wantsSpark) {
 	for _, f := range all {
 		for i := range f.Controls {
 			row := &f.Controls[i]
-			trends = append(trends, dayPoints(list, row.Status, at, func(d views.Day) views.Tally { return d.Controls[row.Control] }))
-			rows = append(rows, row)
+			rows = append(rows, wantsSpark{row.Status, func(d views.Day) views.Tally { return d.Controls[row.Control] }, &row.Spark})
 		}
 	}
-	for i, one := range sparks(trends) {
-		rows[i].Spark = one
-	}
-	return nil
+	return rows
 }
 
 // instant is the one that a page is about.

@@ -64,7 +64,7 @@ func (s *site) policies(c *api.Call) (any, error) {
 	for i := range rows {
 		rows[i].then(then)
 	}
-	if err := s.policySparks(c, then, rows); err != nil {
+	if err := s.spark(c, then, policySparks(rows)); err != nil {
 		return nil, err
 	}
 	return s.show("policies", policiesPage{frame: then.moved(s.frame(c, "Policies", "/policies")), Past: then, Compliance: all, Policies: rows})
