@@ -153,3 +153,25 @@ func TestHerdIsServed(t *testing.T) {
 		t.Errorf("%d places were not given back", left)
 	}
 }
+
+// TestRefusedComeBackSpread has hosts that are refused at once told times all over a minute.
+func TestRefusedComeBackSpread(t *testing.T) {
+	const most, refusals, parts = 2, 5500, 11
+	a := admission{most: most}
+	for range most {
+		must(t, a.enter())
+	}
+	var got [parts]int
+	for range refusals {
+		var refused *Error
+		if err := a.enter(); !errors.As(err, &refused) || refused.After < comeSoonest || refused.After >= comeLatest {
+			t.Fatalf("one too many: %v, want to be told a time from %s to %s", err, comeSoonest, comeLatest)
+		}
+		got[int((refused.After-comeSoonest)*parts/(comeLatest-comeSoonest))]++
+	}
+	for i, n := range got {
+		if n < refusals/parts/2 { // 500 on average, with a deviation of 21
+			t.Errorf("%d of %d come back in part %d of %d", n, refusals, i+1, parts)
+		}
+	}
+}
