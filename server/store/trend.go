@@ -51,7 +51,8 @@ func (s *Store) TurnsIn(ctx context.Context, spans []Span) (turns []Turns, now T
 const forever = 1 << 62
 
 // turnsQuery holds nothing but numbers and words of ours. Each count is a walk along one stretch
-// of an index.
+// of an index. The index of ends leaves out what lasts, so the question has to say so, and by <>: SQLite
+// would begin its walk at "until > 0" and go through all that ever ended.
 func turnsQuery(spans []Span) string {
 	const now = `SELECT -1, status, COUNT(*) FROM hosts WHERE revoked = 0 GROUP BY status`
 	if len(spans) == 0 {
@@ -70,6 +71,6 @@ func turnsQuery(spans []Span) string {
 	}
 	return `WITH b (span, past, until) AS (VALUES ` + strings.Join(bounds, ", ") + `), w (status) AS (VALUES ` + strings.Join(words, ", ") + `)
 		SELECT b.span, w.status, (SELECT COUNT(*) FROM intervals i WHERE i.status = w.status AND i.since > b.past AND i.since <= b.until)
-			- (SELECT COUNT(*) FROM intervals i WHERE i.status = w.status AND i.until > 0 AND i.until > b.past AND i.until <= b.until) FROM b, w
+			- (SELECT COUNT(*) FROM intervals i WHERE i.status = w.status AND i.until <> 0 AND i.until > b.past AND i.until <= b.until) FROM b, w
 		UNION ALL ` + now
 }
