@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"time"
 
 	"plumb/policies/patch"
 )
@@ -18,15 +17,11 @@ type library struct {
 	many bool
 	// edition counts how often they changed.
 	edition uint64
-	aged    *time.Timer
+	idle    forgetting
 }
 
-const (
-	// mostAdvised bounds how many advisories are kept, at about a kB each.
-	mostAdvised = 20_000
-	// advisedFor is for how long they are after somebody asked.
-	advisedFor = 15 * time.Minute
-)
+// mostAdvised bounds how many advisories are kept, at about a kB each.
+const mostAdvised = 20_000
 
 // change lets go of them, also of those that somebody is reading now.
 func (l *library) change() {
@@ -41,9 +36,7 @@ func (l *library) end() {
 	l.change()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.aged != nil {
-		l.aged.Stop()
-	}
+	l.idle.stop()
 }
 
 func (l *library) known() (all []Advisory, many bool, edition uint64) {
@@ -62,11 +55,7 @@ func (l *library) keep(all []Advisory, many bool, edition uint64) {
 	if l.many = many; !many {
 		l.all = all
 	}
-	if l.aged == nil {
-		l.aged = time.AfterFunc(advisedFor, l.change)
-		return
-	}
-	l.aged.Reset(advisedFor)
+	l.idle.later(l.change)
 }
 
 // advised returns all advisories, where they are kept. PostgreSQL is asked each time, and so is who has too many.

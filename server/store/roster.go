@@ -19,7 +19,7 @@ type roster struct {
 	reading sync.Mutex
 	rows    map[inventory.HostID]*rosterRow
 	byName  []*rosterRow // never written, only replaced
-	aged    *time.Timer
+	idle    forgetting
 
 	mu sync.Mutex
 	// changed are the hosts to read again; nil while nothing is kept.
@@ -33,12 +33,8 @@ type rosterRow struct {
 	offers   string
 }
 
-const (
-	// mostRostered bounds how many hosts are kept, at about half a kB each.
-	mostRostered = 20_000
-	// rosterKept is for how long they are after somebody asked.
-	rosterKept = 15 * time.Minute
-)
+// mostRostered bounds how many hosts are kept, at about half a kB each.
+const mostRostered = 20_000
 
 // note says that hosts changed.
 func (r *roster) note(ids []inventory.HostID) {
@@ -70,9 +66,7 @@ func (r *roster) forget() {
 // end is forget for good.
 func (r *roster) end() {
 	r.forget()
-	if r.aged != nil {
-		r.aged.Stop()
-	}
+	r.idle.stop()
 }
 
 func (r *roster) drop() {
@@ -109,10 +103,8 @@ func (s *Store) rostered(ctx context.Context) (all []*rosterRow, has bool, err e
 	all = r.byName
 	if len(all) > mostRostered { // it grew
 		r.drop()
-	} else if r.aged == nil {
-		r.aged = time.AfterFunc(rosterKept, r.forget)
 	} else {
-		r.aged.Reset(rosterKept)
+		r.idle.later(r.forget)
 	}
 	return all, true, nil
 }

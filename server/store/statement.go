@@ -85,7 +85,9 @@ func (s *Store) end(ctx context.Context) {
 	}
 	s.callers.settle(t.touched)
 	s.roster.note(append(t.called, slices.Collect(maps.Keys(t.touched))...))
-	s.versions.raise(t.told)
+	if !s.postgres {
+		s.versions.raise(t.told)
+	}
 	if t.advised {
 		s.library.change()
 	}
